@@ -1,0 +1,210 @@
+"""Word lists: find, read, check, split; and the one form every model reads, a stream of tokens.
+
+A list of words is one stream of token ids in which 0, written `.`, separates words: `. e m m a . a v a .`. Bigrams are
+its neighbours; the context of a position is the block_size tokens before it, with everything before the last `.` read
+as `.`. The lecture builds one row of X and Y for each character in nested Python loops; here the stream is the data.
+"""
+
+import functools
+import hashlib
+import logging
+import os
+import random
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mm_jax.vocab import SEPARATOR, Vocab, describe
+
+NAMES_URL = "https://raw.githubusercontent.com/karpathy/makemore/988aa59e4d8fefa526d06f3b453ad116258398d4/names.txt"
+NAMES_SHA256 = "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
+DOWNLOAD_SECONDS = 4
+
+_PACKAGE = Path(__file__).parent
+_logger = logging.getLogger("mm_jax")
+
+
+class Split(NamedTuple):
+    """Three lists of words: what is learned from, what choices are made on, and what is reported once."""
+
+    train: list[str]
+    dev: list[str]
+    test: list[str]
+
+
+class Examples(NamedTuple):
+    """The examples of a list of words, each distinct context once.
+
+    `contexts` is int32 [distinct, block_size]; example i has context `contexts[ids[i]]` and next token `targets[i]`.
+    """
+
+    contexts: np.ndarray
+    ids: np.ndarray
+    targets: np.ndarray
+
+    def counts(self, vocab_size: int) -> np.ndarray:
+        """How often each token follows each distinct context: float64 [distinct, vocab_size]."""
+        pairs = self.ids.astype(np.int64) * vocab_size + self.targets
+        return np.bincount(pairs, minlength=len(self.contexts) * vocab_size).reshape(-1, vocab_size).astype(float)
+
+
+def find_words() -> Path:
+    """Where `load_words()` reads from.
+
+    In this order: `data/names.txt` of the checkout; `$MM_JAX_DATA/names.txt`; a verified download of names.txt into the
+    user's cache (one try, a few seconds); the bundled list of given names, with one line that says so.
+    """
+    for folder in (_PACKAGE.parent / "data", Path(os.environ.get("MM_JAX_DATA") or os.devnull)):
+        if (folder / "names.txt").is_file():
+            return folder / "names.txt"
+    return _download() or bundled_names()
+
+
+def is_names(path: Path) -> bool:
+    """Whether a file is the lecture's names.txt, whose figures are known."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() == NAMES_SHA256
+
+
+def bundled_names() -> Path:
+    """The list of given names that comes with mm_jax."""
+    installed = _PACKAGE / "given_names.txt"
+    return installed if installed.is_file() else _PACKAGE.parent / "data" / "given_names.txt"
+
+
+@functools.cache
+def _download() -> Path | None:
+    import pooch  # only a first run without names.txt needs it
+
+    pooch.get_logger().setLevel("WARNING")
+    fetch: Any = pooch.HTTPDownloader(timeout=DOWNLOAD_SECONDS)
+    cache = pooch.os_cache("mm_jax")
+    try:
+        return Path(pooch.retrieve(NAMES_URL, f"sha256:{NAMES_SHA256}", "names.txt", cache, downloader=fetch))
+    except Exception as error:  # no network, no such page, another file than expected, an unwritable cache
+        _logger.warning(
+            "names.txt could not be downloaded (%s): using the bundled given names instead. "
+            "To use it, put names.txt into data/ or into the folder that MM_JAX_DATA names.",
+            type(error).__name__,
+        )
+        return None
+
+
+def load_words(path: str | os.PathLike | None = None) -> list[str]:
+    """The words of a text file, one a line, in order; without a path, those of `find_words()`.
+
+    UTF-8 with or without a byte-order mark, any line ends; NFC-normalised, surrounding blanks dropped, blank lines
+    skipped. Duplicates are kept: a list says how common its words are.
+
+    Raises:
+      ValueError: the path is missing, a directory or unreadable; the text is not UTF-8 (line and byte are named); a
+        word holds `.` (line is named); no words are left.
+    """
+    path = find_words() if path is None else Path(path)
+    words = [word for line in read_lines(path) if (word := line.strip())]
+    if not words:
+        raise ValueError(f"{path} holds no words: it should have one on each line")
+    if any(SEPARATOR in word for word in words):
+        line = next(n for n, line in enumerate(read_lines(path), 1) if SEPARATOR in line)
+        raise ValueError(f"{path}, line {line}: '.' ends a word and cannot stand in one: take it out or replace it")
+    return words
+
+
+def read_lines(path: str | os.PathLike) -> list[str]:
+    """The lines of a UTF-8 text file, NFC-normalised; ValueError as `load_words` says."""
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a directory: name a text file with one word on each line")
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist: name a text file with one word on each line") from None
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        start = error.start + (3 if raw.startswith(b"\xef\xbb\xbf") else 0)  # utf-8-sig counts behind the mark
+        line = raw.count(b"\n", 0, start) + 1
+        raise ValueError(
+            f"{path}, line {line}: byte {start + 1} of the file (0x{raw[start]:02x}) is not UTF-8: save it as UTF-8"
+        ) from None
+    return unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def split_words(words: Sequence[str]) -> Split:
+    """80% train, 10% dev, 10% test by word, after `random.Random(42).shuffle`: the lecture's split exactly.
+
+    Source: makemore part 2. ValueError where one of the three would be empty: fewer than 6 words.
+    """
+    words = list(words)
+    random.Random(42).shuffle(words)
+    first, second = int(0.8 * len(words)), int(0.9 * len(words))
+    split = Split(words[:first], words[first:second], words[second:])
+    if not all(split):
+        raise ValueError(f"{len(words)} words are too few to split into train, dev and test: give at least 6")
+    return split
+
+
+def tokens(words: Sequence[str], vocab: Vocab) -> np.ndarray:
+    """The token stream of `words`: `.`, then each word and its `.`; smallest unsigned dtype, [characters + words + 1].
+
+    Raises ValueError for no words, an empty word, a word with `.`, or a character the vocabulary lacks.
+    """
+    if not len(words):
+        raise ValueError("an empty list of words: nothing to read")
+    stream = vocab.lookup(SEPARATOR + SEPARATOR.join(words) + SEPARATOR)
+    if stream.max() == len(vocab):
+        _refuse_unknown(words, vocab)
+    ends = stream == 0
+    if np.count_nonzero(ends) != len(words) + 1:
+        word = next(word for word in words if SEPARATOR in word)
+        raise ValueError(f"{word!r} holds '.', which ends a word: take it out or replace it")
+    if (ends[1:] & ends[:-1]).any():
+        raise ValueError("an empty word: leave it out")
+    return stream
+
+
+def _refuse_unknown(words: Sequence[str], vocab: Vocab) -> None:
+    for number, word in enumerate(words, 1):
+        if unknown := set(word) - set(vocab.chars):
+            char = min(unknown, key=word.index)
+            raise ValueError(
+                f"word {number}, {word!r}: character {word.index(char) + 1} is {char!r}, "
+                f"which is not in the vocabulary ({describe(vocab.chars[1:])})"
+            )
+
+
+def padded(stream: np.ndarray, block_size: int) -> np.ndarray:
+    """The stream with block_size `.` in front in place of one, so that every example is a slice of block_size + 1."""
+    return np.concatenate([np.zeros(block_size, stream.dtype), stream[1:]])
+
+
+def contexts(words: Sequence[str], vocab: Vocab, block_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """One row per example, as the lecture's X and Y: int32 [examples, block_size] and int32 [examples].
+
+    >>> X, Y = contexts(["emma"], Vocab.from_words(["emma"]), 3)
+    >>> X.tolist()[:3], Y.tolist()
+    ([[0, 0, 0], [0, 0, 2], [0, 2, 3]], [2, 3, 3, 1, 0])
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(padded(tokens(words, vocab), block_size), block_size + 1)
+    X = windows[:, :-1].astype(np.int32)
+    alive = np.ones(len(X), bool)  # False as soon as a '.' was met on the way back
+    for column in X.T[::-1]:
+        alive &= column != 0
+        column *= alive
+    return X, windows[:, -1].astype(np.int32)
+
+
+def examples(words: Sequence[str], vocab: Vocab, block_size: int) -> Examples:
+    """Every example of `words` by distinct context: names.txt's 182,625 training examples have 5,515 contexts of three.
+
+    Whatever depends on counts alone (a full-batch step, an evaluation) then runs the model once a context.
+    """
+    X, Y = contexts(words, vocab, block_size)
+    first, index = np.zeros(1, np.int64), np.zeros(len(X), np.int64)
+    for column in X.T[::-1]:  # rank the suffixes: codes stay below examples * vocab_size whatever the block_size
+        _, first, index = np.unique(index * len(vocab) + column, return_index=True, return_inverse=True)
+    return Examples(X[first], index, Y)

@@ -1,0 +1,49 @@
+"""The count model again, as a neural network of one layer: W (makemore part 1).
+
+    logits = one_hot(previous) @ W = W[previous]
+
+The lecture multiplies a one-hot row with W; the product is a row of W, and that row is taken directly. Trained to the
+end without a penalty, softmax(W) is the normalised count table: the two are one model, fitted in two ways.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float32, Int, Key
+
+from mm_jax.models import counts
+from mm_jax.pytree import pytree
+from mm_jax.vocab import Vocab
+
+
+@pytree
+class Bigram:
+    """One weight for each pair of characters."""
+
+    W: Float32[Array, "vocab_size vocab_size"]  # W[i, j]: the logit of j after i
+    vocab: Vocab
+
+
+def init(key: Key[Array, ""], vocab: Vocab) -> Bigram:
+    """W drawn from N(0, 1), as the lecture does: float32 [vocab_size, vocab_size]."""
+    return Bigram(W=jax.random.normal(key, (len(vocab), len(vocab)), jnp.float32), vocab=vocab)
+
+
+def from_counts(params: counts.Counts) -> Bigram:
+    """The same model as a count table, in closed form: W = log(N + smoothing), -inf where that is log 0.
+
+    >>> table = counts.fit(["ab", "b"], Vocab(".ab"), smoothing=1.0)
+    >>> jnp.exp(from_counts(table).W).round(3).tolist()
+    [[1.0, 2.0, 2.0], [1.0, 1.0, 2.0], [3.0, 1.0, 1.0]]
+    """
+    every = jnp.arange(len(params.vocab))[:, None]
+    return Bigram(W=jax.vmap(counts.logits, (None, 0))(params, every), vocab=params.vocab)
+
+
+def block_size(params: Bigram) -> int:
+    """How many tokens a context has: 1."""
+    return 1
+
+
+def logits(params: Bigram, context: Int[Array, "1"]) -> Float32[Array, " vocab_size"]:
+    """The row of W of the last character."""
+    return params.W[context[0]]

@@ -1,0 +1,74 @@
+"""The count model: how often each character follows each other one (makemore part 1).
+
+    P(next | previous) = (N[previous, next] + smoothing) / sum_j (N[previous, j] + smoothing)
+
+Counting is one `bincount` over the token stream, where the lecture adds 1 in a Python loop over bigrams. The lecture
+keeps P; we keep N and the smoothing, because the counts are what was learned and the logits follow: log(N + smoothing).
+"""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float32, Int, Int32
+
+from mm_jax.data import tokens
+from mm_jax.pytree import pytree
+from mm_jax.vocab import Vocab
+
+
+@pytree
+class Counts:
+    """A bigram count table and the fake counts added to every cell when it is read."""
+
+    N: Int32[Array, "vocab_size vocab_size"]  # N[i, j]: how often j follows i
+    smoothing: Float32[Array, ""]
+    vocab: Vocab
+
+
+def fit(words: Sequence[str], vocab: Vocab, smoothing: float = 0.0) -> Counts:
+    """Counts every bigram of `words`, start and end included.
+
+    Args:
+      words: the list; ValueError as `data.tokens` says.
+      vocab: its characters.
+      smoothing: fake counts added to every cell (the lecture adds 1); ValueError if negative or not finite.
+
+    Returns:
+      Counts with N int32 [vocab_size, vocab_size].
+
+    >>> counts = fit(["ab", "b"], Vocab(".ab"))
+    >>> counts.N.tolist()
+    [[0, 1, 1], [0, 0, 1], [2, 0, 0]]
+
+    Source: makemore part 1.
+    """
+    return from_table(_table(tokens(words, vocab), len(vocab)), vocab, smoothing)
+
+
+def _table(stream: np.ndarray, vocab_size: int) -> np.ndarray:
+    pairs = stream[:-1].astype(np.int32) * np.int32(vocab_size) + stream[1:]
+    return np.bincount(pairs, minlength=vocab_size**2).reshape(vocab_size, vocab_size)
+
+
+def from_table(N: np.ndarray, vocab: Vocab, smoothing: float = 0.0) -> Counts:
+    """A Counts of a table of your own, int [vocab_size, vocab_size]; ValueError if it does not fit the vocabulary."""
+    if N.shape != (len(vocab), len(vocab)) or N.min() < 0:
+        raise ValueError(f"expected counts of shape {(len(vocab), len(vocab))}, none negative, got shape {N.shape}")
+    if not 0 <= smoothing < float("inf"):
+        raise ValueError(f"smoothing is {smoothing}: give 0 or more fake counts a cell")
+    return Counts(N=jnp.asarray(N, jnp.int32), smoothing=jnp.float32(smoothing), vocab=vocab)
+
+
+def block_size(params: Counts) -> int:
+    """How many tokens a context has: 1."""
+    return 1
+
+
+def logits(params: Counts, context: Int[Array, "1"]) -> Float32[Array, " vocab_size"]:
+    """log(N + smoothing) of the row of the last character: -inf for a bigram that never was.
+
+    A row without any counts says nothing about what follows, and is read as uniform.
+    """
+    row = params.N[context[0]].astype(jnp.float32) + params.smoothing
+    return jnp.where(row.sum() > 0, jnp.log(row), jnp.zeros_like(row))

@@ -1,0 +1,88 @@
+"""The multi-layer perceptron of Bengio et al. (2003), as makemore part 2 writes it: C, W1, b1, W2, b2.
+
+    x      = C[context] laid end to end          block_size * embedding_dim
+    h      = tanh(x @ W1 + b1)                   hidden_dim
+    logits = h @ W2 + b2                         vocab_size
+
+Written for one context; batches come from `jax.vmap`. The lecture calls emb.view(32, 6), which names a batch size and
+a width that change later; here a context is flattened, whatever its size.
+"""
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float32, Int, Key
+
+from mm_jax.pytree import pytree
+from mm_jax.vocab import Vocab
+
+
+@pytree
+class MLP:
+    """Embeddings, a tanh layer, an output layer."""
+
+    C: Float32[Array, "vocab_size embedding_dim"]
+    W1: Float32[Array, "block_size*embedding_dim hidden_dim"]
+    b1: Float32[Array, " hidden_dim"]
+    W2: Float32[Array, "hidden_dim vocab_size"]
+    b2: Float32[Array, " vocab_size"]
+    vocab: Vocab
+
+
+def init(
+    key: Key[Array, ""],
+    vocab: Vocab,
+    *,
+    block_size: int = 3,
+    embedding_dim: int = 10,
+    hidden_dim: int = 200,
+    init: Literal["scaled", "lecture"] = "scaled",
+) -> MLP:
+    """New parameters, float32.
+
+    Args:
+      key: decides every weight.
+      vocab: its size is the number of embeddings and of outputs.
+      block_size: characters of context.
+      embedding_dim: width of an embedding.
+      hidden_dim: width of the tanh layer.
+      init: "lecture" draws everything from N(0, 1), and starts at a loss near 26. "scaled" draws W1 with a variance of
+        1 / fan-in, W2 with a tenth of that deviation, and sets the biases to 0: it starts near ln(vocab_size).
+
+    Raises ValueError for a size below 1 or another init.
+
+    Source: makemore part 2; the scaled draws are those that part 3 argues for.
+
+    >>> params = init(jax.random.key(0), Vocab.from_words(["emma"]), hidden_dim=100, embedding_dim=2)
+    >>> {name: leaf.shape for name, leaf in vars(params).items() if name != "vocab"}
+    {'C': (4, 2), 'W1': (6, 100), 'b1': (100,), 'W2': (100, 4), 'b2': (4,)}
+    """
+    if min(block_size, embedding_dim, hidden_dim) < 1:
+        raise ValueError(f"sizes must be 1 or more, got {block_size=}, {embedding_dim=}, {hidden_dim=}")
+    if init not in ("scaled", "lecture"):
+        raise ValueError(f"init is {init!r}: choose 'scaled' or 'lecture'")
+    fan_in = block_size * embedding_dim
+    C, W1, b1, W2, b2 = (
+        jax.random.normal(k, shape, jnp.float32)
+        for k, shape in zip(
+            jax.random.split(key, 5),
+            [(len(vocab), embedding_dim), (fan_in, hidden_dim), (hidden_dim,), (hidden_dim, len(vocab)), (len(vocab),)],
+            strict=True,
+        )
+    )
+    if init == "scaled":
+        W1, b1, W2, b2 = W1 / fan_in**0.5, b1 * 0.0, W2 * 0.1 / hidden_dim**0.5, b2 * 0.0
+    return MLP(C=C, W1=W1, b1=b1, W2=W2, b2=b2, vocab=vocab)
+
+
+def block_size(params: MLP) -> int:
+    """How many tokens a context has."""
+    return params.W1.shape[-2] // params.C.shape[-1]
+
+
+def logits(params: MLP, context: Int[Array, " block_size"]) -> Float32[Array, " vocab_size"]:
+    """The equation above, for one context."""
+    x = params.C[context].reshape(-1)
+    h = jnp.tanh(x @ params.W1 + params.b1)
+    return h @ params.W2 + params.b2

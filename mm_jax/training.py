@@ -1,0 +1,252 @@
+"""Training, in three layers: a pure step, a compiled chunk of steps, a host loop over chunks.
+
+    step   (state, contexts, weights) -> (state, loss)     pure; jax.vmap makes a population of it
+    chunk  (state, corpus, n) -> (state, losses)           n steps in one compiled call, the state's buffers donated
+    run    yields Progress between chunks                  where progress is shown, dev loss taken, runs saved or stopped
+
+Step t's batch depends on the state's key and on t alone (`fold_in(key, t)`), and a chunk is one program however many of
+its steps are run. So a run that was stopped and continued is, bit for bit, the run that was not. The lecture's loop runs
+Python at every step; here no Python runs between the dev evaluations.
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+from jaxtyping import Array, Float32, Int, Int32, Key
+
+from mm_jax import batches
+from mm_jax.evaluation import TokenNLL
+from mm_jax.models import Params, block_size, logits
+from mm_jax.pytree import pytree
+
+Optimizer = optax.GradientTransformation | Callable[[Any], optax.GradientTransformation]
+
+
+@pytree
+class State:
+    """All that the next step needs."""
+
+    params: Params
+    opt_state: Any
+    step: Int32[Array, ""]
+    key: Key[Array, ""]
+
+
+class History(NamedTuple):
+    """What training reported.
+
+    `loss` is float32 [steps]: the training loss, penalty included, that each step started from. `dev` holds a
+    (step, nll) pair for each dev evaluation.
+    """
+
+    loss: np.ndarray
+    dev: list[tuple[int, float]]
+
+
+class Progress(NamedTuple):
+    """Where a run stands: the state, the losses of the steps since the last report, and the dev nll (None without dev).
+
+    The state's buffers are reused by the next chunk: copy what you keep (`jax.device_get`).
+    """
+
+    state: State
+    loss: np.ndarray
+    dev: float | None
+
+
+def loss(
+    params: Params,
+    contexts: Int[Array, "batch block_size"],
+    weights: Float32[Array, "batch vocab_size"],
+    l2: float | Float32[Array, ""] = 0.0,
+) -> Float32[Array, ""]:
+    """Cross entropy in nats per character, plus the lecture's penalty.
+
+    -sum_ij weights[i, j] * log softmax(logits(contexts[i]))[j]  +  l2 * sum over weight matrices of mean(W^2)
+
+    Args:
+      params: any model that has gradients.
+      contexts: distinct contexts, or those of a minibatch.
+      weights: how much each next token counts: relative frequencies (full batch), or one-hot rows / batch size.
+      l2: strength of the penalty; the weight matrices are the fields whose names begin with W.
+
+    Source: makemore part 1 (the penalty) and 2 (cross entropy).
+    """
+    rows = jax.vmap(logits, (None, 0))(params, contexts)
+    penalty = sum(jnp.mean(jnp.square(leaf)) for name, leaf in vars(params).items() if name.startswith("W"))
+    return optax.softmax_cross_entropy(rows, weights).sum() + l2 * penalty
+
+
+def step(
+    state: State,
+    contexts: Int[Array, "batch block_size"],
+    weights: Float32[Array, "batch vocab_size"],
+    optimizer: optax.GradientTransformation,
+    l2: Float32[Array, ""],
+) -> tuple[State, Float32[Array, ""]]:
+    """One gradient step; returns the next state and the loss that this step started from."""
+    value, gradient = jax.value_and_grad(loss)(state.params, contexts, weights, l2)
+    updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    return State(params=params, opt_state=opt_state, step=state.step + 1, key=state.key), value
+
+
+@functools.partial(jax.jit, static_argnames=("optimizer", "length"), donate_argnames=("state",))
+def chunk(
+    state: State,
+    corpus: Any,
+    n: Int32[Array, ""],
+    learning_rate: Float32[Array, ""] | None,
+    l2: Float32[Array, ""],
+    *,
+    optimizer: Optimizer,
+    length: int,
+) -> tuple[State, Float32[Array, " length"]]:
+    """Runs n steps, at most `length`, in one compiled call; losses behind the n-th are 0.
+
+    n is an argument of the program and not a part of it: a chunk cut short runs the same instructions as a whole one,
+    where a `lax.scan` of another length would be another program, with roundings of its own.
+    """
+    transform = resolve(optimizer, learning_rate)
+    drawn = corpus.draw(state.key, state.step + jnp.arange(length, dtype=jnp.int32))
+
+    def body(i, carry):
+        state, losses = carry
+        contexts, weights = corpus.batch(jax.tree.map(lambda choices: choices[i], drawn))
+        state, value = step(state, contexts, weights, transform, l2)
+        return state, losses.at[i].set(value)
+
+    return lax.fori_loop(0, n, body, (state, jnp.zeros(length, jnp.float32)))
+
+
+def resolve(optimizer: Optimizer, learning_rate) -> optax.GradientTransformation:
+    """The optax transformation: `optimizer` itself, or, with a learning rate, what it makes of it."""
+    return optimizer if learning_rate is None else optimizer(learning_rate)  # pyright: ignore[reportReturnType, reportCallIssue]
+
+
+def start(params: Params, key: Key[Array, ""], optimizer: Optimizer, learning_rate: float | None = None) -> State:
+    """The state before the first step, in buffers of its own.
+
+    Raises ValueError for parameters without gradients or that are not finite, and for an optimizer that does not go
+    with `learning_rate`.
+    """
+    leaves = jax.tree.leaves(params)
+    if not all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves):
+        raise ValueError(f"{type(params).__name__} is fitted by counting, not by gradient steps")
+    if not all(np.isfinite(leaf).all() for leaf in leaves):
+        raise ValueError("the parameters are not all finite: start from others (or smooth the counts)")
+    if isinstance(optimizer, optax.GradientTransformation) == (learning_rate is not None):
+        raise ValueError(
+            "give an optax optimizer, as in optimizer=optax.adam(0.01), "
+            "or with learning_rate a function of it, as in optimizer=optax.adam, learning_rate=0.01"
+        )
+    opt_state = resolve(optimizer, learning_rate).init(params)
+    state = State(params=params, opt_state=opt_state, step=jnp.int32(0), key=key)
+    return jax.tree.map(jnp.copy, state)  # chunk donates its buffers, which must not be the caller's
+
+
+def run(
+    state: State,
+    words: Sequence[str],
+    *,
+    steps: int,
+    batch_size: int | None = 32,
+    draw: batches.Draw = "examples",
+    optimizer: Optimizer,
+    learning_rate: float | None = None,
+    l2: float = 0.0,
+    dev: Sequence[str] | None = None,
+    every: int | None = None,
+) -> Iterator[Progress]:
+    """Trains from where `state` stands until it has made `steps` steps, and yields Progress every `every` of them.
+
+    The first Progress comes before any step, when everything is compiled; stop early by leaving the loop. Arguments are
+    those of `fit`; `every` defaults to a twentieth of the steps, at most 1,000. ValueError as `fit` says.
+    """
+    _check(steps=steps, batch_size=batch_size, every=every)
+    every = every or max(1, min(1000, steps // 20))
+    size = block_size(state.params)
+    corpus = batches.of(words, state.params.vocab, size, batch_size, draw)
+    judge = None if dev is None else TokenNLL(dev, state.params.vocab, size)
+    # One dtype each, or every kind of number that comes along compiles a program of its own.
+    rate = None if learning_rate is None else jnp.float32(learning_rate)
+    advance = functools.partial(chunk, optimizer=optimizer, length=every)
+
+    done, n = int(state.step), 0
+    while True:
+        state, losses = advance(state, corpus, jnp.int32(n), rate, jnp.float32(l2))
+        done += n
+        yield Progress(state, np.asarray(losses[:n]), None if judge is None else judge.mean(state.params))
+        if done >= steps:
+            return
+        n = min(every - done % every, steps - done)
+
+
+def _check(**options: int | None) -> None:
+    for name, value in options.items():
+        if value is not None and value < 1:
+            raise ValueError(f"{name} is {value}: give 1 or more")
+
+
+def fit(
+    params: Params,
+    words: Sequence[str],
+    key: Key[Array, ""],
+    *,
+    steps: int,
+    batch_size: int | None = 32,
+    draw: batches.Draw = "examples",
+    optimizer: Optimizer = optax.sgd,
+    learning_rate: float | None = None,
+    l2: float = 0.0,
+    dev: Sequence[str] | None = None,
+) -> tuple[Params, History]:
+    """Trains a model by gradient steps.
+
+    Args:
+      params: a Bigram or an MLP; left as it is.
+      words: what to learn from.
+      key: decides every minibatch; the batch of step t depends on the key and t alone.
+      steps: number of steps, 1 or more.
+      batch_size: examples a step, drawn with replacement; None is full batch, which works on distinct contexts.
+      draw: what a minibatch is made of: "examples", as in the lecture, or "contexts", each with all that followed it:
+        the same expected gradient with a far smaller variance (see `batches.Contexts`).
+      optimizer: any optax optimizer, such as optax.adam(0.01); or a function of the learning rate, such as optax.adam.
+      learning_rate: that function's argument (0.1 for the default, the lecture's SGD). New rates do not compile anew.
+      l2: adds l2 * mean(W^2) for each weight matrix W to the loss.
+      dev: words to take the nll of on the way; training never depends on them.
+
+    Returns:
+      The trained parameters, and a History of float32 [steps] losses and of (step, dev nll) pairs.
+
+    Raises:
+      ValueError: steps or batch_size below 1; words as `data.tokens` says; params without gradients or not finite.
+
+    >>> words = ["emma", "ava", "mia"]
+    >>> vocab = Vocab.from_words(words)
+    >>> from mm_jax.models import bigram
+    >>> from mm_jax.vocab import Vocab
+    >>> params = bigram.init(jax.random.key(0), vocab)
+    >>> params, history = fit(params, words, jax.random.key(1), steps=100, batch_size=None, learning_rate=10.0)
+    >>> history.loss.shape, bool(history.loss[-1] < history.loss[0])
+    ((100,), True)
+
+    Source: makemore parts 1 and 2.
+    """
+    if optimizer is optax.sgd and learning_rate is None:
+        learning_rate = 0.1
+    state = start(params, key, optimizer, learning_rate)
+    losses, taken = [], []
+    schedule = {"optimizer": optimizer, "learning_rate": learning_rate, "l2": l2}
+    for progress in run(state, words, steps=steps, batch_size=batch_size, draw=draw, dev=dev, **schedule):
+        state = progress.state
+        losses.append(progress.loss)
+        if progress.dev is not None:
+            taken.append((int(state.step), progress.dev))
+    return state.params, History(np.concatenate(losses), taken)

@@ -1,0 +1,99 @@
+"""Characters and token ids.
+
+Token 0 is always `.`, which starts and ends every word; the other characters follow in code-point order, as in the
+lecture's `stoi`. A character is one code point after NFC normalisation. Unlike the lecture's two dicts, encoding and
+decoding are table look-ups over whole texts: no Python runs per character.
+"""
+
+import functools
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+SEPARATOR = "."
+
+
+@dataclass(frozen=True)
+class Vocab:
+    """The characters a model knows; hashable and immutable.
+
+    Args:
+      chars: every character once, `.` first.
+
+    >>> vocab = Vocab.from_words(["emma", "ava"])
+    >>> vocab.chars, len(vocab)
+    ('.aemv', 5)
+    >>> vocab.decode(vocab.encode("emma"))
+    'emma'
+    """
+
+    chars: str
+
+    def __post_init__(self) -> None:
+        if not self.chars.startswith(SEPARATOR) or len(set(self.chars)) != len(self.chars):
+            raise ValueError(f"a vocabulary starts with '.' and holds each character once, got {self.chars!r}")
+
+    @classmethod
+    def from_words(cls, words: Iterable[str]) -> "Vocab":
+        """The sorted characters of `words`, behind `.`; ValueError if a word holds a `.` or there are no characters."""
+        found = set("".join(words))
+        if SEPARATOR in found:
+            raise ValueError("a word holds '.', which separates words: take it out or replace it")
+        if not found:
+            raise ValueError("no characters: a vocabulary needs at least one non-empty word")
+        return cls(SEPARATOR + "".join(sorted(found)))
+
+    def __len__(self) -> int:
+        return len(self.chars)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The smallest unsigned dtype that holds every token id, and one more for 'unknown'."""
+        return np.min_scalar_type(len(self))
+
+    def encode(self, text: str) -> np.ndarray:
+        """Token ids of one word (or of a prefix of one), after NFC; int32 [len(text)].
+
+        Raises ValueError for a character that the vocabulary lacks, naming it and where it stands.
+        """
+        text = unicodedata.normalize("NFC", text)
+        ids = self.lookup(text)
+        if (bad := np.flatnonzero((ids == len(self)) | (ids == 0))).size:
+            at = int(bad[0])
+            why = "'.' ends a word and cannot stand in one" if text[at] == SEPARATOR else "not in the vocabulary"
+            raise ValueError(f"{text!r}: character {at + 1} is {text[at]!r}: {why} ({describe(self.chars[1:])})")
+        return ids.astype(np.int32)
+
+    def decode(self, tokens: Iterable[int] | np.ndarray) -> str:
+        """The characters of token ids, `.` included: the inverse of `encode`."""
+        points = _code_points(self.chars)[np.asarray(tokens, dtype=np.int64)]
+        return points.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+
+    def lookup(self, text: str) -> np.ndarray:
+        """Token id of every character of `text`, `len(self)` for unknown ones; smallest unsigned dtype, [len(text)]."""
+        table = _table(self)
+        points = _code_points(text)
+        if points.size and points.max() >= table.size:
+            points = np.minimum(points, table.size - 1)  # the table's last entry means 'unknown'
+        return table[points]
+
+
+def _code_points(text: str) -> np.ndarray:
+    if text.isascii():
+        return np.frombuffer(text.encode("ascii"), dtype=np.uint8)
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+
+
+@functools.lru_cache(maxsize=16)
+def _table(vocab: Vocab) -> np.ndarray:
+    points = _code_points(vocab.chars)
+    table = np.full(max(int(points.max()) + 2, 256), len(vocab), dtype=vocab.dtype)
+    table[points] = np.arange(len(vocab))
+    return table
+
+
+def describe(chars: str, limit: int = 60) -> str:
+    """At most `limit` characters for a message: `it has: abc`, or `it has 812 characters: abc...`."""
+    return f"it has: {chars}" if len(chars) <= limit else f"it has {len(chars)} characters: {chars[:limit]}..."

@@ -1,0 +1,66 @@
+"""What every test runs under: shapes and types checked, broadcasting and key reuse refused."""
+
+import os
+
+import pytest
+from jaxtyping import install_import_hook
+
+with install_import_hook("mm_jax", "beartype.beartype"):
+    import mm_jax.models  # the other modules are imported, and checked, below
+
+    import mm_jax.sampling
+    import mm_jax.training
+
+import jax
+import numpy as np
+
+import mm_jax
+from mm_jax import data
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_debug_key_reuse", True)
+
+FIRST_FIVE = ["emma", "olivia", "ava", "isabella", "sophia"]  # of the lecture's list
+LETTERS = mm_jax.Vocab(".abcdefghijklmnopqrstuvwxyz")
+
+
+@pytest.fixture(autouse=True)
+def no_download(monkeypatch):
+    """No test reaches for the network: what a download does is tested with a stand-in."""
+    monkeypatch.setattr(data, "_download", lambda: None)
+
+
+@pytest.fixture(scope="session")
+def names():
+    """The lecture's list, or a skip with the reason."""
+    found = data.find_names()
+    if found is None:
+        reason = "names.txt is not there: put it into data/"
+        pytest.fail(reason) if os.environ.get("MM_JAX_REQUIRE_NAMES") == "1" else pytest.skip(reason)
+    return mm_jax.load_words(found)
+
+
+@pytest.fixture(scope="session")
+def split(names):
+    return mm_jax.split_words(names)
+
+
+@pytest.fixture(scope="session")
+def table():
+    """The lecture's count table, from the file of figures: int64 [27, 27]."""
+    path = data.bundled_names().parent / "names_bigrams.csv"
+    return np.loadtxt(path, delimiter=",", skiprows=1, usecols=range(1, 28), dtype=np.int64)
+
+
+@pytest.fixture(scope="session")
+def torch_init():
+    """What torch.randn gives for the lectures' generator seed 2147483647."""
+    with np.load(os.path.join(os.path.dirname(__file__), "torch_init_2147483647.npz")) as arrays:
+        return dict(arrays)
+
+
+def mlp_of(arrays, size, vocab=LETTERS):
+    """An MLP of the fixture's arrays: size is "2_100" or "10_200"."""
+    import jax.numpy as jnp
+
+    return mm_jax.MLP(**{name: jnp.asarray(arrays[f"mlp_{size}_{name}"]) for name in ("C", "W1", "b1", "W2", "b2")}, vocab=vocab)
