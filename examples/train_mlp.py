@@ -1,8 +1,8 @@
 """Trains the MLP of makemore part 2 on a list of names, and prints new ones.
 
-    python examples/train_mlp.py                        # about as good as 11,897 parameters get, in seconds
-    python examples/train_mlp.py --recipe lecture       # the lecture's 200,000 steps of SGD
-    python examples/train_mlp.py --data my_list.txt     # a list of your own, one word a line
+python examples/train_mlp.py                        # about as good as 11,897 parameters get, in seconds
+python examples/train_mlp.py --recipe lecture       # the lecture's 200,000 steps of SGD
+python examples/train_mlp.py --data my_list.txt     # a list of your own, one word a line
 """
 
 import argparse
@@ -38,13 +38,15 @@ def options() -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace, console: Console) -> None:
+    if args.num_samples < 0:
+        raise ValueError(f"--num-samples is {args.num_samples}: give 0 or more")
+    recipe = RECIPES[args.recipe].but(steps=args.steps, batch_size=args.batch_size, learning_rate=args.lr)
     path = args.data or data.find_words()
     words = mm_jax.load_words(path)
     split = mm_jax.split_words(words)
     vocab = mm_jax.Vocab.from_words(words)
     console.print(f"{len(words):,} words with {len(vocab) - 1} different characters from {path}")
 
-    recipe = RECIPES[args.recipe].but(steps=args.steps, batch_size=args.batch_size, learning_rate=args.lr)
     init_key, fit_key, sample_key = jax.random.split(jax.random.key(args.seed), 3)
     params = mm_jax.mlp.init(
         init_key,

@@ -2,6 +2,6 @@
 
 import lazy_loader as _lazy
 
-# The names are listed in __init__.pyi. A module is imported when a name of it is first used: `mm-jax --help` needs no JAX.
+# The names are listed in __init__.pyi; a module is imported when a name of it is first used.
 __getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
 __version__ = "0.1.0"

@@ -33,15 +33,16 @@ class Examples:
     def draw(self, key: Key[Array, ""], steps: Int32[Array, " steps"]) -> tuple[Array, Array]:
         """Contexts int32 [steps, batch_size, block_size] and next tokens int32 [steps, batch_size]."""
 
-        def starts(t):
-            return jax.random.randint(
-                jax.random.fold_in(key, t), (self.batch_size,), 0, self.stream.size - self.block_size
-            )
+        def example(start):
+            window = lax.dynamic_slice(self.stream, (start,), (self.block_size + 1,)).astype(jnp.int32)
+            alive = lax.cumprod((window[:-1] != 0).astype(jnp.int32), reverse=True)
+            return window[:-1] * alive, window[-1]
 
-        windows = self.stream[jax.vmap(starts)(steps)[..., None] + jnp.arange(self.block_size + 1)].astype(jnp.int32)
-        before, following = windows[..., :-1], windows[..., -1]
-        alive = lax.cumprod((before != 0).astype(jnp.int32), axis=before.ndim - 1, reverse=True)
-        return before * alive, following
+        def minibatch(t):
+            last = self.stream.size - self.block_size
+            return jax.vmap(example)(jax.random.randint(jax.random.fold_in(key, t), (self.batch_size,), 0, last))
+
+        return jax.vmap(minibatch)(steps)
 
     def batch(
         self, choice: tuple[Array, Array]
@@ -105,7 +106,7 @@ class Everything:
 
 def of(words: Sequence[str], vocab: Vocab, block_size: int, batch_size: int | None, draw: Draw) -> Any:
     """`words` as one of the above, on the device; ValueError as `data.tokens` says, and for an unknown `draw`."""
-    if draw not in ("examples", "contexts"):
+    if draw not in ("examples", "contexts"):  # a Literal is checked by tools, not by Python
         raise ValueError(f"draw is {draw!r}: choose 'examples' or 'contexts'")
     if batch_size is not None and draw == "examples":
         stream = data.padded(data.tokens(words, vocab), block_size)

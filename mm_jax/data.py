@@ -54,13 +54,18 @@ class Examples(NamedTuple):
 def find_words() -> Path:
     """Where `load_words()` reads from.
 
-    In this order: `data/names.txt` of the checkout; `$MM_JAX_DATA/names.txt`; a verified download of names.txt into the
-    user's cache (one try, a few seconds); the bundled list of given names, with one line that says so.
+    In this order: `find_names()`; a verified download of names.txt into the user's cache (one try, a few seconds); the
+    bundled list of given names, with one line that says so.
     """
-    for folder in (_PACKAGE.parent / "data", Path(os.environ.get("MM_JAX_DATA") or os.devnull)):
-        if (folder / "names.txt").is_file():
-            return folder / "names.txt"
-    return _download() or bundled_names()
+    return find_names() or _download() or bundled_names()
+
+
+def find_names() -> Path | None:
+    """names.txt on this machine: in `data/` of the checkout, or in the folder that `$MM_JAX_DATA` names."""
+    folders = [_PACKAGE.parent / "data"]
+    if named := os.environ.get("MM_JAX_DATA"):
+        folders.append(Path(named))
+    return next((folder / "names.txt" for folder in folders if (folder / "names.txt").is_file()), None)
 
 
 def is_names(path: Path) -> bool:
@@ -199,7 +204,7 @@ def contexts(words: Sequence[str], vocab: Vocab, block_size: int) -> tuple[np.nd
 
 
 def examples(words: Sequence[str], vocab: Vocab, block_size: int) -> Examples:
-    """Every example of `words` by distinct context: names.txt's 182,625 training examples have 5,515 contexts of three.
+    """Every example of `words` by distinct context: names.txt's 182,625 training examples have 5,438 contexts of three.
 
     Whatever depends on counts alone (a full-batch step, an evaluation) then runs the model once a context.
     """

@@ -24,6 +24,12 @@ class Recipe:
     learning_rate: float
     schedule: Callable[[int], Callable[[Any], optax.GradientTransformation]]
 
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch_size < 1:
+            raise ValueError(f"steps is {self.steps} and batch_size is {self.batch_size}: give 1 or more of both")
+        if not 0 < self.learning_rate < float("inf"):
+            raise ValueError(f"the learning rate is {self.learning_rate}: give a positive number")
+
     def but(self, **changes) -> "Recipe":
         """The recipe with other values where they are not None."""
         return replace(self, **{name: value for name, value in changes.items() if value is not None})
@@ -52,5 +58,5 @@ def _adam_cosine(steps: int):
 RECIPES = {
     # 0.1 for the first half of the steps and 0.01 for the second. Source: makemore part 2.
     "lecture": Recipe(200_000, 32, "examples", "lecture", 0.1, _sgd_then_a_tenth),
-    "tuned": Recipe(1_000, 256, "contexts", "scaled", 0.01, _adam_cosine),
+    "tuned": Recipe(1_500, 256, "contexts", "scaled", 0.03, _adam_cosine),
 }

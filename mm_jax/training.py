@@ -2,11 +2,11 @@
 
     step   (state, contexts, weights) -> (state, loss)     pure; jax.vmap makes a population of it
     chunk  (state, corpus, n) -> (state, losses)           n steps in one compiled call, the state's buffers donated
-    run    yields Progress between chunks                  where progress is shown, dev loss taken, runs saved or stopped
+    run    yields Progress between chunks                  where progress is shown, dev loss taken, a run stopped
 
-Step t's batch depends on the state's key and on t alone (`fold_in(key, t)`), and a chunk is one program however many of
-its steps are run. So a run that was stopped and continued is, bit for bit, the run that was not. The lecture's loop runs
-Python at every step; here no Python runs between the dev evaluations.
+Step t's batch depends on the state's key and on t alone (`fold_in(key, t)`), and a chunk is one program however many
+of its steps are run. So a run that was stopped and continued is, bit for bit, the run that was not. The lecture's loop
+runs Python at every step; here no Python runs between the dev evaluations.
 """
 
 import functools
@@ -228,10 +228,10 @@ def fit(
     Raises:
       ValueError: steps or batch_size below 1; words as `data.tokens` says; params without gradients or not finite.
 
-    >>> words = ["emma", "ava", "mia"]
-    >>> vocab = Vocab.from_words(words)
     >>> from mm_jax.models import bigram
     >>> from mm_jax.vocab import Vocab
+    >>> words = ["emma", "ava", "mia"]
+    >>> vocab = Vocab.from_words(words)
     >>> params = bigram.init(jax.random.key(0), vocab)
     >>> params, history = fit(params, words, jax.random.key(1), steps=100, batch_size=None, learning_rate=10.0)
     >>> history.loss.shape, bool(history.loss[-1] < history.loss[0])

@@ -1,20 +1,24 @@
 """What every test runs under: shapes and types checked, broadcasting and key reuse refused."""
 
+import importlib
 import os
+import pkgutil
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 
-with install_import_hook("mm_jax", "beartype.beartype"):
-    import mm_jax.models  # the other modules are imported, and checked, below
-
-    import mm_jax.sampling
-    import mm_jax.training
-
-import jax
-import numpy as np
-
 import mm_jax
+
+from . import typechecking  # noqa: F401  (the hook looks it up by name)
+
+with install_import_hook("mm_jax", "tests.typechecking.checked"):
+    for module in pkgutil.walk_packages(mm_jax.__path__, "mm_jax."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
 from mm_jax import data
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -61,6 +65,5 @@ def torch_init():
 
 def mlp_of(arrays, size, vocab=LETTERS):
     """An MLP of the fixture's arrays: size is "2_100" or "10_200"."""
-    import jax.numpy as jnp
-
-    return mm_jax.MLP(**{name: jnp.asarray(arrays[f"mlp_{size}_{name}"]) for name in ("C", "W1", "b1", "W2", "b2")}, vocab=vocab)
+    leaves = {name: jnp.asarray(arrays[f"mlp_{size}_{name}"]) for name in ("C", "W1", "b1", "W2", "b2")}
+    return mm_jax.MLP(**leaves, vocab=vocab)

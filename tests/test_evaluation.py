@@ -1,0 +1,81 @@
+import math
+
+import jax
+import numpy as np
+import pytest
+
+import mm_jax
+from mm_jax import Vocab, data
+
+from .conftest import FIRST_FIVE, LETTERS, mlp_of
+
+
+def word_nlls(params, words):
+    """Sum and length of each word's nll, one character at a time."""
+    size = mm_jax.models.block_size(params)
+    out = []
+    for word in words:
+        context, total = [0] * size, 0.0
+        for token in [*params.vocab.encode(word).tolist(), 0]:
+            total -= float(jax.nn.log_softmax(mm_jax.logits(params, context))[token])
+            context = [*context, token][1:]
+        out.append((total, len(word) + 1))
+    return np.array(out)
+
+
+def test_against_one_word_at_a_time():
+    params = mm_jax.mlp.init(jax.random.key(0), LETTERS, hidden_dim=8, init="lecture")
+    seen = {"ava", "emma"}
+    got = mm_jax.evaluate(params, FIRST_FIVE, seen=seen)
+    sums, lengths = word_nlls(params, FIRST_FIVE).T
+    mean = sums.sum() / lengths.sum()
+    assert got.nll == pytest.approx(mean, rel=1e-6)
+    n = len(FIRST_FIVE)
+    stderr = math.sqrt(n / (n - 1) * ((sums - mean * lengths) ** 2).sum()) / lengths.sum()
+    assert got.stderr == pytest.approx(stderr, rel=1e-5)
+    new = np.array([word not in seen for word in FIRST_FIVE])
+    assert got.nll_unseen == pytest.approx(sums[new].sum() / lengths[new].sum(), rel=1e-6)
+    assert (got.words, got.tokens, got.words_unseen) == (5, 32, 3)
+
+
+def test_the_standard_error_is_the_spread_of_samples():
+    """The nll of 300 lists drawn from the model itself varies as the standard error says, within 5 sigma."""
+    words = mm_jax.load_words(data.bundled_names())
+    params = mm_jax.counts.fit(words, LETTERS, 1.0)
+    drawn = [word for word in mm_jax.sample(params, jax.random.key(0), 30_300) if word][:30_000]
+    lists = [mm_jax.evaluate(params, drawn[i : i + 100]) for i in range(0, 30_000, 100)]
+    spread, claimed = np.std([e.nll for e in lists], ddof=1), np.mean([e.stderr for e in lists])
+    assert claimed / spread == pytest.approx(1, abs=5 / math.sqrt(2 * 300))
+
+
+def test_an_impossible_bigram_is_inf_and_smoothing_mends_it():
+    for params in (mm_jax.counts.fit(FIRST_FIVE, LETTERS), mm_jax.counts.fit(FIRST_FIVE, LETTERS, 0.0)):
+        got = mm_jax.evaluate(params, ["emma", "jq"], seen=["emma"])
+        assert got.nll == got.nll_unseen == math.inf
+        assert math.isnan(got.stderr)
+    assert mm_jax.evaluate(mm_jax.counts.fit(FIRST_FIVE, LETTERS, 1.0), ["jq"]).nll < 10
+
+
+def test_nothing_unseen_is_nan():
+    params = mm_jax.counts.fit(FIRST_FIVE, LETTERS, 1.0)
+    got = mm_jax.evaluate(params, FIRST_FIVE, seen=FIRST_FIVE)
+    assert math.isnan(got.nll_unseen)
+    assert got.words_unseen == 0
+    assert math.isnan(mm_jax.evaluate(params, ["ava"]).stderr)
+
+
+def test_blocks_do_not_matter(torch_init):
+    """More contexts than one compiled call takes: the mean over all is that over the parts."""
+    words = mm_jax.load_words(data.bundled_names())
+    params = mlp_of(torch_init, "2_100")
+    parts = [mm_jax.evaluate(params, words[:4000]), mm_jax.evaluate(params, words[4000:])]
+    expected = sum(p.nll * p.tokens for p in parts) / sum(p.tokens for p in parts)
+    assert mm_jax.evaluate(params, words).nll == pytest.approx(expected, rel=1e-6)
+
+
+def test_refuses():
+    params = mm_jax.counts.fit(["ab"], Vocab(".ab"))
+    with pytest.raises(ValueError, match="word 1, 'c'"):
+        mm_jax.evaluate(params, ["c"])
+    with pytest.raises(ValueError, match="empty list"):
+        mm_jax.evaluate(params, [])

@@ -1,0 +1,71 @@
+"""The examples run, as a user runs them, on the bundled list and with few steps."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+BUNDLED = Path(__file__).parent.parent / "data" / "given_names.txt"
+ENV = {**os.environ, "COLUMNS": "100"}
+
+
+def run(*args, timeout=120):
+    command = [sys.executable, "-W", "error", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=ENV, check=False)
+
+
+def test_train_mlp():
+    done = run(EXAMPLES / "train_mlp.py", "--data", BUNDLED, "--steps", 60, "--num-samples", 7)
+    assert done.returncode == 0, done.stderr
+    assert f"8,601 words with 26 different characters from {BUNDLED}" in done.stdout.replace("\n", "")
+    assert "11,897 parameters" in done.stdout
+    assert "60/60 steps" in done.stdout
+    assert all(f"│ {name}" in done.stdout for name in ("train", "dev", "test"))
+    assert "lecture" not in done.stdout
+    assert len(done.stdout.split("samples (* is in the list):\n")[1].splitlines()) == 7
+
+
+def test_train_mlp_is_reproducible():
+    options = (EXAMPLES / "train_mlp.py", "--data", BUNDLED, "--steps", 3, "--recipe", "lecture", "--hidden-dim", 8)
+    first, second, other = (run(*options, "--seed", seed).stdout for seed in (1, 1, 2))
+    names = [text.split("(* is in the list):\n")[1] for text in (first, second, other)]
+    assert names[0] == names[1] != names[2]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--steps", "0"], "error: steps is 0"),
+        (["--batch-size", "-1"], "batch_size is -1: give 1 or more"),
+        (["--data", "nowhere.txt"], "error: nowhere.txt does not exist"),
+        (["--lr", "-1"], "error: the learning rate is -1.0"),
+        (["--block-size", "0"], "error: sizes must be 1 or more"),
+        (["--num-samples", "-3"], "error: --num-samples is -3"),
+    ],
+)
+def test_wrong_things_are_refused_without_a_traceback(args, message):
+    if "--data" not in args:
+        args = [*args, "--data", BUNDLED]
+    done = run(EXAMPLES / "train_mlp.py", *args)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_stops_with_what_it_has():
+    command = [sys.executable, EXAMPLES / "train_mlp.py", "--data", BUNDLED, "--recipe", "lecture"]
+    with subprocess.Popen(map(str, command), stdout=subprocess.PIPE, text=True, env=ENV) as process:
+        for line in process.stdout:
+            if "compiled in" in line:
+                break
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "(stopped by Ctrl-C)" in rest
+    assert "20 samples" in rest

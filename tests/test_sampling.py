@@ -1,0 +1,143 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import mm_jax
+from mm_jax import Vocab, data, sampling
+
+from .conftest import FIRST_FIVE, LETTERS
+from .models.test_protocol import every_model
+
+WORDS = mm_jax.load_words(data.bundled_names())
+TRAINED = every_model(LETTERS, WORDS)
+models = pytest.mark.parametrize("params", TRAINED, ids=lambda params: type(params).__name__)
+
+
+@models
+def test_first_characters_have_the_models_frequencies(params):
+    """Chi-square of 100,000 first characters, at 5 sigma of a chi-square of that many degrees of freedom."""
+    n = 100_000
+    p = np.asarray(jax.nn.softmax(mm_jax.logits(params, [0] * mm_jax.models.block_size(params))), np.float64)
+    drawn = [word[0] if word else "." for word in mm_jax.sample(params, jax.random.key(7), n, max_length=1)]
+    found = np.array([drawn.count(char) for char in LETTERS.chars])
+    likely = p * n > 5
+    chi2 = ((found - p * n) ** 2 / (p * n))[likely].sum()
+    degrees = likely.sum() - 1
+    assert abs(chi2 - degrees) < 5 * np.sqrt(2 * degrees)
+    assert found[p == 0].sum() == 0
+
+
+@models
+def test_second_characters_follow_the_first(params):
+    n = 20_000
+    drawn = mm_jax.sample(params, jax.random.key(7), n, prefix="ma", max_length=3)
+    size = mm_jax.models.block_size(params)
+    context = np.concatenate([np.zeros(3, int), LETTERS.encode("ma")])[-size:]
+    p = np.asarray(jax.nn.softmax(mm_jax.logits(params, context)), np.float64)
+    found = np.array([sum(word[2:] == char.strip(".") for word in drawn) for char in LETTERS.chars])
+    likely = p * n > 5
+    chi2 = ((found - p * n) ** 2 / (p * n))[likely].sum()
+    degrees = likely.sum() - 1
+    assert abs(chi2 - degrees) < 5 * np.sqrt(2 * degrees)
+
+
+@models
+def test_same_key_same_words_and_a_longer_list_begins_with_them(params):
+    first = mm_jax.sample(params, jax.random.key(3), 20)
+    assert first == mm_jax.sample(params, jax.random.key(3), 20)
+    assert first[:7] == mm_jax.sample(params, jax.random.key(3), 7)
+    assert mm_jax.sample(params, jax.random.key(3), 300)[:20] == first
+    assert first != mm_jax.sample(params, jax.random.key(4), 20)
+
+
+@models
+def test_temperature_zero_is_greedy_and_ignores_the_key(params):
+    greedy = mm_jax.sample(params, jax.random.key(0), 3, temperature=0.0, max_length=12)
+    assert greedy == mm_jax.sample(params, jax.random.key(1), 3, temperature=0, max_length=12)
+    assert greedy == mm_jax.sample(params, jax.random.key(2), 3, top_k=1, max_length=12)
+    size = mm_jax.models.block_size(params)
+    context, word = [0] * size, ""
+    while len(word) < 12 and (token := int(jnp.argmax(mm_jax.logits(params, context)))):
+        word += LETTERS.chars[token]
+        context = [*context, token][1:]
+    assert greedy == [word] * 3
+
+
+@models
+def test_prefix_and_length(params):
+    words = mm_jax.sample(params, jax.random.key(0), 50, prefix="ma", max_length=6)
+    assert all(word.startswith("ma") and len(word) <= 6 for word in words)
+    assert mm_jax.sample(params, jax.random.key(0), 2, prefix="mama", max_length=4) == ["mama", "mama"]
+
+
+def test_a_model_that_never_ends_is_cut():
+    params = mm_jax.counts.from_table(np.array([[0, 1], [0, 1]]), Vocab(".a"))
+    assert mm_jax.sample(params, jax.random.key(0), 2) == ["a" * sampling.MAX_LENGTH] * 2
+    assert mm_jax.sample(params, jax.random.key(0), 1, max_length=33) == ["a" * 33]
+
+
+def test_top_k_and_low_temperature():
+    row = np.array([[1, 4, 3, 2]] * 4)
+    params = mm_jax.counts.from_table(row, Vocab(".abc"))
+    drawn = "".join(mm_jax.sample(params, jax.random.key(0), 500, top_k=2, max_length=3))
+    assert set(drawn) == {"a", "b"}
+    p = 4 / 7  # of an 'a' among 1,500 draws, at 5 sigma
+    assert abs(drawn.count("a") - len(drawn) * p) < 5 * np.sqrt(len(drawn) * p * (1 - p))
+    cold = "".join(mm_jax.sample(params, jax.random.key(1), 500, temperature=0.5, top_k=2, max_length=3))
+    p = 16 / 25
+    assert abs(cold.count("a") - len(cold) * p) < 5 * np.sqrt(len(cold) * p * (1 - p))
+
+
+def test_exclude():
+    params = mm_jax.counts.fit(FIRST_FIVE, Vocab.from_words(FIRST_FIVE))
+    words = mm_jax.sample(params, jax.random.key(0), 200, exclude=FIRST_FIVE)
+    assert len(words) == 200
+    assert not set(words) & set(FIRST_FIVE)
+    assert mm_jax.sample(mm_jax.counts.fit(["a"], Vocab(".a")), jax.random.key(0), 3, exclude=["a"]) == []
+
+
+def test_search_counts_what_it_tried():
+    params = mm_jax.counts.fit(["a", "b"], Vocab(".ab"))
+    found = sampling.search(params, jax.random.key(0), 5, lambda word: word == "a", budget=1000)
+    assert found.words == ["a"] * 5
+    assert 5 <= found.tried < 40
+    assert sampling.search(params, jax.random.key(0), 5, lambda word: False, budget=70) == ([], 70)
+
+
+def test_no_table_is_the_same_distribution(monkeypatch):
+    params = TRAINED[0]
+    with_table = mm_jax.sample(params, jax.random.key(0), 50)
+    monkeypatch.setattr(sampling, "_TABLE", 0)
+    assert mm_jax.sample(params, jax.random.key(0), 50) == with_table
+
+
+def test_any_alphabet():
+    words = ["köln", "日本", "😀😁", "new york", "שלום"]
+    params = mm_jax.counts.fit(words, Vocab.from_words(words))
+    drawn = mm_jax.sample(params, jax.random.key(0), 100)
+    assert {"日本", "😀😁"} <= set(drawn)
+    assert mm_jax.sample(params, jax.random.key(0), 0) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_samples": -1}, "num_samples is -1"),
+        ({"temperature": -0.1}, "temperature is -0.1"),
+        ({"temperature": float("nan")}, "temperature is nan"),
+        ({"top_k": 0}, "top_k is 0"),
+        ({"max_length": 0}, "max_length is 0"),
+        ({"prefix": "abc", "max_length": 2}, "no less than the prefix"),
+        ({"prefix": "a!"}, "character 2 is '!'"),
+    ],
+)
+def test_refuses(options, message):
+    with pytest.raises(ValueError, match=message):
+        mm_jax.sample(TRAINED[0], jax.random.key(0), **options)
+
+
+def test_diverged_parameters_are_refused():
+    params = mm_jax.bigram.Bigram(W=jnp.full((3, 3), jnp.nan), vocab=Vocab(".ab"))
+    with pytest.raises(ValueError, match="hold nan"):
+        mm_jax.sample(params, jax.random.key(0))
