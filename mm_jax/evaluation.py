@@ -49,8 +49,12 @@ class TokenNLL:
 
     def __call__(self, params: Params) -> np.ndarray:
         """The nll of every token of the list in order, in nats: float32 [tokens], inf where the model says never."""
+        return -self.log_probs(params)[self.examples.ids, self.examples.targets]
+
+    def log_probs(self, params: Params) -> np.ndarray:
+        """The log probability of every token after each distinct context of `examples`: float32 [distinct, vocab]."""
         table = np.concatenate([_log_probs(params, block) for block in self.blocks])
-        return -table[self.examples.ids, self.examples.targets]
+        return table[: len(self.examples.contexts)]
 
     def mean(self, params: Params) -> float:
         """Nats per character over the whole list."""

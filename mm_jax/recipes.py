@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import optax
 
@@ -20,7 +20,7 @@ class Recipe:
     steps: int
     batch_size: int
     draw: Draw
-    init: str
+    init: Literal["scaled", "lecture"]
     learning_rate: float
     schedule: Callable[[int], Callable[[Any], optax.GradientTransformation]]
 

@@ -97,18 +97,17 @@ def step(
     return State(params=params, opt_state=opt_state, step=state.step + 1, key=state.key), value
 
 
-@functools.partial(jax.jit, static_argnames=("optimizer", "length"), donate_argnames=("state",))
-def chunk(
+def many_steps(
     state: State,
     corpus: Any,
     n: Int32[Array, ""],
-    learning_rate: Float32[Array, ""] | None,
+    learning_rate: Float32[Array, "*any"] | None,
     l2: Float32[Array, ""],
     *,
     optimizer: Optimizer,
     length: int,
 ) -> tuple[State, Float32[Array, " length"]]:
-    """Runs n steps, at most `length`, in one compiled call; losses behind the n-th are 0.
+    """Runs n steps, at most `length`; losses behind the n-th are 0. Pure: `chunk` is this, compiled.
 
     n is an argument of the program and not a part of it: a chunk cut short runs the same instructions as a whole one,
     where a `lax.scan` of another length would be another program, with roundings of its own.
@@ -125,12 +124,15 @@ def chunk(
     return lax.fori_loop(0, n, body, (state, jnp.zeros(length, jnp.float32)))
 
 
+chunk = jax.jit(many_steps, static_argnames=("optimizer", "length"), donate_argnames=("state",))
+
+
 def resolve(optimizer: Optimizer, learning_rate) -> optax.GradientTransformation:
     """The optax transformation: `optimizer` itself, or, with a learning rate, what it makes of it."""
     return optimizer if learning_rate is None else optimizer(learning_rate)  # pyright: ignore[reportReturnType, reportCallIssue]
 
 
-def start(params: Params, key: Key[Array, ""], optimizer: Optimizer, learning_rate: float | None = None) -> State:
+def start(params: Params, key: Key[Array, ""], optimizer: Optimizer, learning_rate: Any = None) -> State:
     """The state before the first step, in buffers of its own.
 
     Raises ValueError for parameters without gradients or that are not finite, and for an optimizer that does not go

@@ -60,6 +60,27 @@ def from_table(N: np.ndarray, vocab: Vocab, smoothing: float = 0.0) -> Counts:
     return Counts(N=jnp.asarray(N, jnp.int32), smoothing=jnp.float32(smoothing), vocab=vocab)
 
 
+def most_common(params: Counts, k: int) -> list[tuple[str, int]]:
+    """The k bigrams with the highest counts, highest first; equal ones in the order of the table.
+
+    >>> most_common(fit(["ab", "b"], Vocab(".ab")), 2)
+    [('b.', 2), ('.a', 1)]
+    """
+    return _ordered(params, -1)[:k]
+
+
+def least_common(params: Counts, k: int) -> list[tuple[str, int]]:
+    """The k bigrams with the lowest counts above 0, lowest first; equal ones in the order of the table."""
+    return _ordered(params, 1)[:k]
+
+
+def _ordered(params: Counts, sign: int) -> list[tuple[str, int]]:
+    N, chars = np.asarray(params.N), params.vocab.chars
+    found = np.argwhere(N)
+    order = np.argsort(sign * N[tuple(found.T)], kind="stable")
+    return [(chars[i] + chars[j], int(N[i, j])) for i, j in found[order]]
+
+
 def block_size(params: Counts) -> int:
     """How many tokens a context has: 1."""
     return 1

@@ -1,0 +1,125 @@
+"""Which learning rate? The lecture's range test, and the same question asked with one short run a rate."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Key
+
+from mm_jax import batches, training
+from mm_jax.models import Params, block_size
+
+
+class RangeTest(NamedTuple):
+    """Learning rates (rising), the loss each led to, and a rate to use with the reason for it.
+
+    `losses` is float32, shaped like `rates`.
+    """
+
+    rates: np.ndarray
+    losses: np.ndarray
+    suggestion: float
+    reason: str
+
+
+def lr_range_test(
+    params: Params,
+    words: Sequence[str],
+    key: Key[Array, ""],
+    *,
+    low: float = 1e-3,
+    high: float = 1.0,
+    steps: int = 1000,
+    batch_size: int | None = 32,
+    draw: batches.Draw = "examples",
+    optimizer: Callable[[Any], optax.GradientTransformation] = optax.sgd,
+) -> RangeTest:
+    """One run whose learning rate rises exponentially from `low` to `high`, a step at each rate; one compiled call.
+
+    Args:
+      params: where to start from; left as they are.
+      words: what to learn from.
+      key: decides the minibatches.
+      low: the rate of the first step.
+      high: the rate of the last.
+      steps: how many rates.
+      batch_size: as for `fit`.
+      draw: as for `fit`.
+      optimizer: a function of the learning rate, such as optax.adam.
+
+    Returns:
+      A RangeTest: rates and minibatch losses float32 [steps]. The suggestion is half the rate at which the smoothed
+      loss is lowest: beyond that rate it only rises, and just below it there is no room for a bad minibatch.
+
+    Raises ValueError for rates that are not 0 < low < high, for fewer than 10 steps, and as `fit` does.
+
+    Source: makemore part 2; Smith (2017), Cyclical learning rates.
+    """
+    if not 0 < low < high < float("inf") or steps < 10:
+        raise ValueError(f"expected 0 < low < high and 10 or more steps, got {low=}, {high=}, {steps=}")
+    bounds, sweep = jnp.array([low, high], jnp.float32), _sweep(optimizer, steps)
+    state = training.start(params, key, sweep, bounds)
+    corpus = batches.of(words, params.vocab, block_size(params), batch_size, draw)
+    _, losses = training.chunk(state, corpus, jnp.int32(steps), bounds, jnp.float32(0), optimizer=sweep, length=steps)
+    return _read(np.geomspace(low, high, steps), np.asarray(losses), smooth=max(1, steps // 20))
+
+
+@functools.cache  # the same function for the same steps, or jit would compile again
+def _sweep(optimizer, steps: int):
+    return lambda bounds: optimizer(lambda t: bounds[0] * (bounds[1] / bounds[0]) ** (t / (steps - 1)))
+
+
+def try_rates(
+    params: Params,
+    words: Sequence[str],
+    key: Key[Array, ""],
+    *,
+    low: float = 1e-3,
+    high: float = 1.0,
+    num_rates: int = 16,
+    steps: int = 100,
+    batch_size: int | None = 32,
+    draw: batches.Draw = "examples",
+    optimizer: Callable[[Any], optax.GradientTransformation] = optax.sgd,
+) -> RangeTest:
+    """Trains once with each of `num_rates` rates, all from one start on the same minibatches, in one vmapped call.
+
+    A range test's loss at a rate depends on all the rates before it; here each rate is on its own. Arguments and errors
+    are those of `lr_range_test`, and:
+
+    Args:
+      num_rates: how many rates, geometrically spaced.
+      steps: how many steps each.
+
+    Returns:
+      A RangeTest: rates and losses float32 [num_rates], each loss the mean over the last tenth of the steps.
+    """
+    if not 0 < low < high < float("inf") or min(num_rates, steps) < 2:
+        raise ValueError(
+            f"expected 0 < low < high, 2 or more rates and steps, got {low=}, {high=}, {num_rates=}, {steps=}"
+        )
+    rates = np.geomspace(low, high, num_rates)
+    state = training.start(params, key, optimizer, low)
+    corpus = batches.of(words, params.vocab, block_size(params), batch_size, draw)
+    run = functools.partial(training.many_steps, optimizer=optimizer, length=steps)
+    _, losses = jax.jit(jax.vmap(run, (None, None, None, 0, None)))(
+        state, corpus, jnp.int32(steps), jnp.asarray(rates, jnp.float32), jnp.float32(0)
+    )
+    return _read(rates, np.asarray(losses)[:, -max(1, steps // 10) :].mean(1), smooth=1)
+
+
+def _read(rates: np.ndarray, losses: np.ndarray, smooth: int) -> RangeTest:
+    """Where the loss, averaged over 2 * smooth + 1 neighbouring rates, is lowest; a loss that is not finite is high."""
+    finite = np.where(np.isfinite(losses), losses, np.inf)
+    padded = np.pad(finite, smooth, mode="edge")
+    average = np.lib.stride_tricks.sliding_window_view(padded, 2 * smooth + 1).mean(1) if smooth > 1 else finite
+    lowest = int(np.argmin(average))
+    suggestion = float(rates[lowest] / 2)
+    reason = f"half of {rates[lowest]:.3g}, where the loss is lowest ({average[lowest]:.3f})"
+    if lowest == len(rates) - 1:
+        reason += "; it still falls at the highest rate tried, so try higher ones"
+    return RangeTest(rates.astype(np.float32), losses, suggestion, reason)

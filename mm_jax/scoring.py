@@ -1,0 +1,84 @@
+"""One word, character by character: how likely each was, and what was likelier."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mm_jax.evaluation import TokenNLL
+from mm_jax.models import Params, block_size
+
+_BAR = 24  # characters
+
+
+@dataclass(frozen=True)
+class CharacterScore:
+    """A character where it stands: its nll in nats, its probability, and its rank (1 is the likeliest)."""
+
+    character: str
+    nll: float
+    probability: float
+    rank: int
+    likeliest: tuple[tuple[str, float], ...]  # the three likeliest characters here, with their probabilities
+
+
+@dataclass(frozen=True)
+class Score:
+    """A word's characters, the end `.` included, and its total nll in nats; `str` draws a bar for each character."""
+
+    word: str
+    characters: tuple[CharacterScore, ...]
+    nll: float
+
+    @property
+    def mean(self) -> float:
+        """Nats per character."""
+        return self.nll / len(self.characters)
+
+    def __str__(self) -> str:
+        lines = [f"{'':3}{'nats':>7} {'p':>7} {'rank':>5}  {'':{_BAR}}  likeliest"]
+        for each in self.characters:
+            filled = min(_BAR, round(each.nll / 8 * _BAR)) if np.isfinite(each.nll) else _BAR
+            bar = "#" * filled + ("" if np.isfinite(each.nll) else ">")
+            others = "  ".join(f"{char} {p:.2f}" for char, p in each.likeliest)
+            figures = f"{each.nll:7.3f} {each.probability:7.4f} {each.rank:5}"
+            lines.append(f"{each.character:3}{figures}  {bar:{_BAR}}  {others}")
+        return "\n".join([*lines, f"{'sum':3}{self.nll:7.3f}  {self.mean:.4f} nats per character"])
+
+
+def score(params: Params, word: str) -> Score:
+    """The nll of one word, character by character, end included.
+
+    Args:
+      params: any model's parameters.
+      word: what to score.
+
+    Returns:
+      A Score: for each character its nll in nats, probability, rank, and the three likeliest; and the total nll, inf if
+      a character is impossible. `print` it for bars.
+
+    Raises ValueError for an empty word and for a character the model does not know.
+
+    >>> from mm_jax.models import counts
+    >>> from mm_jax.vocab import Vocab
+    >>> found = score(counts.fit(["ab", "ab", "b"], Vocab(".ab")), "ab")
+    >>> [(each.character, each.rank, round(each.probability, 3)) for each in found.characters]
+    [('a', 1, 0.667), ('b', 1, 1.0), ('.', 1, 1.0)]
+
+    Source: makemore part 1 scores `andrejq` so.
+    """
+    targets = np.append(params.vocab.encode(word), 0)
+    spelled = params.vocab.decode(targets[:-1])
+    judge = TokenNLL([spelled], params.vocab, block_size(params))
+    rows = judge.log_probs(params)[judge.examples.ids]
+    order = np.argsort(-rows, axis=1, kind="stable")
+    characters = tuple(
+        CharacterScore(
+            character=params.vocab.chars[target],
+            nll=float(-row[target]),
+            probability=float(np.exp(row[target])),
+            rank=int(np.flatnonzero(best == target)[0]) + 1,
+            likeliest=tuple((params.vocab.chars[token], float(np.exp(row[token]))) for token in best[:3]),
+        )
+        for target, row, best in zip(targets, rows, order, strict=True)
+    )
+    return Score(spelled, characters, float(sum(each.nll for each in characters)))

@@ -1,0 +1,49 @@
+import jax
+import numpy as np
+import pytest
+
+import mm_jax
+from mm_jax import Vocab
+
+from .conftest import FIRST_FIVE
+from .models.test_protocol import VOCAB, every_model
+
+
+@pytest.mark.parametrize("params", every_model(), ids=lambda params: type(params).__name__)
+def test_against_the_logits_one_by_one(params):
+    found = mm_jax.score(params, "olivia")
+    assert "".join(each.character for each in found.characters) == "olivia."
+    context = [0] * mm_jax.models.block_size(params)
+    for each in found.characters:
+        p = np.asarray(jax.nn.softmax(mm_jax.logits(params, context)))
+        token = VOCAB.chars.index(each.character)
+        assert each.probability == pytest.approx(p[token], rel=1e-4)
+        assert each.nll == pytest.approx(-np.log(p[token]), rel=1e-4, abs=1e-6)
+        assert each.rank <= 1 + (p > p[token] * (1 - 1e-5)).sum() and each.rank > (p > p[token] * (1 + 1e-5)).sum()
+        assert [q for _, q in each.likeliest] == pytest.approx(sorted(p.tolist())[::-1][:3], rel=1e-4)
+        context = [*context, token][1:]
+    assert found.nll == pytest.approx(mm_jax.evaluate(params, ["olivia"]).nll * 7, rel=1e-5)
+
+
+def test_impossible_is_inf_and_its_bar_says_so():
+    found = mm_jax.score(mm_jax.counts.fit(FIRST_FIVE, VOCAB), "emb")
+    assert found.nll == float("inf")
+    lines = str(found).splitlines()
+    assert lines[3].startswith("b") and ">" in lines[3]
+    assert lines[1].count("#") == round(found.characters[0].nll / 8 * 24)
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_refuses():
+    params = mm_jax.counts.fit(["ab"], Vocab(".ab"))
+    with pytest.raises(ValueError, match="an empty word"):
+        mm_jax.score(params, "")
+    with pytest.raises(ValueError, match="character 2 is 'c'"):
+        mm_jax.score(params, "ac")
+
+
+def test_most_and_least_common():
+    counts = mm_jax.counts.fit(FIRST_FIVE, VOCAB)
+    assert mm_jax.counts.most_common(counts, 2) == [("a.", 5), ("ia", 2)]
+    assert [n for _, n in mm_jax.counts.least_common(counts, 3)] == [1, 1, 1]
+    assert sum(n for _, n in mm_jax.counts.most_common(counts, 999)) == 32
