@@ -12,6 +12,12 @@ from .models import num_params as num_params
 from .models.bigram import Bigram as Bigram
 from .models.counts import Counts as Counts
 from .models.mlp import MLP as MLP
+from .population import best_on_dev as best_on_dev
+from .population import compare_paired as compare_paired
+from .population import evaluate_population as evaluate_population
+from .population import fit_population as fit_population
+from .population import member as member
+from .population import summarize as summarize
 from .rates import RangeTest as RangeTest
 from .rates import lr_range_test as lr_range_test
 from .rates import try_rates as try_rates

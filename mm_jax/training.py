@@ -18,9 +18,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import lax
+from jax.sharding import Mesh
 from jaxtyping import Array, Float32, Int, Int32, Key
 
-from mm_jax import batches
+from mm_jax import batches, sharding
 from mm_jax.evaluation import TokenNLL
 from mm_jax.models import Params, block_size, logits
 from mm_jax.pytree import pytree
@@ -106,6 +107,7 @@ def many_steps(
     *,
     optimizer: Optimizer,
     length: int,
+    mesh: Mesh | None = None,
 ) -> tuple[State, Float32[Array, " length"]]:
     """Runs n steps, at most `length`; losses behind the n-th are 0. Pure: `chunk` is this, compiled.
 
@@ -118,18 +120,20 @@ def many_steps(
     def body(i, carry):
         state, losses = carry
         contexts, weights = corpus.batch(jax.tree.map(lambda choices: choices[i], drawn))
+        if mesh is not None:
+            contexts, weights = sharding.divide((contexts, weights), mesh)
         state, value = step(state, contexts, weights, transform, l2)
         return state, losses.at[i].set(value)
 
     return lax.fori_loop(0, n, body, (state, jnp.zeros(length, jnp.float32)))
 
 
-chunk = jax.jit(many_steps, static_argnames=("optimizer", "length"), donate_argnames=("state",))
+chunk = jax.jit(many_steps, static_argnames=("optimizer", "length", "mesh"), donate_argnames=("state",))
 
 
 def resolve(optimizer: Optimizer, learning_rate) -> optax.GradientTransformation:
     """The optax transformation: `optimizer` itself, or, with a learning rate, what it makes of it."""
-    return optimizer if learning_rate is None else optimizer(learning_rate)  # pyright: ignore[reportReturnType, reportCallIssue]
+    return optimizer if learning_rate is None else optimizer(learning_rate)  # pyright: ignore
 
 
 def start(params: Params, key: Key[Array, ""], optimizer: Optimizer, learning_rate: Any = None) -> State:
@@ -165,32 +169,38 @@ def run(
     l2: float = 0.0,
     dev: Sequence[str] | None = None,
     every: int | None = None,
+    mesh: Mesh | None = None,
 ) -> Iterator[Progress]:
     """Trains from where `state` stands until it has made `steps` steps, and yields Progress every `every` of them.
 
     The first Progress comes before any step, when everything is compiled; stop early by leaving the loop. Arguments are
     those of `fit`; `every` defaults to a twentieth of the steps, at most 1,000. ValueError as `fit` says.
     """
-    _check(steps=steps, batch_size=batch_size, every=every)
+    check(steps=steps, batch_size=batch_size, every=every)
     every = every or max(1, min(1000, steps // 20))
     size = block_size(state.params)
     corpus = batches.of(words, state.params.vocab, size, batch_size, draw)
+    if mesh is not None:
+        mesh = sharding.automatic(mesh)
+        state, corpus = sharding.replicate((state, sharding.divisible(corpus, batch_size, mesh)), mesh)
     judge = None if dev is None else TokenNLL(dev, state.params.vocab, size)
     # One dtype each, or every kind of number that comes along compiles a program of its own.
     rate = None if learning_rate is None else jnp.float32(learning_rate)
-    advance = functools.partial(chunk, optimizer=optimizer, length=every)
+    advance = functools.partial(chunk, optimizer=optimizer, length=every, mesh=mesh)
 
     done, n = int(state.step), 0
     while True:
         state, losses = advance(state, corpus, jnp.int32(n), rate, jnp.float32(l2))
         done += n
-        yield Progress(state, np.asarray(losses[:n]), None if judge is None else judge.mean(state.params))
+        nll = None if judge is None else judge.mean(state.params if mesh is None else jax.device_get(state.params))
+        yield Progress(state, np.asarray(losses)[:n], nll)
         if done >= steps:
             return
         n = min(every - done % every, steps - done)
 
 
-def _check(**options: int | None) -> None:
+def check(**options: int | None) -> None:
+    """ValueError for an option below 1."""
     for name, value in options.items():
         if value is not None and value < 1:
             raise ValueError(f"{name} is {value}: give 1 or more")
@@ -208,6 +218,7 @@ def fit(
     learning_rate: float | None = None,
     l2: float = 0.0,
     dev: Sequence[str] | None = None,
+    mesh: Mesh | None = None,
 ) -> tuple[Params, History]:
     """Trains a model by gradient steps.
 
@@ -223,12 +234,15 @@ def fit(
       learning_rate: that function's argument (0.1 for the default, the lecture's SGD). New rates do not compile anew.
       l2: adds l2 * mean(W^2) for each weight matrix W to the loss.
       dev: words to take the nll of on the way; training never depends on them.
+      mesh: a `jax.sharding.Mesh`: each batch is divided among the devices of its first axis, the rest is replicated.
+        The losses are those of one device but for rounding.
 
     Returns:
       The trained parameters, and a History of float32 [steps] losses and of (step, dev nll) pairs.
 
     Raises:
-      ValueError: steps or batch_size below 1; words as `data.tokens` says; params without gradients or not finite.
+      ValueError: steps or batch_size below 1, or a batch_size that the mesh does not divide; words as `data.tokens`
+        says; params without gradients or not finite.
 
     >>> from mm_jax.models import bigram
     >>> from mm_jax.vocab import Vocab
@@ -246,7 +260,7 @@ def fit(
     state = start(params, key, optimizer, learning_rate)
     losses, taken = [], []
     schedule = {"optimizer": optimizer, "learning_rate": learning_rate, "l2": l2}
-    for progress in run(state, words, steps=steps, batch_size=batch_size, draw=draw, dev=dev, **schedule):
+    for progress in run(state, words, steps=steps, batch_size=batch_size, draw=draw, dev=dev, mesh=mesh, **schedule):
         state = progress.state
         losses.append(progress.loss)
         if progress.dev is not None:

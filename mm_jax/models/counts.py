@@ -47,8 +47,8 @@ def fit(words: Sequence[str], vocab: Vocab, smoothing: float = 0.0) -> Counts:
 
 
 def _table(stream: np.ndarray, vocab_size: int) -> np.ndarray:
-    pairs = stream[:-1].astype(np.int32) * np.int32(vocab_size) + stream[1:]
-    return np.bincount(pairs, minlength=vocab_size**2).reshape(vocab_size, vocab_size)
+    wide = stream.astype(np.intp)  # what bincount counts without another copy
+    return np.bincount(wide[:-1] * vocab_size + wide[1:], minlength=vocab_size**2).reshape(vocab_size, vocab_size)
 
 
 def from_table(N: np.ndarray, vocab: Vocab, smoothing: float = 0.0) -> Counts:

@@ -1,0 +1,80 @@
+"""A batch divided among devices, and among processes, gives the losses of one device."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import optax
+import pytest
+
+import mm_jax
+from mm_jax import data
+
+SCRIPT = Path(__file__).parent / "multi_device.py"
+
+
+@pytest.fixture(scope="module")
+def words_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("words") / "words.txt"
+    path.write_text("\n".join(mm_jax.load_words(data.bundled_names())[::20]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def one_device(words_file):
+    words = mm_jax.load_words(words_file)
+    vocab = mm_jax.Vocab.from_words(words)
+    found = {}
+    for batch_size in (32, None):
+        params = mm_jax.mlp.init(jax.random.key(0), vocab, hidden_dim=16)
+        params, history = mm_jax.fit(
+            params, words, jax.random.key(1), steps=20, batch_size=batch_size, optimizer=optax.adam(0.01), dev=words
+        )
+        found |= {f"loss_{batch_size}": history.loss, f"dev_{batch_size}": history.dev[-1][1]}
+        found |= {f"W1_{batch_size}": np.asarray(params.W1)}
+    return found
+
+
+def start(words_file, out, devices, *extra, **options):
+    env = {**os.environ, "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}", "JAX_PLATFORMS": "cpu"}
+    return subprocess.Popen([sys.executable, SCRIPT, words_file, out, *map(str, extra)], env=env, **options)
+
+
+def check(out, one_device, devices):
+    with np.load(out) as found:
+        assert int(found["devices"]) == devices
+        for name, value in one_device.items():
+            np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+def test_four_devices(words_file, one_device, tmp_path):
+    assert start(words_file, tmp_path / "out.npz", 4).wait(timeout=120) == 0
+    check(tmp_path / "out.npz", one_device, 4)
+
+
+def test_two_processes(words_file, one_device, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    outs = [tmp_path / f"{i}.npz" for i in range(2)]
+    processes = [start(words_file, out, 1, i, port) for i, out in enumerate(outs)]
+    try:
+        assert [process.wait(timeout=180) for process in processes] == [0, 0]
+    finally:
+        for process in processes:
+            process.kill()
+    for out in outs:
+        check(out, one_device, 2)
+    with np.load(outs[0]) as first, np.load(outs[1]) as second:
+        assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+def test_refuses(words_file, tmp_path):
+    """Three devices and a batch of 32."""
+    process = start(words_file, tmp_path / "out.npz", 3, stderr=subprocess.PIPE, text=True)
+    _, said = process.communicate(timeout=120)
+    assert "batch_size is 32: give a multiple of the 3 devices" in said
