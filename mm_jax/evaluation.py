@@ -9,7 +9,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from mm_jax import data
@@ -42,10 +41,6 @@ class TokenNLL:
     def __init__(self, words: Sequence[str], vocab: Vocab, block_size: int):
         """Raises ValueError as `data.tokens` says."""
         self.examples = data.examples(words, vocab, block_size)
-        contexts = self.examples.contexts
-        rest = -len(contexts) % _BLOCK
-        filled = np.concatenate([contexts, np.zeros((rest, block_size), np.int32)])
-        self.blocks = [jnp.asarray(block) for block in filled.reshape(-1, _BLOCK, block_size)]
 
     def __call__(self, params: Params) -> np.ndarray:
         """The nll of every token of the list in order, in nats: float32 [tokens], inf where the model says never."""
@@ -53,12 +48,18 @@ class TokenNLL:
 
     def log_probs(self, params: Params) -> np.ndarray:
         """The log probability of every token after each distinct context of `examples`: float32 [distinct, vocab]."""
-        table = np.concatenate([_log_probs(params, block) for block in self.blocks])
-        return table[: len(self.examples.contexts)]
+        return log_probs(params, self.examples.contexts)
 
     def mean(self, params: Params) -> float:
         """Nats per character over the whole list."""
         return float(np.mean(self(params), dtype=np.float64))
+
+
+def log_probs(params: Params, contexts: np.ndarray) -> np.ndarray:
+    """The log probability of every token after each of some contexts: float32 [contexts, vocab_size]."""
+    filled = np.pad(contexts, ((0, -len(contexts) % _BLOCK), (0, 0)))
+    blocks = (filled[i : i + _BLOCK] for i in range(0, len(filled), _BLOCK))
+    return np.concatenate([_log_probs(params, block) for block in blocks])[: len(contexts)]
 
 
 @jax.jit

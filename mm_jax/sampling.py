@@ -181,7 +181,10 @@ def _segment(params: Params, table, key, first, carry, temperature, top_k):
     def distributions(contexts):
         if table is None:
             return jax.vmap(lambda context: _cdf(params, context, temperature, top_k))(contexts)
-        return table[sum((contexts[:, i] * base ** (size - 1 - i) for i in range(size)), jnp.int32(0))]
+        index = jnp.zeros(len(contexts), jnp.int32)
+        for i in range(size):
+            index = index * base + contexts[:, i]
+        return table[index]
 
     def body(state):
         t, contexts, alive, drawn = state
@@ -189,7 +192,8 @@ def _segment(params: Params, table, key, first, carry, temperature, top_k):
         uniform = jax.random.uniform(jax.random.fold_in(key, first + t), alive.shape)
         # Inversion: the first token whose cumulative probability exceeds the number. Rounding leaves the last entry
         # a little off 1, so the number is scaled to it, and a token of probability 0 is never the first.
-        token = jnp.sum(cdf <= uniform[:, None] * cdf[:, -1:], axis=1, dtype=jnp.int32) * alive
+        token = jnp.sum(cdf <= uniform[:, None] * cdf[:, -1:], axis=1, dtype=jnp.int32)
+        token = jnp.where(alive, token, 0)
         contexts = jnp.concatenate([contexts, token[:, None]], axis=1)[:, 1:]
         return t + 1, contexts, alive & (token != 0), drawn.at[t].set(token)
 

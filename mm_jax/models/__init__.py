@@ -11,12 +11,14 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Float32
 
-from mm_jax.models import bigram, counts, mlp
+from mm_jax.models import bigram, counts, mixture, mlp, ngram
 
 MODELS = {
     counts.Counts: counts,
     bigram.Bigram: bigram,
     mlp.MLP: mlp,
+    ngram.NGram: ngram,
+    mixture.Mixture: mixture,
 }
 
 Params = Any  # an instance of one of the classes above
@@ -60,7 +62,7 @@ def logits(params: Params, context) -> Float32[Array, " vocab_size"]:
     known = isinstance(context, Tracer) or size == 0 or 0 <= context.min() <= context.max() < len(params.vocab)
     if not known:
         raise ValueError(f"context {context.tolist()}: tokens run from 0 to {len(params.vocab) - 1}")
-    return module.logits(params, context)
+    return module.logits(params, context if size else context.astype(jnp.int32))
 
 
 def num_params(params: Params) -> int:

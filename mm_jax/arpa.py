@@ -1,0 +1,79 @@
+"""N-gram models as ARPA text, which kenlm and SRILM read."""
+
+import os
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mm_jax.models import Params, ngram
+
+_LOWEST = -99.0  # what the format writes for log10 of 0
+
+
+def to_arpa(params: Params, path: str | os.PathLike) -> None:
+    """Writes an n-gram model as ARPA text: base-10 logarithms, `<s>` and `</s>` for the start and the end.
+
+    A character is a word of the format; white space, which would split one, is written as its code point (U+0020).
+    The start of a word is one `<s>`, where the model's contexts have as many `.` as are needed: its n-grams stand in
+    the section of their length with one `<s>`, and carry the probabilities and the back-off of the full context.
+
+    Raises ValueError for a model of another kind.
+
+    Source: the format is that of ngram-format(5) of SRILM.
+    """
+    if not isinstance(params, ngram.NGram):
+        raise ValueError(f"{type(params).__name__} has no n-grams: ARPA text can hold an NGram only")
+    entries, backoffs = _entries(params)
+    lines = ["\\data\\", *(f"ngram {n}={len(entries[n])}" for n in entries)]
+    for n in entries:
+        lines += ["", f"\\{n}-grams:"]
+        for gram, value in entries[n].items():
+            weight = backoffs.get(gram)
+            lines.append(f"{value:.7f}\t{' '.join(gram)}" + ("" if weight is None else f"\t{weight:.7f}"))
+    Path(path).write_text("\n".join([*lines, "", "\\end\\", ""]), encoding="utf-8")
+
+
+def _entries(params: ngram.NGram) -> tuple[dict, dict]:
+    """log10 probability of each n-gram, by length; log10 back-off of each context."""
+    order, chars = ngram.order(params), params.vocab.chars
+    symbols = ["</s>", *(char if not char.isspace() else f"U+{ord(char):04X}" for char in chars[1:])]
+    entries: dict[int, dict] = {n: {} for n in range(1, order + 1)}
+    entries[1][("<s>",)] = _LOWEST
+    backoffs: dict[tuple, float] = {}
+    for m, contexts in enumerate(ngram.contexts_of(params), 1):
+        level = params.levels[m - 1]
+        first, tokens = np.asarray(level.first), np.asarray(level.tokens)
+        rows = _rows(ngram.NGram(levels=params.levels[:m], vocab=params.vocab), contexts)
+        weights = _log10(np.asarray(level.backoff))
+        for i, context in enumerate(contexts.tolist()):
+            dots = context.count(0)
+            key = tuple(symbols[token] for token in context if token)
+            if dots:
+                key = ("<s>", *key)
+                # Each order adds its back-off to that of the same context with one '.' less.
+                backoffs[key] = backoffs.get(key, 0.0) + float(weights[i])
+                if m < order:
+                    continue  # the full context says more
+            elif context:
+                backoffs[key] = float(weights[i])
+            every = range(len(chars)) if m == 1 else tokens[first[i] : first[i + 1]]
+            for token in every:
+                entries[len(key) + 1][(*key, symbols[token])] = float(rows[i, token])
+    for n in range(1, order):  # the format wants a back-off for every context that is an n-gram
+        for gram in entries[n]:
+            if gram in backoffs:
+                backoffs[gram] = max(backoffs[gram], _LOWEST)
+    return entries, {gram: weight for gram, weight in backoffs.items() if gram in entries.get(len(gram), {})}
+
+
+def _rows(params: ngram.NGram, contexts: np.ndarray) -> np.ndarray:
+    run = jax.jit(jax.vmap(ngram.logits, (None, 0)))
+    parts = np.array_split(contexts, max(1, len(contexts) // 8192))
+    rows = np.concatenate([np.asarray(run(params, jnp.asarray(part, jnp.int32))) for part in parts])
+    return np.maximum(rows / np.log(10), _LOWEST)
+
+
+def _log10(values: np.ndarray) -> np.ndarray:
+    return np.log10(np.maximum(values, 10.0**_LOWEST, dtype=np.float64))

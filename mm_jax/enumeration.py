@@ -1,0 +1,66 @@
+"""The most probable words of a model, exactly: best-first search over prefixes."""
+
+import heapq
+from collections.abc import Collection
+
+import numpy as np
+
+from mm_jax.evaluation import log_probs
+from mm_jax.models import Params, block_size
+
+_AHEAD = 256  # prefixes whose next characters are looked up together
+
+
+def most_probable(
+    params: Params, k: int, *, exclude: Collection[str] = (), max_length: int = 100, budget: int = 200_000
+) -> list[tuple[str, float]]:
+    """The k most probable whole words that are not in `exclude`, best first, with their probabilities.
+
+    A prefix is never less probable than what it becomes. So the likeliest of all open prefixes and finished words, if
+    it is a finished word, is the next of the list: the result is exact, and the same every time.
+
+    Args:
+      params: any model's parameters.
+      k: how many, 1 or more.
+      exclude: words not to return, such as the training list.
+      max_length: longer words are not looked at.
+      budget: how many prefixes to extend before giving up; fewer than k words come back then, still the best.
+
+    Returns:
+      A list of (word, probability); the empty word is left out.
+
+    Raises ValueError for k below 1.
+
+    >>> from mm_jax.models import counts
+    >>> from mm_jax.vocab import Vocab
+    >>> [(word, round(p, 3)) for word, p in most_probable(counts.fit(["ab", "b"], Vocab(".ab")), 2)]
+    [('ab', 0.5), ('b', 0.5)]
+    """
+    if k < 1:
+        raise ValueError(f"k is {k}: give 1 or more")
+    size, chars, unwanted = block_size(params), params.vocab.chars, frozenset(exclude)
+    known: dict[tuple[int, ...], np.ndarray] = {}
+    found: list[tuple[str, float]] = []
+    # Entries are (minus log probability, word, finished, context); the word settles ties, the same way every time.
+    heap: list[tuple[float, str, bool, tuple[int, ...]]] = [(0.0, "", False, (0,) * size)]
+    while heap and len(found) < k:
+        cost, word, finished, context = heapq.heappop(heap)
+        if finished:
+            if word and word not in unwanted:
+                found.append((word, float(np.exp(-cost))))
+            continue
+        if (budget := budget - 1) < 0:
+            break
+        if context not in known:
+            ahead = {context, *(entry[3] for entry in heap[:_AHEAD] if not entry[2] and entry[3] not in known)}
+            rows = log_probs(params, np.array(sorted(ahead), np.int32).reshape(len(ahead), size))
+            known.update(zip(sorted(ahead), rows.astype(np.float64), strict=True))
+        row = known[context]
+        for token in np.flatnonzero(np.isfinite(row)).tolist():
+            if token == 0:
+                heapq.heappush(heap, (cost - row[0], word, True, ()))
+            elif len(word) < max_length:
+                heapq.heappush(
+                    heap, (cost - row[token], word + chars[token], False, (*context, token)[len(context) + 1 - size :])
+                )
+    return found

@@ -1,0 +1,64 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import mm_jax
+from mm_jax import Vocab, data
+
+from .conftest import LETTERS
+
+WORDS = mm_jax.load_words(data.bundled_names())[::15]
+
+
+def read_arpa(path):
+    """A reader of the format: log10 probabilities and back-off weights by n-gram."""
+    p, backoff, said, found, section = {}, {}, {}, {}, 0
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("ngram "):
+            n, count = line[6:].split("=")
+            said[int(n)] = int(count)
+        elif line.endswith("-grams:"):
+            section = int(line[1:-7])
+        elif "\t" in line:
+            value, gram, *weight = line.split("\t")
+            gram = tuple(gram.split(" "))
+            assert len(gram) == section
+            p[gram] = float(value)
+            found[section] = found.get(section, 0) + 1
+            if weight:
+                backoff[gram] = float(weight[0])
+    assert said == found
+    return p, backoff
+
+
+def log10_p(p, backoff, gram):
+    if gram in p:
+        return p[gram]
+    return backoff.get(gram[:-1], 0.0) + log10_p(p, backoff, gram[1:])
+
+
+@pytest.mark.parametrize("order", [1, 2, 4])
+def test_a_reader_of_the_file_finds_the_models_probabilities(tmp_path, order):
+    words = [*WORDS, "an na"]
+    vocab = Vocab.from_words(words)
+    params = mm_jax.ngram.fit(words, vocab, order)
+    mm_jax.to_arpa(params, tmp_path / "model.arpa")
+    p, backoff = read_arpa(tmp_path / "model.arpa")
+    name = {char: "U+0020" if char == " " else char for char in vocab.chars}
+    rng = np.random.default_rng(0)
+    for word in [*WORDS[:20], "an na", *("".join(rng.choice(list(vocab.chars[1:]), 5)) for _ in range(20))]:
+        history = ["<s>"]
+        context = [0] * (order - 1)
+        for char in [*word, "."]:
+            row = mm_jax.logits(params, jnp.array(context, jnp.int32))
+            symbol = "</s>" if char == "." else name[char]
+            gram = (*history[len(history) - order + 1 :], symbol) if order > 1 else (symbol,)
+            expected = float(row[vocab.chars.index(char)]) / np.log(10)
+            assert log10_p(p, backoff, gram) == pytest.approx(expected, abs=1e-4), (word, gram)
+            history = [*history, symbol][-max(order - 1, 1) :]
+            context = [*context, vocab.chars.index(char)][1:] if order > 1 else []
+
+
+def test_only_ngrams():
+    with pytest.raises(ValueError, match="Counts has no n-grams"):
+        mm_jax.to_arpa(mm_jax.counts.fit(WORDS, LETTERS), "nowhere")

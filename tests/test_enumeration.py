@@ -1,0 +1,37 @@
+import itertools
+
+import jax
+import numpy as np
+import pytest
+
+import mm_jax
+from mm_jax import Vocab
+from mm_jax.models import MODELS
+
+from .models.test_protocol import every_model
+
+VOCAB = Vocab(".ab")
+
+
+@pytest.mark.parametrize("params", every_model(VOCAB, ["ab", "ba", "b", "abba"]), ids=lambda p: type(p).__name__)
+def test_against_brute_force(params):
+    """Words of up to 8 characters hold what is likeliest here: a longer word is less probable than those found."""
+    every = ["".join(chars) for n in range(1, 9) for chars in itertools.product("ab", repeat=n)]
+    p = {word: np.exp(-mm_jax.score(params, word).nll) for word in every}
+    exclude = {"ab", "b"}
+    best = sorted((word for word in every if word not in exclude), key=lambda word: -p[word])[:12]
+    found = mm_jax.most_probable(params, 12, exclude=exclude, max_length=8)
+    np.testing.assert_allclose([q for _, q in found], [p[word] for word in best], rtol=1e-4)
+    assert {word for word, q in found if q > p[best[-1]] * 1.001} == {w for w in best if p[w] > p[best[-1]] * 1.001}
+    assert found == mm_jax.most_probable(params, 12, exclude=exclude, max_length=8)
+    assert type(params) in MODELS
+
+
+def test_bounds():
+    params = mm_jax.counts.fit(["ab"], VOCAB)
+    assert mm_jax.most_probable(params, 5) == [("ab", pytest.approx(1.0))]
+    assert mm_jax.most_probable(params, 5, max_length=1) == []
+    flat = mm_jax.mlp.init(jax.random.key(0), VOCAB, hidden_dim=4)
+    assert len(mm_jax.most_probable(flat, 100, budget=5)) < 6
+    with pytest.raises(ValueError, match="k is 0"):
+        mm_jax.most_probable(params, 0)
