@@ -120,14 +120,7 @@ def load_words(path: str | os.PathLike | None = None) -> list[str]:
 def read_lines(path: str | os.PathLike) -> list[str]:
     """The lines of a UTF-8 text file, NFC-normalised; ValueError as `load_words` says."""
     path = Path(path)
-    if path.is_dir():
-        raise ValueError(f"{path} is a directory: name a text file with one word on each line")
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise ValueError(f"{path} does not exist: name a text file with one word on each line") from None
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+    raw = read_bytes(path)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -137,6 +130,18 @@ def read_lines(path: str | os.PathLike) -> list[str]:
             f"{path}, line {line}: byte {start + 1} of the file (0x{raw[start]:02x}) is not UTF-8: save it as UTF-8"
         ) from None
     return unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's bytes; ValueError, with what to do, for a path that is missing, a directory, or cannot be read."""
+    if path.is_dir():
+        raise ValueError(f"{path} is a directory: name a text file with one word on each line")
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist: name a text file with one word on each line") from None
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def split_words(words: Sequence[str]) -> Split:

@@ -60,6 +60,17 @@ def losses(loss: np.ndarray, ax: Axes, *, dev: Sequence[tuple[int, float]] = (),
     return ax
 
 
+def curves(history: Sequence[tuple[int, float, float]], ax: Axes, *, dev: Sequence[tuple[int, float]] = ()) -> Axes:
+    """The losses of a run folder: (step, training loss, dev nll) rows."""
+    ax.plot([row[0] for row in history], [row[1] for row in history], label="training")
+    if dev:
+        ax.plot(*zip(*dev, strict=True), "o-", markersize=3, label="dev")
+    ax.set_xlabel("step")
+    ax.set_ylabel("nats per character")
+    ax.legend()
+    return ax
+
+
 def range_test(result: RangeTest, ax: Axes) -> Axes:
     """Loss against learning rate, the suggestion marked."""
     ax.semilogx(result.rates, result.losses, linewidth=0.8)

@@ -55,8 +55,7 @@ def _adam_cosine(steps: int):
     return lambda rate: optax.adam(optax.cosine_decay_schedule(rate, steps))
 
 
-RECIPES = {
-    # 0.1 for the first half of the steps and 0.01 for the second. Source: makemore part 2.
-    "lecture": Recipe(200_000, 32, "examples", "lecture", 0.1, _sgd_then_a_tenth),
-    "tuned": Recipe(1_500, 256, "contexts", "scaled", 0.03, _adam_cosine),
-}
+# 0.1 for the first half of the steps and 0.01 for the second. Source: makemore part 2.
+_LECTURE = Recipe(200_000, 32, "examples", "lecture", 0.1, _sgd_then_a_tenth)
+_TUNED = Recipe(1_500, 256, "contexts", "scaled", 0.03, _adam_cosine)
+RECIPES = {"lecture": _LECTURE, "tuned": _TUNED}

@@ -9,7 +9,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Float32, Int
 
 from mm_jax.pytree import pytree
@@ -44,6 +43,8 @@ def fit(members: Sequence[Any], words: Sequence[str], *, steps: int = 500, learn
 
     Raises ValueError for fewer than two members, for different vocabularies, and for words as `data.tokens` says.
     """
+    import optax  # not needed to use a mixture, and slow to import
+
     from mm_jax.evaluation import TokenNLL  # which reads models, and so comes after them
     from mm_jax.models import block_size
 

@@ -1,0 +1,163 @@
+"""What is in a list of words, what is odd about it, and what will be done about that."""
+
+import unicodedata
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mm_jax import data
+
+_CONTROL = ("Cc", "Cf", "Cs", "Co", "Cn")
+
+
+@dataclass(frozen=True)
+class OddLine:
+    """A line that will not be taken as it is, and what is done about it."""
+
+    line: int
+    problem: str
+    action: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `check` found; `refused` lines stop `load_words`, and `clean` is the list without what is odd."""
+
+    path: str
+    words: int
+    distinct: int
+    repeated: list[tuple[str, int]]
+    train: int
+    dev: int
+    test: int
+    dev_in_train: int
+    test_in_train: int
+    shortest: int
+    longest: int
+    mean_length: float
+    alphabet: dict[str, int]
+    mixed_case: bool
+    odd: list[OddLine]
+    refused: int
+    clean: list[str]
+
+    def as_dict(self) -> dict:
+        """All but the list itself, for JSON."""
+        return {name: value for name, value in asdict(self).items() if name != "clean"}
+
+
+def check(path: str | Path) -> Report:
+    """Reads a list line by line, however odd; ValueError only for a path that cannot be read or holds no words."""
+    path = Path(path)
+    raw = data.read_bytes(path)
+    odd: list[OddLine] = []
+    clean: list[str] = []
+    refused = 0
+    if raw.startswith(b"\xef\xbb\xbf"):
+        raw = raw[3:]
+        odd.append(OddLine(1, "a byte-order mark", "dropped"))
+    if b"\r" in raw:
+        odd.append(OddLine(raw.count(b"\n", 0, raw.index(b"\r")) + 1, "line ends with a carriage return", "dropped"))
+        raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    lines = raw.split(b"\n")
+    if lines[-1] == b"":
+        lines.pop()
+    elif raw:
+        odd.append(OddLine(len(lines), "no newline at the end of the file", "accepted"))
+    for number, line in enumerate(lines, 1):
+        word, problems = _one_line(line)
+        odd += [OddLine(number, problem, action) for problem, action in problems]
+        refused += any(action.startswith("refused") for _, action in problems)
+        if word:
+            clean.append(word)
+    if not clean:
+        raise ValueError(f"{path} holds no words: it should have one on each line")
+    return _report(path, clean, odd, refused)
+
+
+def _one_line(line: bytes) -> tuple[str, list[tuple[str, str]]]:
+    """The clean word of a line ("" for none), and what was odd about it with what `load_words` does about that."""
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return "", [
+            (f"byte {error.start + 1} (0x{line[error.start]:02x}) is not UTF-8", "refused; --fix drops the line")
+        ]
+    problems = []
+    if not text.strip():
+        return "", [("blank", "skipped")]
+    if text != text.strip():
+        problems.append(("blanks around the word", "dropped"))
+        text = text.strip()
+    if (normal := unicodedata.normalize("NFC", text)) != text:
+        problems.append(("characters in pieces (not NFC)", "put together"))
+        text = normal
+    if data.SEPARATOR in text:
+        problems.append(("'.' inside the word, which ends a word here", "refused; --fix takes it out"))
+        text = text.replace(data.SEPARATOR, "")
+    if control := sorted({char for char in text if unicodedata.category(char) in _CONTROL}):
+        named = ", ".join(f"U+{ord(char):04X}" for char in control)
+        problems.append((f"control or format characters: {named}", "kept; --fix takes them out"))
+        joiners = "\u200c\u200d"  # scripts and emoji are written with these
+        text = "".join(char for char in text if char in joiners or unicodedata.category(char) not in _CONTROL)
+    return text.strip(), problems
+
+
+def _report(path: Path, words: list[str], odd: list[OddLine], refused: int) -> Report:
+    tally = Counter(words)
+    try:
+        split = data.split_words(words)
+    except ValueError:
+        split = data.Split(words, [], [])
+    seen = set(split.train)
+    lengths = [len(word) for word in words]
+    folded = {word.casefold() for word in tally}
+    return Report(
+        path=str(path),
+        words=len(words),
+        distinct=len(tally),
+        repeated=[(word, n) for word, n in tally.most_common(5) if n > 1],
+        train=len(split.train),
+        dev=len(split.dev),
+        test=len(split.test),
+        dev_in_train=sum(word in seen for word in split.dev),
+        test_in_train=sum(word in seen for word in split.test),
+        shortest=min(lengths),
+        longest=max(lengths),
+        mean_length=sum(lengths) / len(lengths),
+        alphabet=dict(Counter("".join(words)).most_common()),
+        mixed_case=len(folded) < len(tally)
+        or (any(w != w.lower() for w in tally) and any(w == w.lower() for w in tally)),
+        odd=sorted(odd, key=lambda each: each.line),
+        refused=refused,
+        clean=words,
+    )
+
+
+def render(report: Report, most: int = 20) -> str:
+    """The report as text; at most `most` odd lines."""
+    lines = [
+        f"{report.path}: {report.words:,} words, {report.distinct:,} distinct",
+        f"lengths {report.shortest} to {report.longest}, {report.mean_length:.1f} on average",
+    ]
+    if report.repeated:
+        lines.append(
+            "repeated most: " + ", ".join(f"{word} {n}" for word, n in report.repeated) + " (--dedup: once each)"
+        )
+    if report.dev:
+        lines.append(
+            f"train {report.train:,}, dev {report.dev:,} ({report.dev_in_train:,} also in train), "
+            f"test {report.test:,} ({report.test_in_train:,} also in train)"
+        )
+    else:
+        lines.append("too few words for train, dev and test: all would be learned")
+    shown = " ".join(f"{char if char != ' ' else 'blank'}:{n}" for char, n in list(report.alphabet.items())[:40])
+    lines.append(f"{len(report.alphabet)} characters: {shown}" + (" ..." if len(report.alphabet) > 40 else ""))
+    if report.mixed_case:
+        lines.append("upper and lower case are mixed: kept, as different characters")
+    lines += [f"line {each.line}: {each.problem}: {each.action}" for each in report.odd[:most]]
+    if len(report.odd) > most:
+        lines.append(f"... and {len(report.odd) - most:,} more odd lines (--json has them all)")
+    if not report.odd:
+        lines.append("nothing is odd about it")
+    return "\n".join(lines)

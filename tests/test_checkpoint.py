@@ -1,0 +1,127 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+import safetensors.numpy
+
+import mm_jax
+from mm_jax import Vocab, checkpoint
+
+from .models.test_protocol import EVERY
+
+FORMAT_1 = Path(__file__).parent / "format_1.safetensors"
+
+
+def equal(one, other):
+    return jax.tree.structure(one) == jax.tree.structure(other) and jax.tree.all(
+        jax.tree.map(lambda a, b: bool((a == b).all()) and a.dtype == b.dtype, one, other)
+    )
+
+
+@pytest.mark.parametrize("params", EVERY, ids=lambda params: type(params).__name__)
+def test_round_trip(params, tmp_path):
+    path = tmp_path / "deep" / "model.safetensors"
+    mm_jax.save(params, path)
+    again = mm_jax.load(path)
+    assert equal(params, again)
+    assert mm_jax.sample(params, jax.random.key(0), 5) == mm_jax.sample(again, jax.random.key(0), 5)
+    assert [p.name for p in path.parent.iterdir()] == ["model.safetensors"]
+
+
+def test_a_file_of_format_1_loads_for_ever():
+    params = mm_jax.load(FORMAT_1)
+    assert isinstance(params, mm_jax.MLP)
+    assert params.vocab == Vocab(".aeiklmnovö")
+    expected = mm_jax.mlp.init(jax.random.key(0), params.vocab, hidden_dim=4, embedding_dim=2)
+    assert equal(params, expected)
+
+
+def test_without_mm_jax_or_jax():
+    code = f"""
+import sys
+from safetensors import safe_open
+try:
+    import torch
+    framework = "pt"
+except ImportError:
+    framework = "np"
+with safe_open({str(FORMAT_1)!r}, framework) as file:
+    print({{name: list(file.get_tensor(name).shape) for name in sorted(file.keys())}}, file.metadata()["vocab"])
+assert "jax" not in sys.modules and "mm_jax" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=False)
+    assert done.stdout.startswith("{'C': [11, 2], 'W1': [6, 4], 'W2': [4, 11], 'b1': [4], 'b2': [11]}"), done.stderr
+
+
+def refused(path, content):
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="model"):
+        mm_jax.load(path)
+
+
+def test_truncated_at_every_64th_byte(tmp_path):
+    content = FORMAT_1.read_bytes()
+    for length in range(0, len(content), 64):
+        refused(tmp_path / "model.safetensors", content[:length])
+
+
+@pytest.mark.parametrize("bit", [0, 3, 7])
+def test_flipped_bits(tmp_path, bit):
+    content = bytearray(FORMAT_1.read_bytes())
+    for at in range(len(content)):
+        content[at] ^= 1 << bit
+        refused(tmp_path / "model.safetensors", bytes(content))
+        content[at] ^= 1 << bit
+
+
+def test_what_is_refused_and_why(tmp_path):
+    path = tmp_path / "model.safetensors"
+    with pytest.raises(ValueError, match="does not exist"):
+        mm_jax.load(path)
+    safetensors.numpy.save_file({"C": np.zeros(3)}, path)
+    with pytest.raises(ValueError, match="mm_jax did not write it"):
+        mm_jax.load(path)
+    checkpoint.write_arrays(path, {"C": np.zeros(3)}, {"kind": "state"})
+    with pytest.raises(ValueError, match="holds a state, not a model"):
+        mm_jax.load(path)
+    arrays, metadata = {"C": np.zeros(3)}, {"kind": "model", "format": "2"}
+    checkpoint.write_arrays(path, arrays, metadata)
+    with pytest.raises(ValueError, match="format 2: a newer mm_jax wrote it"):
+        mm_jax.load(path)
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "model.safetensors"
+    mm_jax.save(EVERY[0], path)
+    before = path.read_bytes()
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        mm_jax.save(EVERY[2], path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_a_tree_of_other_sizes_is_refused():
+    arrays = checkpoint.tree_to_arrays({"a": np.zeros(3), "key": jax.random.key(0)})
+    again = checkpoint.tree_from_arrays({"a": np.ones(3), "key": jax.random.key(5)}, arrays)
+    assert jax.random.key_data(again["key"]).tolist() == jax.random.key_data(jax.random.key(0)).tolist()
+    with pytest.raises(ValueError, match="other sizes"):
+        checkpoint.tree_from_arrays({"a": np.ones(4), "key": jax.random.key(5)}, arrays)
+    with pytest.raises(ValueError, match="another model"):
+        checkpoint.tree_from_arrays({"b": np.ones(3), "key": jax.random.key(5)}, arrays)
+
+
+def test_the_metadata_says_what_it_is(tmp_path):
+    mm_jax.save(EVERY[0], tmp_path / "m.safetensors")
+    _, metadata = checkpoint.read_arrays(tmp_path / "m.safetensors", "model")
+    assert metadata["format"] == "1"
+    assert metadata["package"] == f"mm_jax {mm_jax.__version__}"
+    assert json.loads(metadata["model"]) == {"class": "NGram", "order": 4}

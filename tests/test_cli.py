@@ -1,0 +1,441 @@
+"""The command, as a user types it: exit status, what goes to stdout and what to stderr."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import mm_jax
+from mm_jax import checkpoint, cli, data, runs, trainer
+from mm_jax.vocab import Vocab
+
+NAMES = data.bundled_names()
+COMMANDS = ["check", "train", "sample", "score", "eval", "plot", "compare", "top", "info"]
+
+
+@pytest.fixture
+def mm(monkeypatch, capsys):
+    """mm("sample", run, ...) -> (exit status, stdout, stderr)."""
+
+    def call(*args):
+        monkeypatch.setattr(sys, "argv", ["mm-jax", *map(str, args)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return ended.value.code or 0, said.out, said.err
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """Two run folders of bundled names: an n-gram, and an MLP of few steps."""
+    folder = tmp_path_factory.mktemp("runs")
+    for model, extra in (("ngram", []), ("mlp", ["--steps", "40", "--hidden-dim", "16"])):
+        command = [sys.executable, "-m", "mm_jax", "train", NAMES, "--model", model, "--out", folder / model, *extra]
+        subprocess.run(list(map(str, command)), check=True, capture_output=True)
+    return folder
+
+
+def make(tmp_path, words, name="list.txt"):
+    path = tmp_path / name
+    path.write_text("\n".join([*words, ""]), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example_and_fits_80_columns(mm, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    status, out, _ = mm(command, "--help")
+    assert status == 0
+    assert f"Example: mm-jax {command} " in " ".join(out.split())
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_help_imports_no_jax():
+    code = "import sys, mm_jax.cli; sys.exit('jax' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_check(mm, tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_bytes(b"emma\nst. ives\n")
+    status, out, err = mm("check", path)
+    assert (status, "line 2: '.' inside" in out) == (1, True)
+    assert err == "error: 1 line(s) must be mended before training: --fix OUT does it\n"
+    status, out, _ = mm("check", path, "--json", "--fix", tmp_path / "clean.txt")
+    assert status == 0
+    assert json.loads(out)["odd"][0]["line"] == 2
+    assert (tmp_path / "clean.txt").read_text() == "emma\nst ives\n"
+
+
+def test_train_writes_a_run_and_prints_losses_and_samples(trained):
+    folder = trained / "mlp"
+    assert {"model.safetensors", "state.safetensors", "config.json", "history.csv", "words.txt"} <= {
+        path.name for path in folder.iterdir()
+    }
+    opened = runs.open_run(folder)
+    assert sorted(opened.words) == sorted(mm_jax.load_words(NAMES))
+    assert opened.split == mm_jax.split_words(mm_jax.load_words(NAMES))
+    history = runs.read_history(folder)
+    assert history[-1][0] == 40
+    best = min(dev for _, _, dev in history)
+    assert mm_jax.evaluate(opened.params, opened.split.dev).nll == pytest.approx(best, abs=1e-9)
+
+
+def test_sample_meets_every_condition(mm, trained):
+    conditions = ["--prefix", "ma", "--suffix", "a", "--contains", "r", "--min-length", 4, "--max-length", 8]
+    status, out, err = mm("sample", trained / "ngram", "-n", 30, *conditions, "--new", "--distinct", "--json")
+    found = json.loads(out)
+    words = found["words"]
+    assert status == 0
+    assert len(words) == len(set(words)) == 30
+    known = set(mm_jax.load_words(NAMES))
+    for word in words:
+        assert word.startswith("ma") and word.endswith("a") and "r" in word and 4 <= len(word) <= 8, word
+        assert word not in known
+    assert f"30 of 30 words, {found['tried']:,} drawn" in err
+    assert mm("sample", trained / "ngram", "--seed", 1)[1] == mm("sample", trained / "ngram", "--seed", 1)[1]
+    assert mm("sample", trained / "ngram", "--seed", 1)[1] != mm("sample", trained / "ngram", "--seed", 2)[1]
+
+
+def test_sample_gives_up_with_what_it_has(mm, trained):
+    status, out, err = mm("sample", trained / "ngram", "-n", 5, "--contains", "zzzz", "--budget", 500)
+    assert status == 1
+    assert out.strip() == ""
+    assert "0 of 5 words, 500 drawn" in err
+    assert "loosen them, or raise --budget" in err
+
+
+def test_score(mm, trained):
+    status, out, _ = mm("score", trained / "mlp", "emma", "--json")
+    (found,) = json.loads(out)
+    params = runs.open_run(trained / "mlp").params
+    assert status == 0
+    assert found["nll"] == pytest.approx(mm_jax.score(params, "emma").nll)
+    train = runs.open_run(trained / "mlp").split.train
+    likelier = sum(mm_jax.score(params, word).mean < found["mean"] for word in train[:40])
+    assert abs(found["rank"] / found["of"] - likelier / 40) < 5 * 0.5 / 40**0.5
+    assert "likelier, per character, than all but" in mm("score", trained / "mlp", "emma")[1]
+
+
+def test_the_oddest_of_a_file(mm, trained, tmp_path):
+    path = make(tmp_path, ["maria", "anna", "xqzvk", "johan"])
+    status, out, _ = mm("score", trained / "ngram", "--file", path, "-n", 2)
+    assert status == 0
+    assert out.splitlines()[0].endswith("xqzvk")
+    assert len(out.splitlines()) == 2
+
+
+def test_eval(mm, trained, tmp_path):
+    status, out, _ = mm("eval", trained / "ngram", "--json")
+    found = json.loads(out)
+    opened = runs.open_run(trained / "ngram")
+    assert status == 0
+    assert found["test"]["nll"] == pytest.approx(mm_jax.evaluate(opened.params, opened.split.test).nll)
+    other = make(tmp_path, ["anna", "mia"])
+    assert json.loads(mm("eval", trained / "ngram", other, "--json")[1])["list.txt"]["words"] == 2
+    assert "dev" in mm("eval", trained / "ngram")[1]
+
+
+def test_plot(mm, trained):
+    status, out, _ = mm("plot", trained / "mlp")
+    assert status == 0
+    for path in out.split():
+        assert Path(path).read_bytes().startswith(b"\x89PNG")
+    assert len(out.split()) == 2
+    assert mm("plot", trained / "ngram")[0] == 1
+
+
+def test_top(mm, trained):
+    status, out, _ = mm("top", trained / "ngram", "-n", 5, "--json")
+    found = json.loads(out)
+    assert status == 0
+    assert [each["probability"] for each in found] == sorted((each["probability"] for each in found), reverse=True)
+    assert not {each["word"] for each in found} & set(mm_jax.load_words(NAMES))
+    params = runs.open_run(trained / "ngram").params
+    assert np.exp(-mm_jax.score(params, found[0]["word"]).nll) == pytest.approx(found[0]["probability"], rel=1e-4)
+
+
+def test_info(mm, trained):
+    found = json.loads(mm("info", trained / "mlp", "--json")[1])
+    assert (found["model"], found["steps"], found["words"]["dev"]) == ("MLP", 40, 860)
+
+
+@pytest.mark.slow
+def test_compare(mm, tmp_path):
+    path = make(tmp_path, mm_jax.load_words(NAMES)[::30])
+    rows = json.loads(mm("compare", path, "--steps", 20, "--json")[1])
+    assert [row["model"] for row in rows][:3] == ["uniform", "counts, add 0", "counts, add 1"]
+    assert rows[0]["dev"] == pytest.approx(np.log(len(Vocab.from_words(mm_jax.load_words(path)))))
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "message"),
+    [
+        (["train", "none.txt", "--out", "r"], 1, "error: none.txt does not exist"),
+        (["train", "LIST", "--out", "r", "--steps", "0"], 2, "--steps"),
+        (["train", "LIST", "--out", "r", "--lr", "fast"], 2, "neither a positive number nor auto"),
+        (["train", "LIST", "--out", "r", "--model", "lstm"], 2, "--model"),
+        (["train", "LIST"], 2, "--out"),
+        (["sample", "nowhere"], 1, "error: nowhere is no run folder"),
+        (["sample", "RUN", "--temperature", "-1"], 2, "--temperature"),
+        (["sample", "RUN", "--prefix", "é"], 1, "character 1 is 'é'"),
+        (["sample", "RUN", "-n", "0"], 2, "-n"),
+        (["score", "RUN"], 2, "either words or --file"),
+        (["score", "RUN", "a.b"], 1, "cannot stand in one"),
+        (["train", "LIST", "--out", "RUN"], 1, "holds a run already: give --resume"),
+        (["train", "LIST", "--out", "RUN", "--resume", "--seed", "9"], 1, "trained with other options: seed 0 (now 9)"),
+        (["frobnicate"], 2, "No such command"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_mistakes_are_one_line_and_no_traceback(mm, trained, tmp_path, monkeypatch, args, status, message):
+    monkeypatch.chdir(tmp_path)
+    names = {"LIST": str(NAMES), "RUN": str(trained / "ngram")}
+    got, out, err = mm(*(names.get(arg, arg) for arg in args))
+    assert (got, out) == (status, "")
+    assert message in err.replace("\n", " ")
+    assert "Traceback" not in err
+
+
+SMALL = {
+    "french": ["Saint-Étienne", "L'Haÿ-les-Roses", "Besançon", "Nîmes", "Sète", "Angoulême", "Orléans", "Évreux"],
+    "greek": ["Ἀθῆναι", "Θεσσαλονίκη", "Πάτρα", "Ηράκλειο", "Λάρισα", "Βόλος", "Ρόδος", "Χανιά"],
+    "kana": ["さくら", "ひなた", "あおい", "はると", "ゆい", "そうた", "みお", "れん"],
+    "hebrew": ["שלום", "דוד", "שרה", "רחל", "משה", "נועה", "יעל", "אורי"],
+    "emoji": ["😀😁", "👩‍🚀🚀", "🍎🍏", "🐶🐱", "😀🍎", "🚀😁", "🐱😀", "🍏🐶"],
+    "spaces": ["new york", "los angeles", "san jose", "new orleans", "fort worth", "el paso", "st paul"],
+    "one": ["emma"],
+    "three": ["emma", "ava", "mia"],
+    "ten": ["emma", "ava", "mia", "zoe", "ida", "eva", "ana", "lea", "noa", "uma"],
+    "long": ["ab" * 2500],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("model", ["mlp", "ngram"])
+def test_any_alphabet_any_size(mm, tmp_path, name, model):
+    path = tmp_path / "list.txt"
+    path.write_bytes("\r\n".join(SMALL[name]).encode())
+    assert mm("check", path)[0] == 0
+    steps = ["--steps", 30] if model == "mlp" else []
+    status, out, err = mm("train", path, "--out", tmp_path / "run", "--model", model, *steps)
+    assert status == 0, err
+    status, out, _ = mm("sample", tmp_path / "run", "-n", 5, "--json")
+    assert status == 0
+    characters = set("".join(mm_jax.load_words(path)))
+    assert all(set(word) <= characters for word in json.loads(out)["words"])
+    assert mm("score", tmp_path / "run", mm_jax.load_words(path)[0])[0] == 0
+
+
+@pytest.mark.slow
+def test_two_hundred_thousand_words(mm, tmp_path, table):
+    counts = mm_jax.counts.from_table(table, Vocab(".abcdefghijklmnopqrstuvwxyz"))
+    import jax
+
+    words = [word for word in mm_jax.sample(counts, jax.random.key(0), 210_000) if word][:200_000]
+    path = make(tmp_path, words)
+    status, out, err = mm("train", path, "--out", tmp_path / "run", "--steps", 100, "--json")
+    assert status == 0, err
+    found = json.loads(out)["losses"]
+    assert found["dev"]["nll"] < 2.8
+    assert mm("sample", tmp_path / "run", "--new")[0] == 0
+
+
+def test_small_lists_do_not_overfit(mm, tmp_path):
+    path = make(tmp_path, mm_jax.load_words(NAMES)[::80])
+    status, out, err = mm("train", path, "--out", tmp_path / "run", "--json")
+    assert status == 0
+    assert "which is what is kept" in err
+    assert runs.read_history(tmp_path / "run")[-1][0] < json.loads(out)["plan"]["steps"]
+
+
+def test_the_rate_can_be_found(mm, tmp_path):
+    path = make(tmp_path, mm_jax.load_words(NAMES)[::80])
+    options = ["--lr", "auto", "--steps", 20, "--hidden-dim", 16]
+    status, out, _ = mm("train", path, "--out", tmp_path / "run", *options, "--json")
+    assert status == 0
+    assert 1e-3 < json.loads(out)["plan"]["learning_rate"] < 1
+
+
+def model_bytes(folder):
+    return (folder / "model.safetensors").read_bytes()
+
+
+def test_a_loss_that_is_not_finite_stops_with_advice(mm, tmp_path):
+    path = make(tmp_path, mm_jax.load_words(NAMES)[::80])
+    options = ["--recipe", "lecture", "--lr", "1e30", "--steps", "200", "--hidden-dim", "16"]
+    status, _, err = mm("train", path, "--out", tmp_path / "run", *options)
+    assert status == 1
+    assert re.search(r"the loss is (nan|inf) at step \d+ with learning rate 1e\+30: try --lr 1e\+29", err)
+
+
+@pytest.fixture
+def stopped(tmp_path):
+    """A run that was stopped half-way, and a function that goes on with it, or with another."""
+    words = mm_jax.load_words(NAMES)[::40]
+    split, vocab = runs.split_for(words), Vocab.from_words(words)
+    plan = runs.Plan(
+        model="mlp", steps=80, batch_size=16, draw="contexts", learning_rate=0.01, hidden_dim=8, embedding_dim=2
+    )
+
+    def go(folder=tmp_path / "run", stop=None, resume=True, plan=plan, split=split):
+        folder.mkdir(exist_ok=True)
+        job = trainer.Trainer(folder, plan, split, vocab, resume)
+
+        def watch(run):
+            for progress in run:
+                yield progress
+                if stop and int(progress.state.step) >= stop:
+                    break
+
+        job.run(watch)
+        return folder
+
+    go(stop=40)
+    return go
+
+
+def test_resuming_is_the_run_that_was_not_stopped(stopped, tmp_path):
+    whole, continued = stopped(tmp_path / "whole", resume=False), stopped()
+    assert model_bytes(whole) == model_bytes(continued)
+    assert (whole / "history.csv").read_text() == (continued / "history.csv").read_text()
+    states = [safetensors.numpy.load_file(folder / "state.safetensors") for folder in (whole, continued)]
+    assert states[0].keys() == states[1].keys()
+    assert all(np.array_equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_resuming_refuses_and_says_why(stopped, tmp_path):
+    from dataclasses import replace
+
+    plan = runs.Plan(
+        model="mlp", steps=80, batch_size=16, draw="contexts", learning_rate=0.01, hidden_dim=8, embedding_dim=2
+    )
+    with pytest.raises(ValueError, match=r"other options: learning_rate 0.01 \(now 0.02\)"):
+        stopped(plan=replace(plan, learning_rate=0.02))
+    with pytest.raises(ValueError, match="another list"):
+        stopped(split=runs.split_for(mm_jax.load_words(NAMES)[::41]))
+    path = tmp_path / "run" / "state.safetensors"
+    content = path.read_bytes()
+    path.write_bytes(content[:-100])
+    with pytest.raises(ValueError, match="cut short, altered"):
+        stopped()
+    path.write_bytes(content[:-5] + b"\x01" + content[-4:])
+    with pytest.raises(ValueError, match="was altered"):
+        stopped()
+    path.write_bytes(content)
+    arrays, metadata = checkpoint.read_arrays(path, "state")
+    checkpoint.write_arrays(path, arrays, {**metadata, "format": "2"})
+    with pytest.raises(ValueError, match="a newer mm_jax wrote it"):
+        stopped()
+    name = next(name for name in arrays if "W1" in name and "params" in name)
+    checkpoint.write_arrays(path, arrays | {name: np.full_like(arrays[name], np.nan)}, metadata)
+    with pytest.raises(ValueError, match="not finite"):
+        stopped()
+
+
+def test_a_folder_in_use_is_refused(mm, tmp_path):
+    hold = f"""
+from pathlib import Path
+from mm_jax import runs
+import time
+with runs.locked(Path({str(tmp_path / "run")!r})):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", hold], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        status, _, err = mm("train", NAMES, "--out", tmp_path / "run", "--model", "counts")
+        assert status == 1
+        assert "is in use by another run" in err
+        holder.kill()
+    assert mm("train", NAMES, "--out", tmp_path / "run", "--model", "counts")[0] == 0
+
+
+def test_a_full_disk_is_one_line(mm, tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    status, _, err = mm("train", NAMES, "--out", tmp_path / "run", "--model", "counts")
+    assert status == 1
+    assert "No space left on device" in err
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_instants(tmp_path):
+    """kill -9 in the middle of training, writing or starting: the folder loads, and ends as if nothing had been."""
+    path = make(tmp_path, mm_jax.load_words(NAMES)[::4])
+    env = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
+    options = ["--steps", "6000", "--batch-size", "16", "--hidden-dim", "64", "--lr", "0.0003"]
+
+    def start(folder, **more):
+        command = [sys.executable, "-m", "mm_jax", "train", path, "--out", folder, "--resume", *options]
+        return subprocess.Popen(list(map(str, command)), env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+
+    begin = time.monotonic()
+    whole = start(tmp_path / "whole")
+    assert whole.wait(timeout=120) == 0
+    took = time.monotonic() - begin
+    rng = random.Random(0)
+    reached = []
+    for _ in range(20):
+        process = start(tmp_path / "killed")
+        time.sleep(rng.uniform(0.2, 1.0) * min(took, 6))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        if (tmp_path / "killed" / "model.safetensors").exists():
+            runs.open_run(tmp_path / "killed")
+        if (tmp_path / "killed" / "state.safetensors").exists():
+            checkpoint.read_arrays(tmp_path / "killed" / "state.safetensors", "state")
+            reached.append(runs.read_history(tmp_path / "killed")[-1][0])
+    assert reached == sorted(reached)
+    last = start(tmp_path / "killed")
+    _, said = last.communicate(timeout=120)
+    assert last.returncode == 0, said.decode()
+    assert model_bytes(tmp_path / "whole") == model_bytes(tmp_path / "killed")
+    states = [safetensors.numpy.load_file(tmp_path / name / "state.safetensors") for name in ("whole", "killed")]
+    assert all(np.array_equal(states[0][name], states[1][name]) for name in states[0])
+
+
+@pytest.mark.slow
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    words=st.lists(st.text(min_size=0, max_size=8), min_size=1, max_size=12),
+    model=st.sampled_from(["mlp", "counts", "ngram"]),
+)
+def test_any_list_goes_through_or_is_refused_in_words(mm, tmp_path_factory, words, model):
+    tmp_path = tmp_path_factory.mktemp("any")
+    path = tmp_path / "list.txt"
+    path.write_bytes("\n".join(words).encode("utf-8", "surrogatepass"))
+    status, _, err = mm("check", path, "--fix", tmp_path / "clean.txt")
+    if status:
+        assert "holds no words" in err
+        return
+    steps = ["--steps", 20] if model == "mlp" else []
+    status, _, err = mm("train", tmp_path / "clean.txt", "--out", tmp_path / "run", "--model", model, *steps)
+    assert status == 0, err
+    opened = runs.open_run(tmp_path / "run")
+    kept = mm_jax.load_words(tmp_path / "clean.txt")
+    assert sorted(opened.words) == sorted(kept)
+    mm_jax.save(opened.params, tmp_path / "again.safetensors")
+    again = mm_jax.load(tmp_path / "again.safetensors")
+    assert again.vocab == opened.params.vocab
+    assert mm("sample", tmp_path / "run", "-n", 3, "--min-length", 0)[0] == 0
+    for word in kept[:3]:
+        status, out, _ = mm("score", tmp_path / "run", "--json", "--", word)
+        assert status == 0
+        assert json.loads(out)[0]["word"] == word
