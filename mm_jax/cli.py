@@ -6,6 +6,7 @@ by the commands that need it, so that `--help` comes at once.
 
 import io
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -123,8 +124,21 @@ def train(
         hidden_dim=hidden_dim,
         smoothing=smoothing,
     )
-    given = {"steps": steps, "batch_size": batch_size, "learning_rate": commands.learning_rate(lr), "order": order}
+    given = {"steps": steps, "batch_size": batch_size, "learning_rate": _rate(lr), "order": order}
     commands.train(list_, out, plan, given, resume=resume, as_json=as_json)
+
+
+def _rate(text: str | None) -> float | str | None:
+    """--lr: a positive number, or "auto"; anything else is bad usage."""
+    if text is None or text == "auto":
+        return text
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise typer.BadParameter(f"{text!r} is neither a positive number nor auto", param_hint="--lr")
+    return value
 
 
 @app.command()

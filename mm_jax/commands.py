@@ -15,7 +15,7 @@ from rich.console import Console
 
 from mm_jax import checkpoint, data, runs, sampling
 from mm_jax.cli import fail, give, say
-from mm_jax.evaluation import Evaluation, TokenNLL
+from mm_jax.evaluation import Evaluation, word_nlls
 from mm_jax.evaluation import evaluate as evaluate_words
 from mm_jax.models import block_size, num_params
 from mm_jax.vocab import Vocab
@@ -31,21 +31,6 @@ class Wanted(NamedTuple):
     max_length: int | None
     new: bool
     distinct: bool
-
-
-def learning_rate(text: str | None) -> float | str | None:
-    """--lr: a positive number, or "auto"; anything else is bad usage."""
-    import typer
-
-    if text is None or text == "auto":
-        return text
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise typer.BadParameter(f"{text!r} is neither a positive number nor auto", param_hint="--lr")
-    return value
 
 
 def train(path: Path, folder: Path, plan: runs.Plan, given: dict[str, Any], *, resume: bool, as_json: bool) -> None:
@@ -128,24 +113,25 @@ def sample(
     for text in (suffix, contains):
         run.params.vocab.encode(text)  # a character the model does not know is never drawn
 
+    longest = math.inf if wanted.max_length is None else wanted.max_length
+
     def accept(word: str) -> bool:
-        fits = len(word) >= wanted.min_length and word.endswith(suffix) and contains in word
+        fits = wanted.min_length <= len(word) <= longest and word.endswith(suffix) and contains in word
         fits = fits and not (wanted.new and word in known) and not (wanted.distinct and word in taken)
-        # A word of the full length may be one that was cut: it counts only where longer ones are not asked about.
         taken.add(word)
         return fits
 
-    longest = wanted.max_length
     found = sampling.search(
         run.params,
         jax.random.key(seed),
         n,
-        (lambda word: accept(word) and (longest is None or len(word) <= longest)),
+        accept,
         budget=budget,
         prefix=wanted.prefix,
         temperature=temperature,
         top_k=top_k,
-        max_length=None if longest is None else longest + 1,
+        # One character more than is wanted, so that a word that was cut is told from one that ended.
+        max_length=None if wanted.max_length is None else wanted.max_length + 1,
     )
     give({"words": found.words, "tried": found.tried}, as_json, "\n".join(found.words))
     say(f"{len(found.words)} of {n} words, {found.tried:,} drawn")
@@ -171,9 +157,8 @@ def score(folder: Path, words: list[str], as_json: bool) -> None:
 
 
 def _word_means(run: runs.Run, words: list[str]) -> np.ndarray:
-    nll = TokenNLL(words, run.params.vocab, block_size(run.params))(run.params).astype(np.float64)
-    lengths = np.array([len(word) + 1 for word in words])
-    return np.add.reduceat(nll, np.concatenate([[0], np.cumsum(lengths)[:-1]])) / lengths
+    sums, lengths = word_nlls(run.params, words)
+    return sums / lengths
 
 
 def oddest(folder: Path, path: Path, n: int, as_json: bool) -> None:
@@ -206,22 +191,9 @@ def plot(folder: Path) -> None:
     from matplotlib import pyplot as plt
 
     from mm_jax import plotting
-    from mm_jax.models.bigram import Bigram
-    from mm_jax.models.counts import Counts
-    from mm_jax.models.mlp import MLP
 
     run = runs.open_run(folder)
-    history = runs.read_history(folder)
-    pictures: dict[str, Any] = {}
-    if isinstance(run.params, Counts):
-        pictures["counts"] = lambda ax: plotting.count_table(run.params, ax)
-    if isinstance(run.params, Bigram):
-        pictures["weights"] = lambda ax: plotting.weight_table(run.params, ax)
-    if isinstance(run.params, MLP):
-        pictures["embedding"] = lambda ax: plotting.embedding(run.params, ax)
-    if history:
-        dev = [(step, nll) for step, _, nll in history if math.isfinite(nll)]
-        pictures["losses"] = lambda ax: plotting.curves(history, ax, dev=dev)
+    pictures = plotting.pictures_of(run.params, runs.read_history(folder))
     if not pictures:
         fail(f"a model of kind {run.plan.model} has nothing to draw")
     for name, draw in pictures.items():

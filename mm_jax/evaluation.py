@@ -85,14 +85,19 @@ def evaluate(params: Params, words: Sequence[str], *, seen: Collection[str] = ()
     >>> round(evaluate(params, ["ab", "b"]).nll, 4)
     0.7095
     """
-    token_nll = TokenNLL(words, params.vocab, block_size(params))(params).astype(np.float64)
-    lengths = np.fromiter(map(len, words), np.int64, len(words)) + 1
-    sums = np.add.reduceat(token_nll, np.concatenate([[0], np.cumsum(lengths)[:-1]]))
+    sums, lengths = word_nlls(params, words)
     known = frozenset(seen)
     new = np.fromiter((word not in known for word in words), bool, len(words))
     nll, stderr = _ratio(sums, lengths)
     nll_unseen, stderr_unseen = _ratio(sums[new], lengths[new])
     return Evaluation(nll, stderr, len(words), int(lengths.sum()), nll_unseen, stderr_unseen, int(new.sum()))
+
+
+def word_nlls(params: Params, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The nll of each word in nats, float64 [words], and its characters with the end, int64 [words]."""
+    token_nll = TokenNLL(words, params.vocab, block_size(params))(params).astype(np.float64)
+    lengths = np.fromiter(map(len, words), np.int64, len(words)) + 1
+    return np.add.reduceat(token_nll, np.concatenate([[0], np.cumsum(lengths)[:-1]])), lengths
 
 
 def _ratio(sums: np.ndarray, lengths: np.ndarray) -> tuple[float, float]:

@@ -4,7 +4,8 @@ figure, ax = matplotlib.pyplot.subplots()
 mm_jax.plotting.embedding(params, ax)
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -124,3 +125,18 @@ def word(score: Score, ax: Axes) -> Axes:
     ax.set_title(f"{score.word}: {score.nll:.2f} nats, {score.mean:.2f} per character", fontsize=10)
     ax.legend(fontsize=8)
     return ax
+
+
+def pictures_of(params: Any, history: Sequence[tuple[int, float, float]]) -> dict[str, Callable[[Axes], Axes]]:
+    """What there is to draw of a model and its history, by name: functions of an Axes."""
+    found: dict[str, Callable[[Axes], Axes]] = {}
+    if isinstance(params, Counts):
+        found["counts"] = lambda ax: count_table(params, ax)
+    if isinstance(params, Bigram):
+        found["weights"] = lambda ax: weight_table(params, ax)
+    if isinstance(params, MLP):
+        found["embedding"] = lambda ax: embedding(params, ax)
+    if history:
+        dev = [(step, nll) for step, _, nll in history if math.isfinite(nll)]
+        found["losses"] = lambda ax: curves(history, ax, dev=dev)
+    return found

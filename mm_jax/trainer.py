@@ -32,6 +32,9 @@ def plan_for(words: Sequence[str], vocab: Vocab, plan: Plan, given: dict[str, An
     if plan.model == "mlp":
         recipe = RECIPES[plan.recipe]
         chosen = {"batch_size": recipe.batch_size, "draw": recipe.draw, "learning_rate": recipe.learning_rate}
+        if plan.recipe == "tuned":  # a short list is learned by heart before a large step is taken
+            scale = float(np.clip(np.sqrt(characters / 50_000), 0.05, 1.0))
+            chosen["learning_rate"] = float(f"{recipe.learning_rate * scale:.2g}")
         chosen["steps"] = recipe.steps if plan.recipe == "lecture" else int(np.clip(characters // 120, 300, 6000))
         if characters * len(vocab) > 2 * 10**8:  # a row of counts for each context would not fit
             chosen["draw"] = "examples"

@@ -4,9 +4,8 @@
     chunk  (state, corpus, n) -> (state, losses)           n steps in one compiled call, the state's buffers donated
     run    yields Progress between chunks                  where progress is shown, dev loss taken, a run stopped
 
-Step t's batch depends on the state's key and on t alone (`fold_in(key, t)`), and a chunk is one program however many
-of its steps are run. So a run that was stopped and continued is, bit for bit, the run that was not. The lecture's loop
-runs Python at every step; here no Python runs between the dev evaluations.
+Step t's batch depends on the state's key and on t alone, and a chunk is one program however many of its steps are run:
+a run that was stopped and continued is, bit for bit, the run that was not. The lecture runs Python at every step.
 """
 
 import functools
@@ -40,10 +39,9 @@ class State:
 
 
 class History(NamedTuple):
-    """What training reported.
+    """`loss` is float32 [steps]: the training loss, penalty included, that each step started from.
 
-    `loss` is float32 [steps]: the training loss, penalty included, that each step started from. `dev` holds a
-    (step, nll) pair for each dev evaluation.
+    `dev` holds a (step, nll) pair for each dev evaluation.
     """
 
     loss: np.ndarray
@@ -72,12 +70,12 @@ def loss(
     -sum_ij weights[i, j] * log softmax(logits(contexts[i]))[j]  +  l2 * sum over weight matrices of mean(W^2)
 
     Args:
-      params: any model that has gradients.
+      params: a model.
       contexts: distinct contexts, or those of a minibatch.
-      weights: how much each next token counts: relative frequencies (full batch), or one-hot rows / batch size.
+      weights: how much each next token counts, such as its relative frequency, or one-hot rows / batch size.
       l2: strength of the penalty; the weight matrices are the fields whose names begin with W.
 
-    Source: makemore part 1 (the penalty) and 2 (cross entropy).
+    Source: makemore parts 1 and 2.
     """
     rows = jax.vmap(logits, (None, 0))(params, contexts)
     penalty = sum(jnp.mean(jnp.square(leaf)) for name, leaf in vars(params).items() if name.startswith("W"))
@@ -137,20 +135,16 @@ def resolve(optimizer: Optimizer, learning_rate) -> optax.GradientTransformation
 
 
 def start(params: Params, key: Key[Array, ""], optimizer: Optimizer, learning_rate: Any = None) -> State:
-    """The state before the first step, in buffers of its own.
-
-    Raises ValueError for parameters without gradients or that are not finite, and for an optimizer that does not go
-    with `learning_rate`.
-    """
+    """The state before the first step, in buffers of its own; ValueError for what cannot be trained (see `fit`)."""
     leaves = jax.tree.leaves(params)
     if not all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves):
-        raise ValueError(f"{type(params).__name__} is fitted by counting, not by gradient steps")
+        raise ValueError(f"{type(params).__name__} is not fitted by gradient steps")
     if not all(np.isfinite(leaf).all() for leaf in leaves):
         raise ValueError("the parameters are not all finite: start from others (or smooth the counts)")
     if isinstance(optimizer, optax.GradientTransformation) == (learning_rate is not None):
         raise ValueError(
-            "give an optax optimizer, as in optimizer=optax.adam(0.01), "
-            "or with learning_rate a function of it, as in optimizer=optax.adam, learning_rate=0.01"
+            "give an optax optimizer (optimizer=optax.adam(0.01)), or with learning_rate a function of it "
+            "(optimizer=optax.adam, learning_rate=0.01)"
         )
     opt_state = resolve(optimizer, learning_rate).init(params)
     state = State(params=params, opt_state=opt_state, step=jnp.int32(0), key=key)
@@ -171,10 +165,10 @@ def run(
     every: int | None = None,
     mesh: Mesh | None = None,
 ) -> Iterator[Progress]:
-    """Trains from where `state` stands until it has made `steps` steps, and yields Progress every `every` of them.
+    """Trains until the state has made `steps` steps; yields Progress before the first and every `every` of them.
 
-    The first Progress comes before any step, when everything is compiled; stop early by leaving the loop. Arguments are
-    those of `fit`; `every` defaults to a twentieth of the steps, at most 1,000. ValueError as `fit` says.
+    Stop early by leaving the loop. Arguments and errors are those of `fit`; `every` is a twentieth of the steps, at
+    most 1,000, if None.
     """
     check(steps=steps, batch_size=batch_size, every=every)
     every = every or max(1, min(1000, steps // 20))
@@ -234,11 +228,10 @@ def fit(
       learning_rate: that function's argument (0.1 for the default, the lecture's SGD). New rates do not compile anew.
       l2: adds l2 * mean(W^2) for each weight matrix W to the loss.
       dev: words to take the nll of on the way; training never depends on them.
-      mesh: a `jax.sharding.Mesh`: each batch is divided among the devices of its first axis, the rest is replicated.
-        The losses are those of one device but for rounding.
+      mesh: a `jax.sharding.Mesh`: batches are divided among the devices of its first axis, the rest is replicated.
 
     Returns:
-      The trained parameters, and a History of float32 [steps] losses and of (step, dev nll) pairs.
+      The trained parameters, and a History of float32 [steps] losses and (step, dev nll) pairs.
 
     Raises:
       ValueError: steps or batch_size below 1, or a batch_size that the mesh does not divide; words as `data.tokens`

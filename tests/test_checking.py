@@ -32,7 +32,7 @@ def test_every_odd_line_is_found(odd):
     assert report.clean == ["emma", "olivia", "st ives", "émile", "ava", "Emma", "emma"]
     assert (report.words, report.distinct, report.repeated) == (7, 6, [("emma", 2)])
     assert (report.train, report.dev, report.test) == (5, 1, 1)
-    assert report.alphabet["a"] == 5
+    assert report.alphabet["a"] == 6
     text = checking.render(report)
     assert "line 4: '.' inside the word" in text
     assert all(len(line) < 200 for line in text.splitlines())

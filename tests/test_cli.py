@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import safetensors.numpy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -196,7 +195,11 @@ def test_compare(mm, tmp_path):
         (["score", "RUN"], 2, "either words or --file"),
         (["score", "RUN", "a.b"], 1, "cannot stand in one"),
         (["train", "LIST", "--out", "RUN"], 1, "holds a run already: give --resume"),
-        (["train", "LIST", "--out", "RUN", "--resume", "--seed", "9"], 1, "trained with other options: seed 0 (now 9)"),
+        (
+            ["train", "LIST", "--out", "RUN", "--resume", "--seed", "9"],
+            1,
+            "trained with other options: model ngram (now mlp)",
+        ),
         (["frobnicate"], 2, "No such command"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -271,8 +274,16 @@ def test_the_rate_can_be_found(mm, tmp_path):
     assert 1e-3 < json.loads(out)["plan"]["learning_rate"] < 1
 
 
-def model_bytes(folder):
-    return (folder / "model.safetensors").read_bytes()
+def same(one, other):
+    """Bit for bit the same model and state; the files themselves may order their metadata differently."""
+    for name in ("model", "state"):
+        (ours, about), (theirs, of_theirs) = (
+            checkpoint.read_arrays(folder / f"{name}.safetensors", name) for folder in (one, other)
+        )
+        assert ours.keys() == theirs.keys()
+        assert all(ours[key].tobytes() == theirs[key].tobytes() for key in ours)
+        assert about == of_theirs
+    return True
 
 
 def test_a_loss_that_is_not_finite_stops_with_advice(mm, tmp_path):
@@ -311,11 +322,8 @@ def stopped(tmp_path):
 
 def test_resuming_is_the_run_that_was_not_stopped(stopped, tmp_path):
     whole, continued = stopped(tmp_path / "whole", resume=False), stopped()
-    assert model_bytes(whole) == model_bytes(continued)
+    assert same(whole, continued)
     assert (whole / "history.csv").read_text() == (continued / "history.csv").read_text()
-    states = [safetensors.numpy.load_file(folder / "state.safetensors") for folder in (whole, continued)]
-    assert states[0].keys() == states[1].keys()
-    assert all(np.array_equal(states[0][name], states[1][name]) for name in states[0])
 
 
 def test_resuming_refuses_and_says_why(stopped, tmp_path):
@@ -380,11 +388,11 @@ def test_killed_at_twenty_instants(tmp_path):
     """kill -9 in the middle of training, writing or starting: the folder loads, and ends as if nothing had been."""
     path = make(tmp_path, mm_jax.load_words(NAMES)[::4])
     env = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
-    options = ["--steps", "6000", "--batch-size", "16", "--hidden-dim", "64", "--lr", "0.0003"]
+    options = ["--steps", "30000", "--batch-size", "16", "--hidden-dim", "64", "--lr", "0.0003"]
 
     def start(folder, **more):
         command = [sys.executable, "-m", "mm_jax", "train", path, "--out", folder, "--resume", *options]
-        return subprocess.Popen(list(map(str, command)), env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        return subprocess.Popen(list(map(str, command)), env=env, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
     begin = time.monotonic()
     whole = start(tmp_path / "whole")
@@ -403,12 +411,9 @@ def test_killed_at_twenty_instants(tmp_path):
             checkpoint.read_arrays(tmp_path / "killed" / "state.safetensors", "state")
             reached.append(runs.read_history(tmp_path / "killed")[-1][0])
     assert reached == sorted(reached)
-    last = start(tmp_path / "killed")
-    _, said = last.communicate(timeout=120)
-    assert last.returncode == 0, said.decode()
-    assert model_bytes(tmp_path / "whole") == model_bytes(tmp_path / "killed")
-    states = [safetensors.numpy.load_file(tmp_path / name / "state.safetensors") for name in ("whole", "killed")]
-    assert all(np.array_equal(states[0][name], states[1][name]) for name in states[0])
+    assert len(set(reached)) > 1  # or nothing was tried
+    assert start(tmp_path / "killed").wait(timeout=120) == 0
+    assert same(tmp_path / "whole", tmp_path / "killed")
 
 
 @pytest.mark.slow

@@ -202,7 +202,7 @@ def test_options_that_are_refused(options, message):
 
 def test_models_that_are_refused():
     counts = mm_jax.counts.fit(FIRST_FIVE, LETTERS)
-    with pytest.raises(ValueError, match="fitted by counting"):
+    with pytest.raises(ValueError, match="not fitted by gradient steps"):
         mm_jax.fit(counts, WORDS, jax.random.key(0), steps=1)
     with pytest.raises(ValueError, match="not all finite"):
         mm_jax.fit(mm_jax.bigram.from_counts(counts), WORDS, jax.random.key(0), steps=1)
