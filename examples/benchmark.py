@@ -154,15 +154,17 @@ def mm_jax_side(quick: bool) -> dict:
         start = mm_jax.Bigram(W=jnp.asarray(arrays["bigram_W"]), vocab=mm_jax.Vocab(".abcdefghijklmnopqrstuvwxyz"))
     table = batches.of(words, vocab, 1, None, "examples")
 
+    n, rate, penalty = jnp.int32(100), jnp.float32(50), jnp.float32(0.01)
+
     def hundred_steps():
-        state = training.start(start, jax.random.key(0), optax.sgd, 50.0)
+        state = jax.block_until_ready(training.start(start, jax.random.key(0), optax.sgd, 50.0))
         begin = time.perf_counter()
         _, losses = training.chunk(
             state,
             table,
-            jnp.int32(100),
-            jnp.float32(50),
-            jnp.float32(0.01),
+            n,
+            rate,
+            penalty,
             optimizer=optax.sgd,
             length=100,
         )

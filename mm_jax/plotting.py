@@ -51,19 +51,16 @@ def _table(values: np.ndarray, chars: str, ax: Axes, form: str) -> Axes:
 def losses(loss: np.ndarray, ax: Axes, *, dev: Sequence[tuple[int, float]] = (), smooth: int | None = None) -> Axes:
     """Training loss by step, averaged over `smooth` steps (a hundredth of them), and dev nll where it was taken."""
     smooth = smooth or max(1, len(loss) // 100)
-    rows = loss[: len(loss) // smooth * smooth].reshape(-1, smooth)
-    ax.plot((np.arange(len(rows)) + 0.5) * smooth, rows.mean(1), label=f"training, mean of {smooth} steps")
-    if dev:
-        ax.plot(*zip(*dev, strict=True), "o-", markersize=3, label="dev")
-    ax.set_xlabel("step")
-    ax.set_ylabel("nats per character")
-    ax.legend()
-    return ax
+    rows = loss[: len(loss) // smooth * smooth].reshape(-1, smooth).mean(1)
+    middles = (np.arange(len(rows)) + 0.5) * smooth
+    return curves(list(zip(middles, rows, strict=True)), ax, dev=dev, label=f"training, mean of {smooth} steps")
 
 
-def curves(history: Sequence[tuple[int, float, float]], ax: Axes, *, dev: Sequence[tuple[int, float]] = ()) -> Axes:
-    """The losses of a run folder: (step, training loss, dev nll) rows."""
-    ax.plot([row[0] for row in history], [row[1] for row in history], label="training")
+def curves(
+    loss: Sequence[tuple[float, float]], ax: Axes, *, dev: Sequence[tuple[int, float]] = (), label: str = "training"
+) -> Axes:
+    """(step, training loss) and (step, dev nll) pairs."""
+    ax.plot(*zip(*loss, strict=True), label=label)
     if dev:
         ax.plot(*zip(*dev, strict=True), "o-", markersize=3, label="dev")
     ax.set_xlabel("step")
@@ -138,5 +135,5 @@ def pictures_of(params: Any, history: Sequence[tuple[int, float, float]]) -> dic
         found["embedding"] = lambda ax: embedding(params, ax)
     if history:
         dev = [(step, nll) for step, _, nll in history if math.isfinite(nll)]
-        found["losses"] = lambda ax: curves(history, ax, dev=dev)
+        found["losses"] = lambda ax: curves([row[:2] for row in history], ax, dev=dev)
     return found

@@ -47,8 +47,9 @@ def fit(words: Sequence[str], vocab: Vocab, smoothing: float = 0.0) -> Counts:
 
 
 def _table(stream: np.ndarray, vocab_size: int) -> np.ndarray:
-    wide = stream.astype(np.intp)  # what bincount counts without another copy
-    return np.bincount(wide[:-1] * vocab_size + wide[1:], minlength=vocab_size**2).reshape(vocab_size, vocab_size)
+    wide = stream.astype(np.min_scalar_type(vocab_size**2))  # the fewest bytes to move
+    pairs = wide[:-1] * wide.dtype.type(vocab_size) + wide[1:]
+    return np.bincount(pairs, minlength=vocab_size**2).reshape(vocab_size, vocab_size)
 
 
 def from_table(N: np.ndarray, vocab: Vocab, smoothing: float = 0.0) -> Counts:
@@ -57,7 +58,8 @@ def from_table(N: np.ndarray, vocab: Vocab, smoothing: float = 0.0) -> Counts:
         raise ValueError(f"expected counts of shape {(len(vocab), len(vocab))}, none negative, got shape {N.shape}")
     if not 0 <= smoothing < float("inf"):
         raise ValueError(f"smoothing is {smoothing}: give 0 or more fake counts a cell")
-    return Counts(N=jnp.asarray(N, jnp.int32), smoothing=jnp.float32(smoothing), vocab=vocab)
+    # Made in NumPy and then moved: a conversion on the device would be a program of its own.
+    return Counts(N=jnp.asarray(N.astype(np.int32)), smoothing=jnp.asarray(np.float32(smoothing)), vocab=vocab)
 
 
 def most_common(params: Counts, k: int) -> list[tuple[str, int]]:

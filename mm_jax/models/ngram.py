@@ -95,12 +95,13 @@ def fit(
 def _level(tally_: Tally, values: np.ndarray, backoff: np.ndarray, vocab_size: int) -> Level:
     first = np.searchsorted(tally_.context, np.arange(len(tally_.codes) + 1))
     pad = (0, vocab_size)
+    # Converted in NumPy, then moved: a conversion on the device is a program to compile.
     return Level(
-        codes=jnp.asarray(tally_.codes, jnp.int32),
-        first=jnp.asarray(first, jnp.int32),
-        tokens=jnp.asarray(np.pad(tally_.token, pad), jnp.int32),
-        values=jnp.asarray(np.pad(values, pad), jnp.float32),
-        backoff=jnp.asarray(backoff, jnp.float32),
+        codes=jnp.asarray(tally_.codes.astype(np.int32)),
+        first=jnp.asarray(first.astype(np.int32)),
+        tokens=jnp.asarray(np.pad(tally_.token, pad).astype(np.int32)),
+        values=jnp.asarray(np.pad(values, pad).astype(np.float32)),
+        backoff=jnp.asarray(backoff.astype(np.float32)),
     )
 
 
