@@ -1,5 +1,4 @@
 from . import plotting as plotting
-from .arpa import to_arpa as to_arpa
 from .checkpoint import load as load
 from .checkpoint import save as save
 from .data import Split as Split

@@ -12,7 +12,7 @@ from mm_jax.models import Params, ngram
 _LOWEST = -99.0  # what the format writes for log10 of 0
 
 
-def to_arpa(params: Params, path: str | os.PathLike) -> None:
+def write(params: Params, path: str | os.PathLike) -> None:
     """Writes an n-gram model as ARPA text: base-10 logarithms, `<s>` and `</s>` for the start and the end.
 
     A character is a word of the format; white space, which would split one, is written as its code point (U+0020).

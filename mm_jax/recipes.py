@@ -57,5 +57,5 @@ def _adam_cosine(steps: int):
 
 # 0.1 for the first half of the steps and 0.01 for the second. Source: makemore part 2.
 _LECTURE = Recipe(200_000, 32, "examples", "lecture", 0.1, _sgd_then_a_tenth)
-_TUNED = Recipe(1_500, 256, "contexts", "scaled", 0.03, _adam_cosine)
+_TUNED = Recipe(1_600, 320, "contexts", "scaled", 0.03, _adam_cosine)
 RECIPES = {"lecture": _LECTURE, "tuned": _TUNED}

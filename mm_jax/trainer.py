@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -85,6 +86,10 @@ def fit_by_counting(plan: Plan, split: data.Split, vocab: Vocab) -> Params:
     return ngram.fit(split.train, vocab, plan.order)
 
 
+def _copy(state: training.State) -> training.State:
+    return jax.tree.map(jnp.copy, state)
+
+
 class Trainer:
     """A run by gradient steps that saves as it goes, keeps what was best on dev, and stops when dev gets no better."""
 
@@ -106,7 +111,7 @@ class Trainer:
     def run(self, watch: Callable[[Iterator[training.Progress]], Iterator[training.Progress]]) -> Params:
         """Trains to the end, shown by `watch`; returns the best parameters."""
         run = training.run(
-            self.state,
+            _copy(self.state),  # it reuses the buffers, and the state must be there to be saved
             self.split.train,
             steps=self.plan.steps,
             batch_size=self.plan.batch_size,
@@ -131,11 +136,12 @@ class Trainer:
         bad = np.flatnonzero(~np.isfinite(progress.loss))
         if bad.size:
             at = step - len(progress.loss) + int(bad[0])
+            self.save()
             raise ValueError(
                 f"the loss is {progress.loss[bad[0]]} at step {at} with learning rate {self.plan.learning_rate:g}: "
                 f"try --lr {self.plan.learning_rate / 10:.2g}; {self.folder} holds the last good state"
             )
-        self.state = progress.state
+        self.state = _copy(progress.state)
         dev = float("nan") if progress.dev is None else progress.dev
         self.history.append((step, float(progress.loss.mean()), dev))
         if progress.dev is None or progress.dev < self.best_dev:

@@ -42,7 +42,7 @@ def test_a_reader_of_the_file_finds_the_models_probabilities(tmp_path, order):
     words = [*WORDS, "an na"]
     vocab = Vocab.from_words(words)
     params = mm_jax.ngram.fit(words, vocab, order)
-    mm_jax.to_arpa(params, tmp_path / "model.arpa")
+    mm_jax.ngram.to_arpa(params, tmp_path / "model.arpa")
     p, backoff = read_arpa(tmp_path / "model.arpa")
     name = {char: "U+0020" if char == " " else char for char in vocab.chars}
     rng = np.random.default_rng(0)
@@ -61,4 +61,4 @@ def test_a_reader_of_the_file_finds_the_models_probabilities(tmp_path, order):
 
 def test_only_ngrams():
     with pytest.raises(ValueError, match="Counts has no n-grams"):
-        mm_jax.to_arpa(mm_jax.counts.fit(WORDS, LETTERS), "nowhere")
+        mm_jax.ngram.to_arpa(mm_jax.counts.fit(WORDS, LETTERS), "nowhere")

@@ -292,6 +292,8 @@ def test_a_loss_that_is_not_finite_stops_with_advice(mm, tmp_path):
     status, _, err = mm("train", path, "--out", tmp_path / "run", *options)
     assert status == 1
     assert re.search(r"the loss is (nan|inf) at step \d+ with learning rate 1e\+30: try --lr 1e\+29", err)
+    arrays, _ = checkpoint.read_arrays(tmp_path / "run" / "state.safetensors", "state")
+    assert all(np.isfinite(array).all() for array in arrays.values())
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ its oldest character, in the order below) * vocab_size + oldest character. So co
 The padding before a word's start is part of a context, and is never predicted.
 """
 
+import os
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -22,7 +23,7 @@ from mm_jax.models.tally import Tally, tally
 from mm_jax.pytree import pytree
 from mm_jax.vocab import Vocab
 
-__all__ = ["Level", "NGram", "block_size", "fit", "logits", "mixture", "order"]
+__all__ = ["Level", "NGram", "block_size", "fit", "logits", "mixture", "order", "to_arpa"]
 
 Smoothing = Literal["modified-kneser-ney", "absolute", "witten-bell", "add-k", "none"]
 
@@ -215,3 +216,10 @@ def contexts_of(params: NGram) -> list[np.ndarray]:
 def num_entries(params: NGram) -> int:
     """How many (context, next) pairs all orders hold."""
     return sum(int(level.first[-1]) for level in params.levels)
+
+
+def to_arpa(params: Any, path: str | os.PathLike) -> None:
+    """Writes the model as the ARPA text that kenlm and SRILM read; `mm_jax.arpa` says how. ValueError for others."""
+    from mm_jax.arpa import write  # which reads this module
+
+    write(params, path)
