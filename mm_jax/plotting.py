@@ -53,7 +53,9 @@ def losses(loss: np.ndarray, ax: Axes, *, dev: Sequence[tuple[int, float]] = (),
     smooth = smooth or max(1, len(loss) // 100)
     rows = loss[: len(loss) // smooth * smooth].reshape(-1, smooth).mean(1)
     middles = (np.arange(len(rows)) + 0.5) * smooth
-    return curves(list(zip(middles, rows, strict=True)), ax, dev=dev, label=f"training, mean of {smooth} steps")
+    return curves(
+        list(zip(middles.tolist(), rows.tolist(), strict=True)), ax, dev=dev, label=f"training, mean of {smooth} steps"
+    )
 
 
 def curves(

@@ -30,7 +30,7 @@ class Summary(NamedTuple):
 
 
 def member(params: Params, i: int) -> Params:
-    """Model i of a population."""
+    """Model i of a population, as one model again."""
     return jax.tree.map(lambda leaf: leaf[i], params)
 
 
@@ -63,10 +63,10 @@ def fit_population(
 
     >>> from mm_jax.models import bigram
     >>> from mm_jax.vocab import Vocab
-    >>> keys = jax.random.split(jax.random.key(0), 3)
-    >>> start = jax.vmap(lambda key: bigram.init(key, Vocab(".ab")))(keys)
+    >>> init_keys, keys = jax.random.split(jax.random.key(0), (2, 3))
+    >>> start = jax.vmap(lambda key: bigram.init(key, Vocab(".ab")))(init_keys)
     >>> trained, loss = fit_population(start, ["ab", "b"], keys, steps=50, learning_rate=[0.1, 1.0, 10.0])
-    >>> loss.shape, loss[:, -1].argmin()
+    >>> loss.shape, int(loss[:, -1].argmin())
     ((3, 50), 2)
     """
     if optimizer is optax.sgd and learning_rate is None:

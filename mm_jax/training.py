@@ -230,8 +230,7 @@ def fit(
       dev: words to take the nll of on the way; training never depends on them.
       mesh: a `jax.sharding.Mesh`: batches are divided among the devices of its first axis, the rest is replicated.
 
-    Returns:
-      The trained parameters, and a History of float32 [steps] losses and (step, dev nll) pairs.
+    Returns the trained parameters and a History.
 
     Raises:
       ValueError: steps or batch_size below 1, or a batch_size that the mesh does not divide; words as `data.tokens`

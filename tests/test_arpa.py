@@ -52,7 +52,7 @@ def test_a_reader_of_the_file_finds_the_models_probabilities(tmp_path, order):
         for char in [*word, "."]:
             row = mm_jax.logits(params, jnp.array(context, jnp.int32))
             symbol = "</s>" if char == "." else name[char]
-            gram = (*history[len(history) - order + 1 :], symbol) if order > 1 else (symbol,)
+            gram = (*history[1 - order :], symbol) if order > 1 else (symbol,)
             expected = float(row[vocab.chars.index(char)]) / np.log(10)
             assert log10_p(p, backoff, gram) == pytest.approx(expected, abs=1e-4), (word, gram)
             history = [*history, symbol][-max(order - 1, 1) :]

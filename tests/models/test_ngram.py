@@ -174,7 +174,7 @@ def test_mixture_weights_and_equation():
     for i in range(3):  # no weight can be moved to advantage
         for step in (-0.05, 0.05):
             moved = mm_jax.Mixture(members=params.members, scores=params.scores.at[i].add(step), vocab=LETTERS)
-            assert mm_jax.evaluate(moved, held_out).nll > best - 1e-5
+            assert mm_jax.evaluate(moved, held_out).nll > best - 1e-4
 
 
 @pytest.mark.parametrize(
