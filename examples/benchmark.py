@@ -228,7 +228,7 @@ def growth(scale: int) -> dict:
     def peak() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
-    mm_jax.sample(counts, jax.random.key(9), 10_000)  # compiles
+    mm_jax.sample(counts, jax.random.key(9), 10_000 * scale)  # compiles
     begin = time.perf_counter()
     words = [word for word in mm_jax.sample(counts, jax.random.key(0), 10_000 * scale) if word]
     found = {"sample": (time.perf_counter() - begin) / scale, "sample_mb": peak()}
