@@ -2,11 +2,17 @@
 
 The compiled chunk of `training`, under `jax.vmap`: member i is what `fit` gives alone for its parameters, key and rate,
 up to the order of float32 sums. A population is a pytree like one model's, each leaf with a first axis of members.
+
+One small model fills a core and no more, so on a CPU the members are divided among threads, one a core, where each
+group is vmapped on its own; elsewhere all are one group.
 """
 
 import functools
+import itertools
 import math
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
@@ -31,7 +37,11 @@ class Summary(NamedTuple):
 
 def member(params: Params, i: int) -> Params:
     """Model i of a population, as one model again."""
-    return jax.tree.map(lambda leaf: leaf[i], params)
+    return _at(params, i)
+
+
+def _at(tree: Any, where: int | slice) -> Any:
+    return jax.tree.map(lambda leaf: leaf[where], tree)
 
 
 def fit_population(
@@ -46,7 +56,7 @@ def fit_population(
     learning_rate: float | Sequence[float] | None = None,
     l2: float | Sequence[float] = 0.0,
 ) -> tuple[Params, Float32[np.ndarray, "members steps"]]:
-    """Trains every member of a population in one compiled loop.
+    """Trains every member of a population at once.
 
     Args:
       params: a population, as `jax.vmap(lambda key: mm_jax.mlp.init(key, vocab))(keys)` makes; left as it is.
@@ -72,21 +82,36 @@ def fit_population(
     if optimizer is optax.sgd and learning_rate is None:
         learning_rate = 0.1
     rates = None if learning_rate is None else _each(learning_rate, len(keys), "learning rates")
-    penalties = _each(l2, len(keys), "values of l2")
+    penalties = None if np.ndim(l2) == 0 and not l2 else _each(l2, len(keys), "values of l2")
     if any(len(leaf) != len(keys) for leaf in jax.tree.leaves(params)):
         raise ValueError(f"there are {len(keys)} keys: params must be a population of as many")
     training.check(steps=steps, batch_size=batch_size)
     corpus = batches.of(words, params.vocab, block_size(member(params, 0)), batch_size, draw)
     # One member goes through `start` for its checks; the states are then made under vmap.
-    training.start(member(params, 0), keys[0], optimizer, None if rates is None else float(rates[0]))
+    training.start(member(params, 0), jax.random.key(0), optimizer, None if rates is None else float(rates[0]))
     length = min(steps, 1000)
-    state, advance = _compiled(optimizer, length)(params, keys, rates)
+    start, advance = _compiled(optimizer, length)
+    edges = np.linspace(0, len(keys), min(len(keys), _threads()) + 1).astype(int).tolist()
+    everything = start(params, keys, rates), rates, penalties
+    groups = [_at(everything, slice(*edge)) for edge in itertools.pairwise(edges)]
+
+    def advance_group(n: int, group: Any) -> tuple[Any, np.ndarray]:
+        state, *settings = group
+        state, loss = advance(state, corpus, jnp.int32(n), *settings)
+        return (state, *settings), np.asarray(loss)[:, :n]
+
     losses = []
-    for done in range(0, steps, length):
-        n = min(length, steps - done)
-        state, loss = advance(state, corpus, jnp.int32(n), rates, penalties)
-        losses.append(np.asarray(loss)[:, :n])
-    return state.params, np.concatenate(losses, axis=1)
+    with ThreadPoolExecutor(len(groups)) as pool:
+        for done in range(0, steps, length):
+            n = min(length, steps - done)
+            groups, loss = zip(*pool.map(functools.partial(advance_group, n), groups), strict=True)
+            losses.append(np.concatenate(loss))
+    trained = jax.tree.map(lambda *parts: jnp.concatenate(parts), *[state.params for state, *_ in groups])
+    return trained, np.concatenate(losses, axis=1)
+
+
+def _threads() -> int:
+    return (os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
 
 
 def _each(value: float | Sequence[float], members: int, what: str) -> Float32[Array, " members"]:
@@ -98,7 +123,7 @@ def _each(value: float | Sequence[float], members: int, what: str) -> Float32[Ar
 
 @functools.lru_cache(maxsize=32)
 def _compiled(optimizer: training.Optimizer, length: int):
-    """A function that makes the states of a population, and the compiled chunk that advances them."""
+    """What makes the states of a population, and what advances them; compiled once for an optimizer and a length."""
     many = functools.partial(training.many_steps, optimizer=optimizer, length=length)
     advance = jax.jit(jax.vmap(many, (0, None, None, 0, 0)), donate_argnums=0)
 
@@ -106,7 +131,7 @@ def _compiled(optimizer: training.Optimizer, length: int):
         opt_state = training.resolve(optimizer, rate).init(params)
         return training.State(params=params, opt_state=opt_state, step=jnp.int32(0), key=key)
 
-    return lambda params, keys, rates: (jax.jit(jax.vmap(one))(params, keys, rates), advance)
+    return jax.jit(jax.vmap(one)), advance
 
 
 def evaluate_population(params: Params, words: Sequence[str]) -> np.ndarray:

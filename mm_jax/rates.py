@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Key
 
-from mm_jax import batches, training
+from mm_jax import batches, population, training
 from mm_jax.models import Params, block_size
 
 
@@ -64,7 +64,7 @@ def lr_range_test(
     bounds, sweep = jnp.array([low, high], jnp.float32), _sweep(optimizer, steps)
     state = training.start(params, key, sweep, bounds)
     corpus = batches.of(words, params.vocab, block_size(params), batch_size, draw)
-    _, losses = training.chunk(state, corpus, jnp.int32(steps), bounds, jnp.float32(0), optimizer=sweep, length=steps)
+    _, losses = training.chunk(state, corpus, jnp.int32(steps), bounds, None, optimizer=sweep, length=steps)
     return _read(np.geomspace(low, high, steps), np.asarray(losses), smooth=max(1, steps // 20))
 
 
@@ -86,7 +86,7 @@ def try_rates(
     draw: batches.Draw = "examples",
     optimizer: Callable[[Any], optax.GradientTransformation] = optax.sgd,
 ) -> RangeTest:
-    """Trains once with each of `num_rates` rates, all from one start on the same minibatches, in one vmapped call.
+    """Trains once with each of `num_rates` rates, all from one start on the same minibatches, as one population.
 
     A range test's loss at a rate depends on all the rates before it; here each rate is on its own. Arguments and errors
     are those of `lr_range_test`, and:
@@ -103,13 +103,18 @@ def try_rates(
             f"expected 0 < low < high, 2 or more rates and steps, got {low=}, {high=}, {num_rates=}, {steps=}"
         )
     rates = np.geomspace(low, high, num_rates)
-    state = training.start(params, key, optimizer, low)
-    corpus = batches.of(words, params.vocab, block_size(params), batch_size, draw)
-    run = functools.partial(training.many_steps, optimizer=optimizer, length=steps)
-    _, losses = jax.jit(jax.vmap(run, (None, None, None, 0, None)))(
-        state, corpus, jnp.int32(steps), jnp.asarray(rates, jnp.float32), jnp.float32(0)
+    same = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_rates, *leaf.shape)), (params, key))
+    _, losses = population.fit_population(
+        same[0],
+        words,
+        same[1],
+        steps=steps,
+        batch_size=batch_size,
+        draw=draw,
+        optimizer=optimizer,
+        learning_rate=rates.tolist(),
     )
-    return _read(rates, np.asarray(losses)[:, -max(1, steps // 10) :].mean(1), smooth=1)
+    return _read(rates, losses[:, -max(1, steps // 10) :].mean(1), smooth=1)
 
 
 def _read(rates: np.ndarray, losses: np.ndarray, smooth: int) -> RangeTest:

@@ -63,7 +63,7 @@ def loss(
     params: Params,
     contexts: Int[Array, "batch block_size"],
     weights: Float32[Array, "batch vocab_size"],
-    l2: float | Float32[Array, ""] = 0.0,
+    l2: float | Float32[Array, ""] | None = None,
 ) -> Float32[Array, ""]:
     """Cross entropy in nats per character, plus the lecture's penalty.
 
@@ -73,13 +73,15 @@ def loss(
       params: a model.
       contexts: distinct contexts, or those of a minibatch.
       weights: how much each next token counts, such as its relative frequency, or one-hot rows / batch size.
-      l2: strength of the penalty; the weight matrices are the fields whose names begin with W.
+      l2: strength of the penalty, None for none; the weight matrices are the fields whose names begin with W.
 
     Source: makemore parts 1 and 2.
     """
     rows = jax.vmap(logits, (None, 0))(params, contexts)
-    penalty = sum(jnp.mean(jnp.square(leaf)) for name, leaf in vars(params).items() if name.startswith("W"))
-    return optax.softmax_cross_entropy(rows, weights).sum() + l2 * penalty
+    nll = optax.softmax_cross_entropy(rows, weights).sum()
+    if l2 is None:
+        return nll
+    return nll + l2 * sum(jnp.mean(jnp.square(leaf)) for name, leaf in vars(params).items() if name.startswith("W"))
 
 
 def step(
@@ -87,7 +89,7 @@ def step(
     contexts: Int[Array, "batch block_size"],
     weights: Float32[Array, "batch vocab_size"],
     optimizer: optax.GradientTransformation,
-    l2: Float32[Array, ""],
+    l2: Float32[Array, ""] | None,
 ) -> tuple[State, Float32[Array, ""]]:
     """One gradient step; returns the next state and the loss that this step started from."""
     value, gradient = jax.value_and_grad(loss)(state.params, contexts, weights, l2)
@@ -101,7 +103,7 @@ def many_steps(
     corpus: Any,
     n: Int32[Array, ""],
     learning_rate: Float32[Array, "*any"] | None,
-    l2: Float32[Array, ""],
+    l2: Float32[Array, ""] | None,
     *,
     optimizer: Optimizer,
     length: int,
@@ -180,11 +182,12 @@ def run(
     judge = None if dev is None else TokenNLL(dev, state.params.vocab, size)
     # One dtype each, or every kind of number that comes along compiles a program of its own.
     rate = None if learning_rate is None else jnp.float32(learning_rate)
+    penalty = jnp.float32(l2) if l2 else None
     advance = functools.partial(chunk, optimizer=optimizer, length=every, mesh=mesh)
 
     done, n = int(state.step), 0
     while True:
-        state, losses = advance(state, corpus, jnp.int32(n), rate, jnp.float32(l2))
+        state, losses = advance(state, corpus, jnp.int32(n), rate, penalty)
         done += n
         nll = None if judge is None else judge.mean(state.params if mesh is None else jax.device_get(state.params))
         yield Progress(state, np.asarray(losses)[:n], nll)
