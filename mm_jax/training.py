@@ -79,9 +79,8 @@ def loss(
     """
     rows = jax.vmap(logits, (None, 0))(params, contexts)
     nll = optax.softmax_cross_entropy(rows, weights).sum()
-    if l2 is None:
-        return nll
-    return nll + l2 * sum(jnp.mean(jnp.square(leaf)) for name, leaf in vars(params).items() if name.startswith("W"))
+    matrices = [leaf for name, leaf in vars(params).items() if name.startswith("W")]
+    return nll if l2 is None else nll + l2 * sum(jnp.mean(jnp.square(W)) for W in matrices)
 
 
 def step(
@@ -169,8 +168,7 @@ def run(
 ) -> Iterator[Progress]:
     """Trains until the state has made `steps` steps; yields Progress before the first and every `every` of them.
 
-    Stop early by leaving the loop. Arguments and errors are those of `fit`; `every` is a twentieth of the steps, at
-    most 1,000, if None.
+    Leave the loop to stop early. Arguments and errors are those of `fit`; `every` None is steps / 20, at most 1,000.
     """
     check(steps=steps, batch_size=batch_size, every=every)
     every = every or max(1, min(1000, steps // 20))
@@ -225,8 +223,7 @@ def fit(
       key: decides every minibatch; the batch of step t depends on the key and t alone.
       steps: number of steps, 1 or more.
       batch_size: examples a step, drawn with replacement; None is full batch, which works on distinct contexts.
-      draw: what a minibatch is made of: "examples", as in the lecture, or "contexts", each with all that followed it:
-        the same expected gradient with a far smaller variance (see `batches.Contexts`).
+      draw: "examples", as in the lecture, or "contexts": a gradient that varies far less (see `batches.Contexts`).
       optimizer: any optax optimizer, such as optax.adam(0.01); or a function of the learning rate, such as optax.adam.
       learning_rate: that function's argument (0.1 for the default, the lecture's SGD). New rates do not compile anew.
       l2: adds l2 * mean(W^2) for each weight matrix W to the loss.

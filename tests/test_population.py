@@ -38,6 +38,25 @@ def test_a_member_is_what_fit_gives_alone(options):
         )
 
 
+@pytest.mark.parametrize("cores", [1, 2, 3, 8])
+def test_the_number_of_cores_changes_only_roundings(cores, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    keys = jax.random.split(jax.random.key(5), 5)
+    rates = [0.01, 0.03, 0.1, 0.3, 1.0]
+    trained, loss = mm_jax.fit_population(population(5), WORDS, keys, steps=1010, learning_rate=rates)
+    assert loss.shape == (5, 1010)
+    for i, rate in enumerate(rates):
+        params, history = mm_jax.fit(
+            mm_jax.member(population(5), i),
+            WORDS,
+            jax.random.split(jax.random.key(5), 5)[i],
+            steps=1010,
+            learning_rate=rate,
+        )
+        np.testing.assert_allclose(loss[i], history.loss, rtol=1e-4)
+        np.testing.assert_allclose(mm_jax.member(trained, i).W2, params.W2, atol=1e-4)
+
+
 def test_the_best_on_dev():
     trained, _ = mm_jax.fit_population(
         population(4),

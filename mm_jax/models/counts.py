@@ -2,7 +2,7 @@
 
     P(next | previous) = (N[previous, next] + smoothing) / sum_j (N[previous, j] + smoothing)
 
-Counting is one `bincount` over the token stream, where the lecture adds 1 in a Python loop over bigrams. The lecture
+Counting is `bincount` over the token stream, where the lecture adds 1 in a Python loop over bigrams. The lecture
 keeps P; we keep N and the smoothing, because the counts are what was learned and the logits follow: log(N + smoothing).
 """
 
@@ -47,9 +47,14 @@ def fit(words: Sequence[str], vocab: Vocab, smoothing: float = 0.0) -> Counts:
 
 
 def _table(stream: np.ndarray, vocab_size: int) -> np.ndarray:
-    wide = stream.astype(np.min_scalar_type(vocab_size**2))  # the fewest bytes to move
-    pairs = wide[:-1] * wide.dtype.type(vocab_size) + wide[1:]
-    return np.bincount(pairs, minlength=vocab_size**2).reshape(vocab_size, vocab_size)
+    cells = vocab_size**2
+    dtype = np.min_scalar_type(cells)  # the fewest bytes to move
+    total = np.zeros(cells, np.int64)
+    block = max(2**16, cells)  # pairs at once: what bincount makes of them stays in the cache
+    for start in range(0, len(stream) - 1, block):
+        wide = stream[start : start + block + 1].astype(dtype)
+        total += np.bincount(wide[:-1] * dtype.type(vocab_size) + wide[1:], minlength=cells)
+    return total.reshape(vocab_size, vocab_size)
 
 
 def from_table(N: np.ndarray, vocab: Vocab, smoothing: float = 0.0) -> Counts:

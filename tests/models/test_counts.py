@@ -15,13 +15,15 @@ def test_by_hand():
     np.testing.assert_allclose(np.exp(mm_jax.logits(counts, [2])), [3, 1, 1], rtol=1e-6)
 
 
-def test_against_a_dict():
+@pytest.mark.parametrize("copies", [1, 9_001], ids=["five words", "several blocks"])
+def test_against_a_dict(copies):
+    words = FIRST_FIVE * copies
     expected = {}
-    for word in FIRST_FIVE:
+    for word in words:
         chars = [".", *word, "."]
         for pair in itertools.pairwise(chars):
             expected[pair] = expected.get(pair, 0) + 1
-    N = np.array(mm_jax.counts.fit(FIRST_FIVE, LETTERS).N)
+    N = np.array(mm_jax.counts.fit(words, LETTERS).N)
     found = {(LETTERS.chars[i], LETTERS.chars[j]): int(N[i, j]) for i, j in np.argwhere(N)}
     assert found == expected
 
