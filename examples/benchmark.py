@@ -100,7 +100,7 @@ def torch_side(quick: bool) -> dict:
     def forward(X):
         return torch.tanh(C[X].view(-1, 30) @ W1 + b1) @ W2 + b2
 
-    steps = 1_000 if quick else 20_000
+    steps = 5_000 if quick else 20_000
     recorded = []
     begin = time.perf_counter()
     for i in range(steps):
@@ -186,7 +186,7 @@ def mm_jax_side(quick: bool) -> dict:
         begin = time.perf_counter()
         return compiled, [(time.perf_counter() - begin, progress.dev) for progress in run]
 
-    steps = 1_000 if quick else 20_000
+    steps = 5_000 if quick else 20_000
     lecture = mm_jax.mlp.init(jax.random.key(0), vocab, init="lecture")
     compiled, taken = advance(lecture, RECIPES["lecture"].but(steps=steps).options(), steps // 2)
     found |= {"step_compile": compiled, "step": taken[-1][0] / steps}
