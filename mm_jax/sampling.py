@@ -18,7 +18,7 @@ from mm_jax.models import Params, block_size, logits
 
 MAX_LENGTH = 200  # characters, where no bound is given: an untrained model rarely ends a word
 _SEGMENT = 32  # characters a compiled call
-_BATCH = 2**16  # words at once
+_BATCH = 2**15  # words at once: as many as stay in the cache
 _TABLE = 2**15  # contexts: up to so many, the distribution of every context is computed once
 
 
