@@ -379,7 +379,8 @@ def main(quick: bool, rounds: int) -> int:
         ratio = torch_time / our_time
         if with_torch and must and ratio < must:
             missed.append(work)
-        cells = [show(torch_time), show(our_time), f"{float(f'{ratio:.3g}'):,g}x"] if with_torch else ["", show(our_time), ""]
+        times = f"{float(f'{ratio:.3g}'):,g}x"  # three digits, and no exponent
+        cells = [show(torch_time), show(our_time), times] if with_torch else ["", show(our_time), ""]
         table.add_row(work, *cells, f"{must:,}x" if must else "")
 
     row("counting all bigrams", them("count"), us("count"), 500)
