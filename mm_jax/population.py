@@ -1,14 +1,12 @@
 """Many models trained at once: seeds, learning rates, penalties.
 
-The compiled chunk of `training`, under `jax.vmap`: member i is what `fit` gives alone for its parameters, key and rate,
-up to the order of float32 sums. A population is a pytree like one model's, each leaf with a first axis of members.
-
-One small model fills a core and no more, so on a CPU the members are divided among threads, one a core, where each
-group is vmapped on its own; elsewhere all are one group.
+A population is a pytree like one model's, each leaf with a first axis of members. Member i is what `fit` gives alone
+for its parameters, key and rate. One small model fills a CPU's core and no more, so there every member is `fit` on a
+thread, as many at once as there are cores: the same bits, however many. Other devices run the compiled chunk of
+`training` under `jax.vmap`: the same up to the order of float32 sums.
 """
 
 import functools
-import itertools
 import math
 import os
 from collections.abc import Sequence
@@ -37,11 +35,7 @@ class Summary(NamedTuple):
 
 def member(params: Params, i: int) -> Params:
     """Model i of a population, as one model again."""
-    return _at(params, i)
-
-
-def _at(tree: Any, where: int | slice) -> Any:
-    return jax.tree.map(lambda leaf: leaf[where], tree)
+    return jax.tree.map(lambda leaf: leaf[i], params)
 
 
 def fit_population(
@@ -82,43 +76,46 @@ def fit_population(
     if optimizer is optax.sgd and learning_rate is None:
         learning_rate = 0.1
     rates = None if learning_rate is None else _each(learning_rate, len(keys), "learning rates")
-    penalties = None if np.ndim(l2) == 0 and not l2 else _each(l2, len(keys), "values of l2")
+    penalties = _each(l2, len(keys), "values of l2")
     if any(len(leaf) != len(keys) for leaf in jax.tree.leaves(params)):
         raise ValueError(f"there are {len(keys)} keys: params must be a population of as many")
+    options = {"steps": steps, "batch_size": batch_size, "draw": draw, "optimizer": optimizer}
+    train = _on_threads if jax.default_backend() == "cpu" else _under_vmap
+    return train(params, words, keys, rates, penalties, **options)
+
+
+def _on_threads(params, words, keys, rates, penalties, **options):
+    def alone(i: int) -> tuple[Params, training.History]:
+        rate = None if rates is None else float(rates[i])
+        return training.fit(member(params, i), words, keys[i], learning_rate=rate, l2=float(penalties[i]), **options)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        fitted = list(pool.map(alone, range(len(keys))))
+    trained = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[params for params, _ in fitted])
+    return trained, np.stack([history.loss for _, history in fitted])
+
+
+def _under_vmap(params, words, keys, rates, penalties, *, steps, batch_size, draw, optimizer):
     training.check(steps=steps, batch_size=batch_size)
     corpus = batches.of(words, params.vocab, block_size(member(params, 0)), batch_size, draw)
     # One member goes through `start` for its checks; the states are then made under vmap.
     training.start(member(params, 0), jax.random.key(0), optimizer, None if rates is None else float(rates[0]))
     length = min(steps, 1000)
-    start, advance = _compiled(optimizer, length)
-    edges = np.linspace(0, len(keys), min(len(keys), _threads()) + 1).astype(int).tolist()
-    everything = start(params, keys, rates), rates, penalties
-    groups = [_at(everything, slice(*edge)) for edge in itertools.pairwise(edges)]
-
-    def advance_group(n: int, group: Any) -> tuple[Any, np.ndarray]:
-        state, *settings = group
-        state, loss = advance(state, corpus, jnp.int32(n), *settings)
-        return (state, *settings), np.asarray(loss)[:, :n]
-
+    init, advance = _compiled(optimizer, length)
+    state = init(params, keys, rates)
     losses = []
-    with ThreadPoolExecutor(len(groups)) as pool:
-        for done in range(0, steps, length):
-            n = min(length, steps - done)
-            groups, loss = zip(*pool.map(functools.partial(advance_group, n), groups), strict=True)
-            losses.append(np.concatenate(loss))
-    trained = jax.tree.map(lambda *parts: jnp.concatenate(parts), *[state.params for state, *_ in groups])
-    return trained, np.concatenate(losses, axis=1)
+    for done in range(0, steps, length):
+        n = min(length, steps - done)
+        state, loss = advance(state, corpus, jnp.int32(n), rates, penalties)
+        losses.append(np.asarray(loss)[:, :n])
+    return state.params, np.concatenate(losses, axis=1)
 
 
-def _threads() -> int:
-    return (os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
-
-
-def _each(value: float | Sequence[float], members: int, what: str) -> Float32[Array, " members"]:
+def _each(value: float | Sequence[float], members: int, what: str) -> Float32[np.ndarray, " members"]:
     values = np.asarray(value, np.float32)
     if values.ndim and values.shape != (members,):
         raise ValueError(f"expected one or {members} {what}, one for each key, got {values.size}")
-    return jnp.asarray(np.broadcast_to(values, (members,)))
+    return np.broadcast_to(values, (members,))
 
 
 @functools.lru_cache(maxsize=32)

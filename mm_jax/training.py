@@ -168,10 +168,10 @@ def run(
 ) -> Iterator[Progress]:
     """Trains until the state has made `steps` steps; yields Progress before the first and every `every` of them.
 
-    Leave the loop to stop early. Arguments and errors are those of `fit`; `every` None is steps / 20, at most 1,000.
+    Leave the loop to stop early. Arguments and errors are `fit`'s; every=None is 1,000, or with dev steps / 20 if less.
     """
     check(steps=steps, batch_size=batch_size, every=every)
-    every = every or max(1, min(1000, steps // 20))
+    every = every or min(1000, max(1, steps // 20) if dev else steps)
     size = block_size(state.params)
     corpus = batches.of(words, state.params.vocab, size, batch_size, draw)
     if mesh is not None:

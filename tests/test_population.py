@@ -25,36 +25,20 @@ def population(members, seed=0):
     ],
     ids=["rates and penalties", "adam", "full batch"],
 )
-def test_a_member_is_what_fit_gives_alone(options):
+@pytest.mark.parametrize("backend", ["cpu", "another"])
+def test_a_member_is_what_fit_gives_alone(options, backend, monkeypatch):
+    """On a CPU to the bit; elsewhere, under vmap, up to roundings, which grow from step to step."""
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    rtol, atol = (0, 0) if backend == "cpu" else (1e-6, 1e-6)
     start = population(3)
     trained, loss = mm_jax.fit_population(start, WORDS, jax.random.split(jax.random.key(5), 3), steps=30, **options)
     for i in range(3):
         alone = {name: value[i] if isinstance(value, list) else value for name, value in options.items()}
         key = jax.random.split(jax.random.key(5), 3)[i]
         params, history = mm_jax.fit(mm_jax.member(start, i), WORDS, key, steps=30, **alone)
-        np.testing.assert_allclose(loss[i], history.loss, rtol=1e-5)
-        jax.tree.map(
-            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), mm_jax.member(trained, i), params
-        )
-
-
-@pytest.mark.parametrize("cores", [1, 2, 3, 8])
-def test_the_number_of_cores_changes_only_roundings(cores, monkeypatch):
-    monkeypatch.setattr("os.cpu_count", lambda: cores)
-    keys = jax.random.split(jax.random.key(5), 5)
-    rates = [0.01, 0.03, 0.1, 0.3, 1.0]
-    trained, loss = mm_jax.fit_population(population(5), WORDS, keys, steps=1010, learning_rate=rates)
-    assert loss.shape == (5, 1010)
-    for i, rate in enumerate(rates):
-        params, history = mm_jax.fit(
-            mm_jax.member(population(5), i),
-            WORDS,
-            jax.random.split(jax.random.key(5), 5)[i],
-            steps=1010,
-            learning_rate=rate,
-        )
-        np.testing.assert_allclose(loss[i], history.loss, rtol=1e-4)
-        np.testing.assert_allclose(mm_jax.member(trained, i).W2, params.W2, atol=1e-4)
+        np.testing.assert_allclose(loss[i], history.loss, rtol=rtol)
+        for a, b in zip(jax.tree.leaves(mm_jax.member(trained, i)), jax.tree.leaves(params), strict=True):
+            np.testing.assert_allclose(a, b, rtol=rtol, atol=atol)
 
 
 def test_the_best_on_dev():
