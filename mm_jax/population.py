@@ -63,7 +63,7 @@ def fit_population(
     Returns:
       The trained population, and the loss that each step of each member started from, float32 [members, steps].
 
-    Raises ValueError as `fit` does, and where the numbers of members differ.
+    Raises ValueError as `fit` does, for no keys, and where the numbers of members differ.
 
     >>> from mm_jax.models import bigram
     >>> from mm_jax.vocab import Vocab
@@ -77,6 +77,8 @@ def fit_population(
         learning_rate = 0.1
     rates = None if learning_rate is None else _each(learning_rate, len(keys), "learning rates")
     penalties = _each(l2, len(keys), "values of l2")
+    if not len(keys):
+        raise ValueError("no keys: a population has a member or more")
     if any(len(leaf) != len(keys) for leaf in jax.tree.leaves(params)):
         raise ValueError(f"there are {len(keys)} keys: params must be a population of as many")
     options = {"steps": steps, "batch_size": batch_size, "draw": draw, "optimizer": optimizer}

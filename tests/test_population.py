@@ -79,3 +79,5 @@ def test_refuses(options, message):
         mm_jax.fit_population(population(3), WORDS, jax.random.split(jax.random.key(0), 3), **{"steps": 1, **options})
     with pytest.raises(ValueError, match="population of as many"):
         mm_jax.fit_population(population(2), WORDS, jax.random.split(jax.random.key(0), 3), steps=1)
+    with pytest.raises(ValueError, match="no keys"):
+        mm_jax.fit_population(population(3), WORDS, jax.random.split(jax.random.key(0), 3)[:0], steps=1)
