@@ -50,7 +50,7 @@ def fit_population(
     learning_rate: float | Sequence[float] | None = None,
     l2: float | Sequence[float] = 0.0,
 ) -> tuple[Params, Float32[np.ndarray, "members steps"]]:
-    """Trains every member of a population at once.
+    """Trains every member of a population: on a CPU each on a thread, on other devices all in one vmapped program.
 
     Args:
       params: a population, as `jax.vmap(lambda key: mm_jax.mlp.init(key, vocab))(keys)` makes; left as it is.
