@@ -197,7 +197,7 @@ def mm_jax_side(quick: bool) -> dict:
     compiled, taken = advance(lecture, RECIPES["lecture"].but(steps=steps).options(), steps // 2)
     found |= {"step_compile": compiled, "step": taken[-1][0] / steps}
 
-    members, options = 16, RECIPES["lecture"].but(steps=200 if quick else 2_000).options()
+    members, options = 16, RECIPES["lecture"].but(steps=1_000 if quick else 2_000).options()
     keys = jax.random.split(jax.random.key(2), members)
     population = jax.vmap(lambda key: mm_jax.mlp.init(key, vocab))(keys)
 
