@@ -20,8 +20,8 @@ from .models.mixture import Mixture as Mixture
 from .models.mlp import MLP as MLP
 from .models.network import Network as Network
 from .models.ngram import NGram as NGram
-from .pytree import pytree as pytree
-from .pytree import static as static
+from .pytrees import pytree as pytree
+from .pytrees import static as static
 from .sampling import sample as sample
 from .scoring import Score as Score
 from .scoring import score as score

@@ -4,6 +4,7 @@ figure, ax = matplotlib.pyplot.subplots()
 mm_jax.plotting.embedding(params, ax)
 """
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from mm_jax.models.bigram import Bigram
+from mm_jax.models.contract import functions_of
 from mm_jax.models.counts import Counts
 from mm_jax.models.mlp import MLP
-from mm_jax.rates import RangeTest
+from mm_jax.training.rates import RangeTest
 from mm_jax.scoring import Score
 
 Axes = Any  # matplotlib.axes.Axes, which is not imported before something is drawn
@@ -127,15 +129,15 @@ def word(score: Score, ax: Axes) -> Axes:
 
 
 def pictures_of(params: Any, history: Sequence[tuple[int, float, float]]) -> dict[str, Callable[[Axes], Axes]]:
-    """What there is to draw of a model and its history, by name: functions of an Axes."""
-    found: dict[str, Callable[[Axes], Axes]] = {}
-    if isinstance(params, Counts):
-        found["counts"] = lambda ax: count_table(params, ax)
-    if isinstance(params, Bigram):
-        found["weights"] = lambda ax: weight_table(params, ax)
-    if isinstance(params, MLP):
-        found["embedding"] = lambda ax: embedding(params, ax)
+    """What there is to draw of a model and its history, by name: functions of an Axes.
+
+    A model's file says what: `PICTURES` holds names of functions of this module, or functions of (params, ax).
+    """
+    pictures: dict[str, Callable[[Axes], Axes]] = {}
+    for each in getattr(functions_of(params), "PICTURES", ()):
+        draw = globals()[each] if isinstance(each, str) else each
+        pictures[draw.__name__] = functools.partial(draw, params)
     if history:
         dev = [(step, nll) for step, _, nll in history if math.isfinite(nll)]
-        found["losses"] = lambda ax: curves([row[:2] for row in history], ax, dev=dev)
-    return found
+        pictures["losses"] = lambda ax: curves([row[:2] for row in history], ax, dev=dev)
+    return pictures

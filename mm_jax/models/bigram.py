@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int, Key
 
 from mm_jax.models import counts
-from mm_jax.pytree import pytree
+from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
 RECIPES = {"tuned": {"steps": 1000, "batch_size": None, "optimizer": "adam", "learning_rate": 0.3, "decay": "cosine"},

@@ -40,7 +40,7 @@ from jax import lax
 from jax.core import Tracer
 from jaxtyping import Array, Float32, Int, Key
 
-from mm_jax.pytree import is_pytree, pytree, static
+from mm_jax.pytrees import is_pytree, pytree, static
 
 Params = Any  # an instance of a class decorated with `pytree`
 State = Any  # a pytree of arrays; of a windowed model, the window: int32 [block_size]

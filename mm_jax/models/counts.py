@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float32, Int, Int32
 
 from mm_jax.corpus import tokens
-from mm_jax.pytree import pytree
+from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
 PICTURES = ("count_table",)

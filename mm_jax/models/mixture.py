@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float32, Int
 
 from mm_jax.models import contract
-from mm_jax.pytree import pytree
+from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
 PACKED = False  # a member may not pack

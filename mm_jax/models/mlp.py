@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int, Key
 
 from mm_jax.numbers import whole_number
-from mm_jax.pytree import pytree
+from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
 RECIPES = {

@@ -22,7 +22,7 @@ from mm_jax.models import arpa
 from mm_jax.models.smoothing import SMOOTHINGS, Smoothing
 from mm_jax.models.tally import Tally, tally
 from mm_jax.numbers import whole_number
-from mm_jax.pytree import pytree
+from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
 RUNGS = {f"order {order}": {"order": order} for order in range(1, 9)}

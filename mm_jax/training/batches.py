@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float32, Int, Int32, Key, UInt
 from mm_jax import corpus
 from mm_jax.models import contract
 from mm_jax.models.contract import Dropout, Params
-from mm_jax.pytree import pytree, static
+from mm_jax.pytrees import pytree, static
 from mm_jax.training.recipes import Recipe
 
 MAX_CELLS = 2**26  # of a table of float32: 256 MB

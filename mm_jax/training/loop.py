@@ -23,7 +23,7 @@ from jaxtyping import Array, Float32, Int32, Key
 from mm_jax.evaluation import TokenNLL
 from mm_jax.models.contract import Params, functions_of
 from mm_jax.numbers import whole_number
-from mm_jax.pytree import pytree
+from mm_jax.pytrees import pytree
 from mm_jax.training import batches, sharding
 from mm_jax.training.recipes import Recipe
 
