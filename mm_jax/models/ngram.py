@@ -138,7 +138,7 @@ def num_entries(params: NGram) -> int:
     return sum(int(level.first[-1]) for level in params.levels)
 
 
-def to_arpa(params: NGram, path: str | os.PathLike) -> None:
+def to_arpa(params: Any, path: str | os.PathLike) -> None:
     """Writes the model as the ARPA text that kenlm and SRILM read; ValueError for a model of another kind.
 
     `mm_jax.models.arpa` says how.
