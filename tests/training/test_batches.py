@@ -42,7 +42,7 @@ def test_the_mean_gradient_of_minibatches_is_that_of_the_full_batch(draw):
     exact = gradient(params, everything, ())
     batch = batches.of(WORDS, params, Recipe(steps=1, batch_size=32, draw=draw))
     choices = batch.draw(jax.random.key(0), jnp.arange(400))
-    each = jax.jit(jax.vmap(lambda choice: jax.grad(training.loss)(params, *corpus.batch(choice))))(choices)
+    each = jax.jit(jax.vmap(lambda choice: gradient(params, batch, choice)))(choices)
 
     def sigmas(grads, mean):  # 400 gradients a leaf: their mean against the exact one
         error = np.sqrt(np.square(np.std(grads, 0) / 20).sum())
@@ -58,7 +58,7 @@ def test_contexts_have_the_smaller_variance():
     def spread(draw):
         batch = batches.of(WORDS, params, Recipe(steps=1, batch_size=32, draw=draw))
         choices = batch.draw(jax.random.key(0), jnp.arange(200))
-        grads = jax.jit(jax.vmap(lambda choice: jax.grad(training.loss)(params, *corpus.batch(choice)).W2))(choices)
+        grads = jax.jit(jax.vmap(lambda choice: gradient(params, batch, choice).W2))(choices)
         return float(np.var(grads, 0).sum())
 
     assert spread("contexts") < 0.5 * spread("examples")
