@@ -87,7 +87,7 @@ def advance(params: BagOfWords, state: Bag, token: Int[Array, ""]) -> Bag:
 
 def logits(params: BagOfWords, state: Bag) -> Float32[Array, " vocab_size"]:
     """The equation above, for one bag."""
-    return _head(params, params.C[state.last], state.counts @ params.C / state.counts.sum())
+    return _output(params, _hidden(params, params.C[state.last], state.counts @ params.C / state.counts.sum()))
 
 
 def unroll(
@@ -98,11 +98,15 @@ def unroll(
     x = jax.vmap(rows.look_up, (None, 0))(params.C, rows.drop_tokens(read, dropout))
     seen = rows.drop_edges(rows.edges(read), dropout).astype(jnp.float32)
     mean = (seen / seen.sum(1, keepdims=True)) @ x
-    return jax.vmap(_head, (None, 0, 0))(params, x, mean)
+    h = jax.vmap(_hidden, (None, 0, 0))(params, x, mean)
+    return jax.vmap(_output, (None, 0))(params, rows.drop_states(h, dropout))
 
 
-def _head(
+def _hidden(
     params: BagOfWords, last: Float32[Array, " embedding_dim"], mean: Float32[Array, " embedding_dim"]
-) -> Float32[Array, " vocab_size"]:
-    h = jnp.tanh(jnp.concatenate([last, mean]) @ params.W1 + params.b1)
-    return h @ params.W2 + params.b2
+) -> Float32[Array, " hidden_dim"]:
+    return jnp.tanh(rows.product(jnp.concatenate([last, mean]), params.W1) + params.b1)
+
+
+def _output(params: BagOfWords, h: Float32[Array, " hidden_dim"]) -> Float32[Array, " vocab_size"]:
+    return rows.product(h, params.W2) + params.b2

@@ -73,7 +73,7 @@ def init(key: Key[Array, ""], vocab: Vocab, *, hidden_dim: int = 256) -> GRU:
 
 
 def cell(
-    x: Float32[Array, " 3*hidden_dim"], s: Float32[Array, " 3*hidden_dim"], h: Float32[Array, " hidden_dim"]
+    x: Float32[Array, " gate_dim"], s: Float32[Array, " gate_dim"], h: Float32[Array, " hidden_dim"]
 ) -> Float32[Array, " hidden_dim"]:
     """The next h: r, z, n and h of the equation."""
     x_r, x_z, x_n = jnp.split(x, 3)  # not three slices: their gradients are padded and added, those of a split joined
@@ -97,7 +97,7 @@ def advance(
 
 def logits(params: GRU, state: Float32[Array, " hidden_dim"]) -> Float32[Array, " vocab_size"]:
     """The output layer."""
-    return state @ params.W2 + params.b2
+    return rows.product(state, params.W2) + params.b2
 
 
 def unroll(
@@ -111,5 +111,5 @@ def unroll(
     return jax.vmap(logits, (None, 0))(params, rows.drop_states(h, dropout))
 
 
-def _state_bias(params: GRU) -> Float32[Array, " 3*hidden_dim"]:
+def _state_bias(params: GRU) -> Float32[Array, " gate_dim"]:
     return jnp.concatenate([jnp.zeros_like(params.bn), jnp.zeros_like(params.bn), params.bn])

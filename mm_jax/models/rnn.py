@@ -84,7 +84,7 @@ def advance(
 
 def logits(params: RNN, state: Float32[Array, " hidden_dim"]) -> Float32[Array, " vocab_size"]:
     """The output layer."""
-    return state @ params.W2 + params.b2
+    return rows.product(state, params.W2) + params.b2
 
 
 def unroll(

@@ -196,11 +196,11 @@ def unroll(
         q, k, v = jax.vmap(_queries_keys_values, (None, 0))(block, x)
         seen = rows.drop_edges(edges, dropout, place)
         a = jax.vmap(_attend, (None, 0, None, None, 0))(params.num_heads, q, k, v, seen)
-        a = jax.vmap(lambda a: a @ block.Wo + block.bo)(a)
+        a = jax.vmap(lambda a: rows.product(a, block.Wo) + block.bo)(a)
         x = x + rows.drop_states(a, dropout, 2 * place)
         return x + rows.drop_states(jax.vmap(_mlp, (None, 0))(block, x), dropout, 2 * place + 1), None
 
-    x, _ = lax.scan(through, x, (params.blocks, jnp.arange(len(params.blocks.Wo))))
+    x, _ = lax.scan(through, x, (params.blocks, jnp.arange(len(params.blocks.Wo))), unroll=True)
     return jax.vmap(_head, (None, 0))(params, x)
 
 
@@ -210,7 +210,7 @@ def _check_heads(num_heads: int, width: int) -> None:
 
 
 def _queries_keys_values(block: Block, x: Float32[Array, " width"]) -> list[Float32[Array, " width"]]:
-    return jnp.split(_norm(x, block.gain1, block.shift1) @ block.Wqkv + block.bqkv, 3)
+    return jnp.split(rows.product(_norm(x, block.gain1, block.shift1), block.Wqkv) + block.bqkv, 3)
 
 
 def _attend(
@@ -228,7 +228,7 @@ def _attend(
 
 
 def _mlp(block: Block, x: Float32[Array, " width"]) -> Float32[Array, " width"]:
-    return jax.nn.gelu(_norm(x, block.gain2, block.shift2) @ block.W1 + block.b1) @ block.W2 + block.b2
+    return rows.product(_gelu(rows.product(_norm(x, block.gain2, block.shift2), block.W1) + block.b1), block.W2) + block.b2
 
 
 def _norm(
@@ -239,4 +239,9 @@ def _norm(
 
 
 def _head(params: Transformer, x: Float32[Array, " width"]) -> Float32[Array, " vocab_size"]:
-    return _norm(x, params.gain, params.shift) @ params.Wu + params.bu
+    return rows.product(_norm(x, params.gain, params.shift), params.Wu) + params.bu
+
+
+def _gelu(x: Float32[Array, " n"]) -> Float32[Array, " n"]:
+    """GPT-2's, 0.5 * x * (1 + tanh(u)) with u = sqrt(2 / pi) * (x + 0.044715 * x^3), as x * sigmoid(2 * u)."""
+    return x * jax.nn.sigmoid(1.5957691216057308 * (x + 0.044715 * x * x * x))
