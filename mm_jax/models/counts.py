@@ -18,6 +18,7 @@ from mm_jax.vocab import Vocab
 
 PICTURES = ("count_table",)
 RUNGS = {"counts, add 0": {"smoothing": 0.0}, "counts, add 1": {"smoothing": 1.0}}
+DEFAULTS = {"smoothing": 1.0}  # of the command: without it a bigram that is new has no chance
 MAX_CHARACTERS = 8192  # a table of 64 million cells: 256 MB
 
 
@@ -58,7 +59,7 @@ def check_alphabet(vocab: Vocab) -> None:
     """ValueError for an alphabet too large for a table of all pairs."""
     if len(vocab) > MAX_CHARACTERS:
         raise ValueError(
-            f"the alphabet has {len(vocab) - 1:,} characters: a table of all pairs takes at most {MAX_CHARACTERS - 1:,}; "
+            f"the alphabet has {len(vocab) - 1:,} characters: a table of all pairs takes {MAX_CHARACTERS - 1:,}; "
             "an n-gram model of order 2 holds only the pairs that occur"
         )
 

@@ -27,9 +27,16 @@ RECIPES = {
         "learning_rate": 0.03,
         "decay": "cosine",
     },
-    "lecture": {"steps": 200_000, "batch_size": 32, "draw": "examples", "learning_rate": 0.1, "decay": "tenth"},
+    "lecture": {
+        "model": {"init": "lecture"},
+        "steps": 200_000,
+        "batch_size": 32,
+        "draw": "examples",
+        "learning_rate": 0.1,
+        "decay": "tenth",
+    },
 }
-RUNGS = {"MLP, lecture": {"recipe": "lecture", "init": "lecture"}, "MLP, tuned": {"recipe": "tuned"}}
+RUNGS = {"MLP, lecture": {"recipe": "lecture"}, "MLP, tuned": {"recipe": "tuned"}}
 PICTURES = ("embedding",)
 
 
@@ -104,7 +111,7 @@ def logits(params: MLP, context: Int[Array, " block_size"]) -> Float32[Array, " 
 
 
 def _times_columns(h: Float32[Array, " rows"], W: Float32[Array, "rows columns"]) -> Float32[Array, " columns"]:
-    """h @ W, with W transposed in memory first: XLA's CPU products are faster along its long side, in the backward pass too.
+    """h @ W, with W transposed in memory first: XLA's CPU products are faster along its long side, backwards too.
 
     The barrier keeps the compiler from undoing it.
     """

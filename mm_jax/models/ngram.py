@@ -11,7 +11,6 @@ The padding before a word's start is part of a context, and is never predicted.
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -25,6 +24,8 @@ from mm_jax.numbers import whole_number
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
+DEFAULTS = {"order": 3}  # of the command, where no words are held back to choose on
+ON_DEV = {"order": (2, 3, 4, 5, 6, 7)}
 RUNGS = {f"order {order}": {"order": order} for order in range(1, 9)}
 
 
@@ -156,8 +157,13 @@ def validate(params: NGram) -> None:
     for m, level in enumerate(params.levels):
         codes, first, pairs = np.asarray(level.codes), np.asarray(level.first), len(level.tokens) - len(params.vocab)
         tokens, numbers = np.asarray(level.tokens), (np.asarray(level.values), np.asarray(level.backoff))
-        ordered = len(codes) and (np.diff(codes) > 0).all() and 0 <= codes[0] and codes[-1] < above * len(params.vocab)
-        whole = first[0] == 0 and first[-1] == pairs and (np.diff(first) >= 0).all() and (np.diff(first) <= len(params.vocab)).all()
+        ordered = len(codes) and (np.diff(codes) > 0).all() and codes[0] >= 0 and codes[-1] < above * len(params.vocab)
+        whole = (
+            first[0] == 0
+            and first[-1] == pairs
+            and (np.diff(first) >= 0).all()
+            and (np.diff(first) <= len(params.vocab)).all()
+        )
         if not (ordered and whole and (m or len(codes) == 1)):
             raise ValueError(f"the table of order {m + 1} is out of order")
         if tokens.min() < 0 or tokens.max() >= len(params.vocab):
