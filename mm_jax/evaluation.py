@@ -207,6 +207,7 @@ def evaluate(params: Params, words: Sequence[str], *, seen: Collection[str] = ()
     Raises ValueError as `corpus.tokens` says: a character the model does not know, an empty list.
 
     >>> from mm_jax.models import counts
+    >>> from mm_jax.vocab import Vocab
     >>> params = counts.fit(["ab", "b"], Vocab(".ab"), smoothing=1.0)
     >>> round(evaluate(params, ["ab", "b"]).nll, 4)
     0.7095

@@ -47,7 +47,9 @@ class Fresh:
 
     member: Any
     first: Int32[Array, " prefixes+2"]
-    tokens: Int32[Array, " edges+vocab_size"]  # padded, as the next, so that a slice of vocab_size from any `first` fits
+    tokens: Int32[
+        Array, " edges+vocab_size"
+    ]  # padded, as the next, so that a slice of vocab_size from any `first` fits
     factors: Float32[Array, " edges+vocab_size"]  # logarithms
     ends: Float32[Array, " prefixes+1"]  # log of the end's factor
     vocab: Vocab
@@ -228,7 +230,12 @@ def validate(params: Fresh) -> None:
     prefixes, edges = len(params.ends) - 1, len(params.tokens) - size
     tokens, steps = np.asarray(params.tokens[:edges]), np.diff(first)
     ordered = len(first) == prefixes + 2 and first[0] == 0 and first[-1] == first[-2] == edges == prefixes - 1
-    if not ordered or (steps < 0).any() or (first[:-2] < np.arange(prefixes)).any() or len(params.factors) != edges + size:
+    if (
+        not ordered
+        or (steps < 0).any()
+        or (first[:-2] < np.arange(prefixes)).any()
+        or len(params.factors) != edges + size
+    ):
         raise ValueError("its prefixes are out of order")
     within = np.diff(tokens) > 0
     within[first[1:-2][(first[1:-2] > 0) & (first[1:-2] < edges)] - 1] = True  # between two prefixes

@@ -75,9 +75,7 @@ def start(params: RNN) -> Float32[Array, " hidden_dim"]:
     return advance(params, jnp.zeros(params.W1.shape[-2], jnp.float32), jnp.int32(0))
 
 
-def advance(
-    params: RNN, state: Float32[Array, " hidden_dim"], token: Int[Array, ""]
-) -> Float32[Array, " hidden_dim"]:
+def advance(params: RNN, state: Float32[Array, " hidden_dim"], token: Int[Array, ""]) -> Float32[Array, " hidden_dim"]:
     """h after one more character."""
     return cell(params.C[token], state @ params.W1 + params.b1, state)
 

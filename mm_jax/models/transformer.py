@@ -30,7 +30,8 @@ from mm_jax.vocab import Vocab
 DROPS = ("tokens", "states", "edges")
 
 
-class Block(NamedTuple):
+@pytree
+class Block:
     """The arrays of one block; in `Transformer` each has one row a block."""
 
     gain1: Float32[Array, "*layers width"]
@@ -228,7 +229,9 @@ def _attend(
 
 
 def _mlp(block: Block, x: Float32[Array, " width"]) -> Float32[Array, " width"]:
-    return rows.product(_gelu(rows.product(_norm(x, block.gain2, block.shift2), block.W1) + block.b1), block.W2) + block.b2
+    return (
+        rows.product(_gelu(rows.product(_norm(x, block.gain2, block.shift2), block.W1) + block.b1), block.W2) + block.b2
+    )
 
 
 def _norm(
