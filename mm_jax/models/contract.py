@@ -19,7 +19,7 @@ those of the module its class stands in: adding a model is adding its file, and 
 What else a file may hold:
 
     unroll(params, tokens)     where all positions can be read at once; a 0 in `tokens` must start the next word, unless
-    PACKED = False             says that `unroll` reads one word a row
+    packs(params)              False where `unroll` reads one word a row, and a 0 in `tokens` starts nothing
     max_length(params)         the longest word it can read, in characters; longer ones are refused
     validate(params)           ValueError for numbers in a loaded file that the shapes do not exclude
     init(key, vocab, ...)      new parameters, to be trained by gradient steps; or
@@ -100,7 +100,8 @@ def check_lengths(params: Params, words: Iterable[str]) -> None:
 
 def packs(params: Params) -> bool:
     """Whether `unroll` reads several words from one row of tokens, each 0 starting the next."""
-    return getattr(functions_of(params), "PACKED", True)
+    own = getattr(functions_of(params), "packs", None)
+    return own is None or own(params)
 
 
 def start(params: Params) -> State:
