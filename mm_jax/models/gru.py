@@ -88,9 +88,7 @@ def start(params: GRU) -> Float32[Array, " hidden_dim"]:
     return advance(params, jnp.zeros(params.W1.shape[-2], jnp.float32), jnp.int32(0))
 
 
-def advance(
-    params: GRU, state: Float32[Array, " hidden_dim"], token: Int[Array, ""]
-) -> Float32[Array, " hidden_dim"]:
+def advance(params: GRU, state: Float32[Array, " hidden_dim"], token: Int[Array, ""]) -> Float32[Array, " hidden_dim"]:
     """h after one more character."""
     return cell(params.C[token] + params.b1, state @ params.W1 + _state_bias(params), state)
 

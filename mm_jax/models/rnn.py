@@ -35,7 +35,8 @@ def init(key: Key[Array, ""], vocab: Vocab, *, hidden_dim: int = 256) -> RNN:
     """New parameters, float32: 79,643 numbers for 27 tokens and the default width.
 
     C is drawn with a deviation of 1/2, W1 with a variance of 1 / hidden_dim, so that h neither fades nor grows from
-    character to character, W2 with a tenth of that deviation, so that the loss starts near ln(vocab_size). Biases are 0.
+    character to character, W2 with a tenth of that deviation, so that the loss starts near ln(vocab_size); biases are
+    0.
 
     Args:
       key: decides every weight.
@@ -75,9 +76,7 @@ def start(params: RNN) -> Float32[Array, " hidden_dim"]:
     return advance(params, jnp.zeros(params.W1.shape[-2], jnp.float32), jnp.int32(0))
 
 
-def advance(
-    params: RNN, state: Float32[Array, " hidden_dim"], token: Int[Array, ""]
-) -> Float32[Array, " hidden_dim"]:
+def advance(params: RNN, state: Float32[Array, " hidden_dim"], token: Int[Array, ""]) -> Float32[Array, " hidden_dim"]:
     """h after one more character."""
     return cell(params.C[token], state @ params.W1 + params.b1, state)
 

@@ -17,7 +17,9 @@ def sigmoid(x):
 def test_the_equation_in_float64():
     params = gru.init(jax.random.key(0), VOCAB, hidden_dim=3)
     params = jax.tree.map(lambda leaf: leaf + 0.3 * jax.random.normal(jax.random.key(leaf.size), leaf.shape), params)
-    C, W1, b1, bn, W2, b2 = (np.asarray(getattr(params, name), np.float64) for name in ("C", "W1", "b1", "bn", "W2", "b2"))
+    C, W1, b1, bn, W2, b2 = (
+        np.asarray(getattr(params, name), np.float64) for name in ("C", "W1", "b1", "bn", "W2", "b2")
+    )
     h = np.zeros(3)
     for position, token in enumerate([0, 2, 5, 0, 1]):
         if token == 0:

@@ -18,9 +18,7 @@ def disturbed(params, scale=0.2):
     return jax.tree.unflatten(tree, [leaf + each for leaf, each in zip(leaves, noise, strict=True)])
 
 
-SMALL = disturbed(
-    transformer.init(jax.random.key(0), VOCAB, num_layers=2, num_heads=2, width=4, max_length=6)
-)
+SMALL = disturbed(transformer.init(jax.random.key(0), VOCAB, num_layers=2, num_heads=2, width=4, max_length=6))
 
 
 def norm(x, gain, shift):
@@ -115,7 +113,9 @@ def test_longest_word():
     with pytest.raises(ValueError, match=r"'aaaaaaa' has 7 characters, and this Transformer reads 6 at most"):
         contract.check_lengths(SMALL, ["a", "a" * 7])
     tokens = jnp.array([1, 2, 3, 4, 5, 6], jnp.int32)
-    np.testing.assert_allclose(transformer.unroll(SMALL, tokens), reference(SMALL, tokens.tolist()), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        transformer.unroll(SMALL, tokens), reference(SMALL, tokens.tolist()), rtol=1e-4, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("option", ["num_layers", "num_heads", "width", "max_length"])
