@@ -1,5 +1,7 @@
 """mm_jax makes more of whatever list it is given: character-level language models in functional JAX."""
 
+import importlib as _importlib
+
 import lazy_loader as _lazy
 
 # The names are listed in __init__.pyi; a module is imported when a name of it is first used.
@@ -12,7 +14,7 @@ def __getattr__(name: str):
     try:
         return _named(name)
     except AttributeError:
-        from mm_jax import models
+        models = _importlib.import_module("mm_jax.models")  # `from mm_jax import models` would ask here for `models`
 
         if name in models.__all__:
             return getattr(models, name)
