@@ -24,7 +24,14 @@ What else a file may hold:
     validate(params)           ValueError for numbers in a loaded file that the shapes do not exclude
     init(key, vocab, ...)      new parameters, to be trained by gradient steps; or
     fit(words, vocab, ...)     parameters made by counting
-    RECIPES, RUNGS, PICTURES, DROPS    how it is trained, shown on the ladder, drawn, and regularised: plain data
+
+and, as plain data,
+
+    RECIPES    how it is trained, by name, the default first: options of `mm_jax.Recipe`, and under "model" of `init`
+    DROPS      which kinds of dropout its `unroll` knows: "tokens", "states", "edges"
+    DEFAULTS, ON_DEV    options of `fit` that the command sets otherwise, or chooses by the loss on dev
+    RUNGS      the models it puts on the ladder, by title: options, and under "recipe" the name of one
+    PICTURES   how it is drawn: functions of (params, ax), or names of those in `mm_jax.plotting`
 
 All is written for one word; `jax.vmap` makes batches.
 """

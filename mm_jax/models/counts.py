@@ -18,6 +18,7 @@ from mm_jax.vocab import Vocab
 
 PICTURES = ("count_table",)
 RUNGS = {"counts, add 0": {"smoothing": 0.0}, "counts, add 1": {"smoothing": 1.0}}
+DEFAULTS = {"smoothing": 1.0}  # of the command: without it a bigram that is new has no chance
 MAX_CHARACTERS = 8192  # a table of 64 million cells: 256 MB
 
 

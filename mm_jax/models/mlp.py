@@ -27,9 +27,16 @@ RECIPES = {
         "learning_rate": 0.03,
         "decay": "cosine",
     },
-    "lecture": {"steps": 200_000, "batch_size": 32, "draw": "examples", "learning_rate": 0.1, "decay": "tenth"},
+    "lecture": {
+        "model": {"init": "lecture"},
+        "steps": 200_000,
+        "batch_size": 32,
+        "draw": "examples",
+        "learning_rate": 0.1,
+        "decay": "tenth",
+    },
 }
-RUNGS = {"MLP, lecture": {"recipe": "lecture", "init": "lecture"}, "MLP, tuned": {"recipe": "tuned"}}
+RUNGS = {"MLP, lecture": {"recipe": "lecture"}, "MLP, tuned": {"recipe": "tuned"}}
 PICTURES = ("embedding",)
 
 

@@ -25,6 +25,8 @@ from mm_jax.numbers import whole_number
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
+DEFAULTS = {"order": 3}  # of the command, where no words are held back to choose on
+ON_DEV = {"order": (2, 3, 4, 5, 6, 7)}
 RUNGS = {f"order {order}": {"order": order} for order in range(1, 9)}
 
 

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from mm_jax.evaluation import Evaluation
-from mm_jax.training import Progress as Step
+from mm_jax.training.loop import Progress as Step
 
 
 @contextlib.contextmanager

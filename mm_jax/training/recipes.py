@@ -69,18 +69,21 @@ class Recipe:
 
     Args:
       steps: number of gradient steps.
-      batch_size: what a step reads: examples, contexts, or rows of whole words; None is the full batch.
-      draw: "examples", as in the lecture; "contexts": distinct ones, a gradient that varies far less; "words": whole
-        ones, the only draw of models that see the whole word. None is "examples", or "words" where that is the only one.
-      optimizer: a function of the learning rate, such as optax.adam; or an optax optimizer, such as optax.adam(0.01).
-      learning_rate: that function's argument at its peak (0.1 for the default, the lecture's SGD); None for an optax
-        optimizer. Another rate, number of steps or decay does not compile anew.
-      decay: what the rate is multiplied by, a function of t / steps (float64 arrays in, float64 arrays out).
-      weight_decay: for optimizers that take one.
+      batch_size: examples, contexts or rows of whole words a step. None is the full batch.
+      draw: what a batch is made of: examples, contexts or words. "examples" are drawn as in the lecture; "contexts" are
+        distinct ones with all that followed, a gradient that varies far less; "words" are whole ones, the only draw of
+        models that see the whole word. None is "examples", or "words" where that is the only one.
+      optimizer: sgd, adam or adamw. In Python a function of the learning rate, such as optax.adam, or an optax
+        optimizer, such as optax.adam(0.01).
+      learning_rate: at its peak. 0.1 for the default, the lecture's SGD; None for an optax optimizer, which holds its
+        own. Another rate, number of steps or decay does not compile anew.
+      decay: how the rate falls: constant, cosine, linear or tenth. In Python a function of t / steps that multiplies
+        the rate, of float64 arrays.
+      weight_decay: of adamw.
       l2: adds l2 * mean(W^2) to the loss for each weight matrix W, as in the lecture.
-      drop_tokens: share of the input characters that a step leaves out ("words").
-      drop_states: share of the entries of hidden states that a step leaves out ("words").
-      drop_edges: share of the attention edges that a step leaves out ("words").
+      drop_tokens: share of the input characters that a step leaves out.
+      drop_states: share of the hidden states that a step leaves out.
+      drop_edges: share of the attention edges that a step leaves out.
 
     Raises ValueError for numbers out of range, and for a rate without an optimizer to take it.
 
@@ -153,27 +156,49 @@ class Recipe:
             values[field] = name
         return values
 
+    @staticmethod
+    def named(values: Mapping[str, Any]) -> dict[str, Any]:
+        """Options with the functions that are named in place of their names; ValueError for an unknown name."""
+        found = dict(values)
+        for field, known in _NAMED.items():
+            if isinstance(name := found.get(field), str):
+                if name not in known:
+                    raise ValueError(f"{field} is {name!r}: choose one of {', '.join(known)}")
+                found[field] = known[name]
+        return found
+
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Recipe":
         """The recipe that `as_json` wrote, or one of a model's `RECIPES`; ValueError for what is no recipe."""
         if unknown := set(values) - {each.name for each in dataclasses.fields(cls)}:
             raise ValueError(f"a recipe has no option {', '.join(sorted(unknown))}")
-        found = dict(values)
-        for field, known in _NAMED.items():
-            if field in found:
-                if found[field] not in known:
-                    raise ValueError(f"{field} is {found[field]!r}: choose one of {', '.join(known)}")
-                found[field] = known[found[field]]
         try:
-            return cls(**found)
+            return cls(**cls.named(values))
         except TypeError as error:
             raise ValueError(f"no recipe: {error}") from None
 
 
 # How a model is trained whose file has no RECIPES: whole words, Adam falling to 0.
-_DEFAULT = {"steps": 1000, "batch_size": 64, "draw": "words", "optimizer": "adam", "learning_rate": 3e-3, "decay": "cosine"}
+_DEFAULT = {
+    "steps": 1000,
+    "batch_size": 64,
+    "draw": "words",
+    "optimizer": "adam",
+    "learning_rate": 3e-3,
+    "decay": "cosine",
+}
+
+
+def _of(module: ModuleType) -> dict[str, dict[str, Any]]:
+    return getattr(module, "RECIPES", {"default": _DEFAULT})
 
 
 def recipes_of(module: ModuleType) -> dict[str, Recipe]:
-    """The recipes of a model's file by name, the one to take first."""
-    return {name: Recipe.from_json(each) for name, each in getattr(module, "RECIPES", {"default": _DEFAULT}).items()}
+    """The recipes of a model's file by name, the one to take first; made for a list as long as names.txt."""
+    plain = {name: {key: each[key] for key in each if key != "model"} for name, each in _of(module).items()}
+    return {name: Recipe.from_json(each) for name, each in plain.items()}
+
+
+def recipe_options(module: ModuleType, name: str) -> dict[str, Any]:
+    """The options of the model's `init` that go with a recipe: what its entry in RECIPES holds under "model"."""
+    return dict(_of(module)[name].get("model", {}))
