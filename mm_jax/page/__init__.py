@@ -16,6 +16,7 @@ import html
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from mm_jax.page import known, pack
 
 MOST_BYTES = 32 * 2**20  # of a page: what a phone still opens
 _ARRAYS = 12  # that the card names
-_GENERATOR = f"mm_jax {mm_jax.__version__}"
+GENERATOR = f"mm_jax {mm_jax.__version__}"
 _FOLDER = Path(__file__).parent
 _ENGINE = ("random", "contract", "known", "sampling")
 _INTERFACE = ("dom", "make", "type", "look", "main")
@@ -74,9 +75,7 @@ def write(
     >>> "<h1" in path.read_text()
     True
     """
-    path = Path(path)
-    if path.exists() and not overwrite:
-        raise ValueError(f"{path} exists: name another file, or overwrite it")
+    check_free(path, overwrite)
     if with_words and not words:
         raise ValueError("with_words needs words, the list that the model learned")
     if half:
@@ -86,6 +85,15 @@ def write(
         remedy = "give a smaller model" if half else "half precision makes it about half as large"
         raise ValueError(f"the page would have {len(page) / 2**20:.1f} MiB, and 32 MiB is the most: {remedy}")
     write_whole(path, page)
+
+
+def check_free(path: str | os.PathLike, overwrite: bool) -> None:
+    """ValueError for a folder, and for a file that is there unless it may be overwritten."""
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: name a file")
+    if path.exists() and not overwrite:
+        raise ValueError(f"{path} exists: name another file, or give overwrite (--overwrite)")
 
 
 def _page(params: Any, words: list[str], title: str, with_words: bool, half: bool, card: Mapping[str, str]) -> str:
@@ -114,7 +122,8 @@ def _page(params: Any, words: list[str], title: str, with_words: bool, half: boo
         "worker-src blob:; img-src data:; base-uri 'none'; form-action 'none'"
     )
     slots = {"style": style, "weights": _base64(weights), "data": _json(data), "engine": engine, "interface": interface}
-    values = text["html"] | {"lang": text["lang"], "title": title, "policy": policy, "generator": _GENERATOR}
+    title = "".join(" " if unicodedata.category(char) == "Cc" else char for char in title)  # HTML knows no control characters
+    values = text["html"] | {"lang": text["lang"], "title": title, "policy": policy, "generator": GENERATOR}
     template = (_FOLDER / "page.html").read_text(encoding="utf-8")
 
     def fill(slot: re.Match[str]) -> str:
