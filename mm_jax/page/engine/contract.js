@@ -51,6 +51,10 @@ function fromHalf(bits) {
   return bits >> 15 ? -size : size;
 }
 
+const rowOf = (table, i) => table.subarray(i * table.shape[1], (i + 1) * table.shape[1]);
+
+const sigmoid = (x) => 1 / (1 + Math.exp(-x));
+
 // x @ W + b, W [inputs, outputs] by rows.
 function affine(x, W, b) {
   const width = W.shape[W.shape.length - 1];

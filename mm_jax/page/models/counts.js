@@ -2,8 +2,7 @@
 model("Counts", {
   blockSize: () => 1,
   logits({ N, smoothing }, [previous]) {
-    const size = N.shape[1];
-    const row = Float32Array.from(N.subarray(previous * size, (previous + 1) * size), (n) => n + smoothing[0]);
+    const row = Float32Array.from(rowOf(N, previous), (n) => n + smoothing[0]);
     return row.some((n) => n > 0) ? row.map(Math.log) : row.fill(0); // nothing counted: uniform
   },
 });

@@ -2,8 +2,7 @@
 model("MLP", {
   blockSize: ({ C, W1 }) => W1.shape[0] / C.shape[1],
   logits({ C, W1, b1, W2, b2 }, context) {
-    const width = C.shape[1];
-    const x = context.flatMap((token) => Array.from(C.subarray(token * width, (token + 1) * width)));
+    const x = context.flatMap((token) => Array.from(rowOf(C, token)));
     return affine(affine(x, W1, b1).map(Math.tanh), W2, b2);
   },
 });
