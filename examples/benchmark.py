@@ -140,7 +140,6 @@ def mm_jax_side(quick: bool) -> dict:
     import jax
     import jax.numpy as jnp
     import numpy as np
-    import optax
 
     import mm_jax
     from mm_jax.evaluation import TokenNLL
@@ -171,7 +170,7 @@ def mm_jax_side(quick: bool) -> dict:
     found |= {"bigram_compile": times[0], "bigram": sorted(times[1:])[5], "bigram_losses": losses[0].tolist()}
 
     def advance(params, recipe, interval):
-        """Seconds to compile and make `interval` steps; then, from a new start, (seconds since, dev nll) by `interval`."""
+        """Seconds to compile and make `interval` steps; then, from a new start, a list of (seconds since, dev nll)."""
 
         def run():
             state = loop.first_state(params, jax.random.key(1), recipe)

@@ -16,11 +16,11 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from mm_jax.report import Figures
 from rich.console import Console
 
 import mm_jax
 from mm_jax import data, plotting, training
-from mm_jax.report import Figures
 
 parser = argparse.ArgumentParser(description="Every step of makemore part 1, and a table of its figures.")
 parser.add_argument("--steps", type=int, default=100, help="training steps on all words (default: %(default)s)")

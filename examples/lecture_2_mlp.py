@@ -16,12 +16,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from mm_jax.recipes import RECIPES
+from mm_jax.report import Figures
 from rich.console import Console
 
 import mm_jax
 from mm_jax import data, plotting
-from mm_jax.recipes import RECIPES
-from mm_jax.report import Figures
 
 parser = argparse.ArgumentParser(description="Every step of makemore part 2, and a table of its figures.")
 parser.add_argument("--steps", type=int, help="no training takes more steps than this (default: no limit)")

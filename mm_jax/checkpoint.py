@@ -34,8 +34,8 @@ def save(params: Params, path: str | os.PathLike) -> None:
       params: the model's parameters.
       path: the file; folders above it are made.
 
-    Raises OSError where the disk refuses (full, read-only): what was there before is still there. ValueError for what is
-    no model.
+    Raises OSError where the disk refuses (full, read-only): what was there before is still there. ValueError for what
+    is no model.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp(), "model.safetensors")

@@ -118,7 +118,7 @@ def examples(words: Sequence[str], vocab: Vocab, block_size: int) -> Examples:
     """
     stream = tokens(words, vocab)
     found, ids = np.zeros((1, 0), np.int32), np.zeros(len(stream) - 1, np.int32)
-    for codes, ids in suffixes(stream, len(vocab), block_size):
+    for codes, ids in suffixes(stream, len(vocab), block_size):  # noqa: B007
         rank, older = np.divmod(codes, len(vocab))
         found = np.concatenate([older[:, None].astype(np.int32), found[rank]], axis=1)
     return Examples(found, ids, stream[1:].astype(np.int32))

@@ -15,8 +15,8 @@ from mm_jax.models.bigram import Bigram
 from mm_jax.models.contract import functions_of
 from mm_jax.models.counts import Counts
 from mm_jax.models.mlp import MLP
-from mm_jax.training.rates import RangeTest
 from mm_jax.scoring import Score
+from mm_jax.training.rates import RangeTest
 
 Axes = Any  # matplotlib.axes.Axes, which is not imported before something is drawn
 VOWELS = "aeiouy"

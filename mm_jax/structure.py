@@ -1,9 +1,9 @@
 """What a model is made of, as JSON: its classes and their static fields, around arrays that are stored by name.
 
-    {"class": "mm_jax.models.ngram:NGram", "fields": {"levels": [{"class": ..., "fields": ...}, ...]}, "static": {}}
+    {"class": "mm_jax.models.ngram:NGram", "static": {}, "fields": {"levels": [{"class": ..., "fields": ...}, ...]}}
 
-Lists stand for tuples, {"dict": ...} for dicts, null for an array. Only classes decorated with `mm_jax.pytree` are built from a file: those in
-`mm_jax.models`, and others whose module is imported already; nothing is imported because a file says so.
+Lists stand for tuples, {"dict": ...} for dicts, null for an array. Only classes decorated with `mm_jax.pytree` are built
+from a file: those in `mm_jax.models`, and others whose module is imported already; nothing is imported because a file says so.
 """
 
 import importlib
@@ -39,7 +39,9 @@ def describe(thing: Any, vocab: Vocab) -> Any:
         own = {name: getattr(thing, name) for name in static if getattr(thing, name) != vocab}
         if not all(isinstance(value, str | int | float | None) for value in own.values()):
             return "like"
-        inner = {each.name: describe(getattr(thing, each.name), vocab) for each in fields(cls) if each.name not in static}
+        inner = {
+            each.name: describe(getattr(thing, each.name), vocab) for each in fields(cls) if each.name not in static
+        }
         return {"class": f"{cls.__module__}:{cls.__qualname__}", "fields": inner, "static": own}
     if type(thing) is tuple:
         return [describe(each, vocab) for each in thing]
@@ -76,7 +78,9 @@ def _build(spec: Any, arrays: Mapping[str, np.ndarray], vocab: Vocab, name: str,
     if not isinstance(spec, dict) or not isinstance(spec.get("fields"), dict):
         raise ValueError("a class or function in it cannot be read from a file: give load(path, like=...)")
     cls = _class_of(spec["class"])
-    values = {key: _build(each, arrays, vocab, f"{inside}{key}", left, depth + 1) for key, each in spec["fields"].items()}
+    values = {
+        key: _build(each, arrays, vocab, f"{inside}{key}", left, depth + 1) for key, each in spec["fields"].items()
+    }
     values |= spec.get("static", {})
     if "vocab" in cls.static_fields:
         values.setdefault("vocab", vocab)
@@ -115,7 +119,7 @@ def _check_annotations(made: Any, vocab: Vocab, name: str) -> None:
     """ValueError for an array that is not of the dtype and shape that its class declares, or that holds nan."""
     hints = typing.get_type_hints(type(made))
     with jaxtyping.jaxtyped("context"):  # pyright: ignore[reportCallIssue]
-        isinstance(np.empty(len(vocab)), jaxtyping.Shaped[np.ndarray, "vocab_size"])  # binds the name
+        isinstance(np.empty(len(vocab)), jaxtyping.Shaped[np.ndarray, "vocab_size"])  # pyright: ignore  # binds the name
         for each in fields(made):
             value, hint = getattr(made, each.name), hints.get(each.name)
             if not isinstance(value, jax.Array):

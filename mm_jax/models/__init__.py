@@ -1,4 +1,4 @@
-"""The models, one a file. Start with `contract`, which says what a model is; then counts, bigram, mlp, in that order."""
+"""The models, one a file. Start with `contract`, which says what a model is; then counts, bigram, mlp."""
 
 import pkgutil as _pkgutil
 

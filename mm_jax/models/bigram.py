@@ -14,8 +14,10 @@ from mm_jax.models import counts
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
-RECIPES = {"tuned": {"steps": 1000, "batch_size": None, "optimizer": "adam", "learning_rate": 0.3, "decay": "cosine"},
-           "lecture": {"steps": 100, "batch_size": None, "optimizer": "sgd", "learning_rate": 50.0, "l2": 0.01}}
+RECIPES = {
+    "tuned": {"steps": 1000, "batch_size": None, "optimizer": "adam", "learning_rate": 0.3, "decay": "cosine"},
+    "lecture": {"steps": 100, "batch_size": None, "optimizer": "sgd", "learning_rate": 50.0, "l2": 0.01},
+}
 RUNGS = {"neural bigram, 100 steps": {"recipe": "lecture"}}
 PICTURES = ("weight_table",)
 

@@ -67,7 +67,9 @@ def _options_of(function: ast.FunctionDef) -> dict[str, Option]:
     with_default += [(arg, value) for arg, value in zip(args.kwonlyargs, args.kw_defaults, strict=True) if value]
     meanings = _meanings(ast.get_docstring(function) or "")
     return {
-        arg.arg: Option(arg.arg, ast.unparse(arg.annotation or ast.Name("str")), ast.literal_eval(value), meanings.get(arg.arg, ""))
+        arg.arg: Option(
+            arg.arg, ast.unparse(arg.annotation or ast.Name("str")), ast.literal_eval(value), meanings.get(arg.arg, "")
+        )
         for arg, value in with_default
     }
 
@@ -89,7 +91,9 @@ def fields_of(path: Path, name: str) -> dict[str, Option]:
 def _constant(tree: ast.Module, name: str) -> Any:
     """The value of a module's constant that is written as plain data; None where it is not there."""
     for each in tree.body:
-        if isinstance(each, ast.Assign) and any(isinstance(target, ast.Name) and target.id == name for target in each.targets):
+        if isinstance(each, ast.Assign) and any(
+            isinstance(target, ast.Name) and target.id == name for target in each.targets
+        ):
             return ast.literal_eval(each.value)
     return None
 

@@ -59,7 +59,7 @@ def check_alphabet(vocab: Vocab) -> None:
     """ValueError for an alphabet too large for a table of all pairs."""
     if len(vocab) > MAX_CHARACTERS:
         raise ValueError(
-            f"the alphabet has {len(vocab) - 1:,} characters: a table of all pairs takes at most {MAX_CHARACTERS - 1:,}; "
+            f"the alphabet has {len(vocab) - 1:,} characters: a table of all pairs takes {MAX_CHARACTERS - 1:,}; "
             "an n-gram model of order 2 holds only the pairs that occur"
         )
 

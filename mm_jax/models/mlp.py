@@ -111,7 +111,7 @@ def logits(params: MLP, context: Int[Array, " block_size"]) -> Float32[Array, " 
 
 
 def _times_columns(h: Float32[Array, " rows"], W: Float32[Array, "rows columns"]) -> Float32[Array, " columns"]:
-    """h @ W, with W transposed in memory first: XLA's CPU products are faster along its long side, in the backward pass too.
+    """h @ W, with W transposed in memory first: XLA's CPU products are faster along its long side, backwards too.
 
     The barrier keeps the compiler from undoing it.
     """

@@ -11,7 +11,6 @@ The padding before a word's start is part of a context, and is never predicted.
 
 import os
 from collections.abc import Sequence
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -158,8 +157,13 @@ def validate(params: NGram) -> None:
     for m, level in enumerate(params.levels):
         codes, first, pairs = np.asarray(level.codes), np.asarray(level.first), len(level.tokens) - len(params.vocab)
         tokens, numbers = np.asarray(level.tokens), (np.asarray(level.values), np.asarray(level.backoff))
-        ordered = len(codes) and (np.diff(codes) > 0).all() and 0 <= codes[0] and codes[-1] < above * len(params.vocab)
-        whole = first[0] == 0 and first[-1] == pairs and (np.diff(first) >= 0).all() and (np.diff(first) <= len(params.vocab)).all()
+        ordered = len(codes) and (np.diff(codes) > 0).all() and codes[0] >= 0 and codes[-1] < above * len(params.vocab)
+        whole = (
+            first[0] == 0
+            and first[-1] == pairs
+            and (np.diff(first) >= 0).all()
+            and (np.diff(first) <= len(params.vocab)).all()
+        )
         if not (ordered and whole and (m or len(codes) == 1)):
             raise ValueError(f"the table of order {m + 1} is out of order")
         if tokens.min() < 0 or tokens.max() >= len(params.vocab):

@@ -2,8 +2,8 @@
 
     p_m(w | c) = values[c, w] + backoff[c] * p_(m-1)(w | c without its oldest character)
 
-All take the tally of one order and return (values float64 [pairs], backoff float64 [contexts]). `top` says whether it is
-the highest order, `k` is the number of fake counts of `add_k`.
+All take the tally of one order and return (values float64 [pairs], backoff float64 [contexts]). `top` says whether it
+is the highest order, `k` is the number of fake counts of `add_k`.
 """
 
 from collections.abc import Callable

@@ -90,17 +90,17 @@ def _one_line(line: bytes) -> tuple[str, list[tuple[str, str]]]:
     if text != text.strip():
         problems.append(("blanks around the word", "dropped"))
         text = text.strip()
-    if (normal := unicodelists.normalize("NFC", text)) != text:
+    if (normal := unicodedata.normalize("NFC", text)) != text:
         problems.append(("characters in pieces (not NFC)", "put together"))
         text = normal
     if SEPARATOR in text:
         problems.append(("'.' inside the word, which ends a word here", "refused; --fix takes it out"))
         text = text.replace(SEPARATOR, "")
-    if control := sorted({char for char in text if unicodelists.category(char) in _CONTROL}):
+    if control := sorted({char for char in text if unicodedata.category(char) in _CONTROL}):
         named = ", ".join(f"U+{ord(char):04X}" for char in control)
         problems.append((f"control or format characters: {named}", "kept; --fix takes them out"))
         joiners = "\u200c\u200d"  # scripts and emoji are written with these
-        text = "".join(char for char in text if char in joiners or unicodelists.category(char) not in _CONTROL)
+        text = "".join(char for char in text if char in joiners or unicodedata.category(char) not in _CONTROL)
     return text.strip(), problems
 
 

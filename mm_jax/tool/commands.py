@@ -24,7 +24,7 @@ from mm_jax.vocab import Vocab
 
 
 class Wanted(NamedTuple):
-    """The conditions of `mm-jax sample` that are no options of sampling: a word is drawn first, and then kept or not."""
+    """The conditions of `mm-jax sample` that a word must meet after it was drawn."""
 
     suffix: str
     contains: str
@@ -35,7 +35,15 @@ class Wanted(NamedTuple):
 
 
 def train(
-    path: Path, folder: Path, model: str, recipe: str | None, given: dict[str, Any], *, resume: bool, as_json: bool, **settings: Any
+    path: Path,
+    folder: Path,
+    model: str,
+    recipe: str | None,
+    given: dict[str, Any],
+    *,
+    resume: bool,
+    as_json: bool,
+    **settings: Any,
 ) -> None:
     """Learns a list into a run folder; prints the losses and ten samples. `settings` are the seed, and dedup."""
     listed = words.load_words(path)
@@ -99,9 +107,7 @@ def _losses(params: Params, split: words.Split) -> dict[str, Evaluation]:
     return {name: evaluate_words(params, part, seen=split.train) for name, part in split._asdict().items() if part}
 
 
-def sample(
-    folder: Path, n: int, wanted: Wanted, drawn: dict[str, Any], budget: int, seed: int, as_json: bool
-) -> None:
+def sample(folder: Path, n: int, wanted: Wanted, drawn: dict[str, Any], budget: int, seed: int, as_json: bool) -> None:
     """Draws until n words meet every condition, or the budget is spent: then what was found, and status 1."""
     run = runs.open_run(folder)
     known = frozenset(run.words)

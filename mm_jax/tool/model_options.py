@@ -23,7 +23,10 @@ def with_model_options(command: Callable[..., None]) -> Callable[..., None]:
     """`command`, whose last parameter is **options, with one parameter for each option of a model or a recipe."""
     own = list(inspect.signature(command).parameters.values())[:-1]
     texts = {name: _meaning(name) for name in _all_names()}
-    more = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option(name, text)) for name, text in texts.items()]
+    more = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option(name, text))
+        for name, text in texts.items()
+    ]
 
     @functools.wraps(command)
     def wrapped(**arguments: Any) -> None:

@@ -1,4 +1,4 @@
-"""Training: what a step reads (`batches`), how to train (`recipes`), the steps (`loop`), and many runs (`population`)."""
+"""Training: what a step reads (`batches`), how to train (`recipes`), the steps (`loop`), many runs (`population`)."""
 
 import pkgutil as _pkgutil
 

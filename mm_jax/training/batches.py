@@ -134,7 +134,7 @@ class Words:
     rates: tuple[float, float, float] = static()
 
     def draw(self, key: Key[Array, ""], steps: Int32[Array, " steps"]) -> Any:
-        """Rows int32 [steps, batch_size], in a new order each epoch; and a key for each row, where something is dropped."""
+        """Rows int32 [steps, batch_size], in a new order each epoch; keys [steps, batch_size] where something drops."""
         order, noise = jax.random.split(key)
         per_epoch = len(self.targets) // self._size()
         first = steps[0] // per_epoch
@@ -182,7 +182,9 @@ def of(words: Sequence[str], params: Params, recipe: Recipe) -> Any:
     drops = {"tokens": recipe.drop_tokens, "states": recipe.drop_states, "edges": recipe.drop_edges}
     known = getattr(contract.functions_of(params), "DROPS", ()) if draw == "words" else ()
     if unknown := [name for name, rate in drops.items() if rate and name not in known]:
-        raise ValueError(f"{type(params).__name__} by draw={draw!r} drops no {unknown[0]}: leave drop_{unknown[0]} at 0")
+        raise ValueError(
+            f"{type(params).__name__} by draw={draw!r} drops no {unknown[0]}: leave drop_{unknown[0]} at 0"
+        )
     if draw == "words":
         return _words(words, params, recipe.batch_size, tuple(drops.values()))
     if size is None:
@@ -193,7 +195,7 @@ def of(words: Sequence[str], params: Params, recipe: Recipe) -> Any:
     examples = corpus.examples(words, vocab, size)
     if examples.contexts.shape[0] * len(vocab) > MAX_CELLS:
         raise ValueError(
-            f"{len(examples.contexts):,} contexts with {len(vocab):,} characters are too large a table: draw='examples' "
+            f"{len(examples.contexts):,} contexts of {len(vocab):,} characters are too large a table: draw='examples' "
             "with a batch_size needs none"
         )
     weights = examples.counts(len(vocab)) / len(examples.targets)

@@ -181,7 +181,9 @@ def run(
 
     done, n = int(state.step), 0
     while True:
-        state, losses = advance(state, corpus, jnp.int32(n), None if rates is None else _ahead(rates, done, interval), l2)
+        state, losses = advance(
+            state, corpus, jnp.int32(n), None if rates is None else _ahead(rates, done, interval), l2
+        )
         done += n
         nll = None
         if dev_nll is not None:

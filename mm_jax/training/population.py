@@ -79,7 +79,7 @@ def _each(options: dict[str, Any], members: int) -> list[dict[str, Any]]:
     shared = dict(options)
     own: dict[str, list[float]] = {}
     for name in ("learning_rate", "l2"):
-        if np.ndim(shared.get(name)):
+        if np.ndim(shared.get(name) or 0):
             own[name] = np.asarray(shared.pop(name), np.float32).tolist()
             if len(own[name]) != members:
                 raise ValueError(f"expected one {name} or {members}, one for each key, got {len(own[name])}")

@@ -142,7 +142,7 @@ class Recipe:
     def transformation(self) -> Same:
         """A function of the rate that makes the optax optimizer; equal for recipes that differ in numbers alone."""
         if self.learning_rate is None:
-            return Same(functools.partial(_ready, self.optimizer))
+            return Same(functools.partial(_ready, self.optimizer))  # pyright: ignore[reportArgumentType]
         options = {"weight_decay": self.weight_decay} if self.weight_decay else {}
         return Same(functools.partial(self.optimizer, **options))  # pyright: ignore[reportCallIssue, reportArgumentType]
 
