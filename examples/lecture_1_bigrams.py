@@ -829,11 +829,8 @@ figures.add("entry [3, 13] of the product", 0.2123, float(torch_numbers["printed
 # %%
 W_start = jnp.array(torch_numbers["bigram_W"])
 logits = xenc @ W_start
-figure, axes = plt.subplots(1, 3, figsize=(10, 4), width_ratios=[27, 27, 27])
-plotting.matrix_product(xenc, W_start, (3, 13), axes)
-axes[0].set_xlabel("one-hot rows  @", fontsize=12)
-axes[1].set_xlabel("W  =", fontsize=12)
-_ = axes[2].set_xlabel("logits", fontsize=12)
+figure, axes = plt.subplots(1, 3, figsize=(10, 3.8))
+_ = plotting.matrix_product(xenc, W_start, (3, 13), axes, names=("one-hot rows", "W", "logits"))
 
 # %% [markdown]
 # Rows 2 and 3 of the result are alike, for both inputs are m. This one linear layer - no bias, no tanh, no second
@@ -1113,9 +1110,9 @@ figures.add("rate 100, steps 9, 99", np.array([2.6075, 2.4863]), rates[100.0][[9
 figure, ax = plt.subplots(figsize=(7, 4))
 for rate, values in rates.items():
     ax.plot(values, label=f"rate {rate:g}")
-ax.set(xlabel="step", ylabel="nats per character", ylim=(2.4, 4))
+ax.set(xlabel="step", ylabel="nats per character")
 ax.grid(alpha=0.3)
-_ = ax.legend()
+_ = ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
 
 # %% [markdown]
 # At 200 the steps overshoot: the loss jumps about near 3 and stays there. At 100 it still works, with jumps up now and

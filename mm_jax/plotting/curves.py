@@ -110,6 +110,6 @@ def function(
         ax.annotate(f"{value:.2f}", (mark, value), xytext=(6, -2), textcoords="offset points", va="top", fontsize=8)
     ax.axhline(0, color="0.6", linewidth=0.8)
     ax.set_title(name, fontsize=11)
-    ax.margins(x=0.08, y=0.1)
+    ax.margins(x=0.12, y=0.1)
     ax.grid(alpha=0.3)
     return ax

@@ -1,5 +1,6 @@
 """Tables: how often each character follows each other one, one-hot rows, and the product of two matrices."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -45,8 +46,12 @@ def table(values: np.ndarray, tokens: Sequence[str], ax: Axes, *, form: str = "{
 
 
 def heat_map(values: np.ndarray, tokens: Sequence[str], ax: Axes, *, limit: float | None = None) -> Axes:
-    """The colours of a square table alone; `limit` is the value of the darkest colour, for pictures to compare."""
-    ax.imshow(np.asarray(values), cmap="Blues", vmin=0, vmax=limit)
+    """The colours of a square table alone, by the root of the values.
+
+    `limit` is the value of the darkest colour (the greatest one if None): give the same to pictures to compare.
+    """
+    values = np.asarray(values)
+    ax.imshow(np.sqrt(values), cmap="Blues", vmin=0, vmax=math.sqrt(values.max() if limit is None else limit))
     _label(ax, tokens)
     ax.tick_params(length=0, labelsize=7)
     return ax
@@ -82,7 +87,14 @@ def one_hot(rows: np.ndarray, inputs: Sequence[str], tokens: Sequence[str], ax: 
     return ax
 
 
-def matrix_product(left: np.ndarray, right: np.ndarray, cell: tuple[int, int], axes: Sequence[Axes]) -> Sequence[Axes]:
+def matrix_product(
+    left: np.ndarray,
+    right: np.ndarray,
+    cell: tuple[int, int],
+    axes: Sequence[Axes],
+    *,
+    names: tuple[str, str, str] = ("left", "right", "product"),
+) -> Sequence[Axes]:
     """left @ right = product, side by side; the row, the column and the entry of the product that they make are framed.
 
     Args:
@@ -90,26 +102,28 @@ def matrix_product(left: np.ndarray, right: np.ndarray, cell: tuple[int, int], a
       right: [inner, columns].
       cell: (row, column) of the entry to mark.
       axes: three Axes.
+      names: of the three matrices.
     """
     left, right = np.asarray(left), np.asarray(right)
     row, column = cell
-    frames = [
-        (left, 0, row, left.shape[1], 1, f"row {row}"),
-        (right, column, 0, 1, right.shape[0], f"column {column}"),
-        (left @ right, column, row, 1, 1, f"entry [{row}, {column}]"),
+    parts = [
+        (left, 0, row, left.shape[1], 1, f"row {row}", "@"),
+        (right, column, 0, 1, right.shape[0], f"column {column}", "="),
+        (left @ right, column, row, 1, 1, f"entry [{row}, {column}]", ""),
     ]
-    for ax, (values, x, y, width, height, name) in zip(axes, frames, strict=True):
+    for ax, name, (values, x, y, width, height, marked, sign) in zip(axes, names, parts, strict=True):
         limit = np.abs(values).max()
         ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit)
-        corner = (x - 0.5, y - 0.5)
-        ax.add_patch(_frame(ax, corner, width, height))
-        ax.set_title(f"{values.shape[0]} x {values.shape[1]}\n{name}", fontsize=10)
+        ax.add_patch(_frame((x - 0.5, y - 0.5), width, height))
+        ax.set_title(f"{name}, {values.shape[0]} x {values.shape[1]}", fontsize=10)
+        ax.set_xlabel(marked, fontsize=10)
+        ax.text(1.03, 0.5, sign, transform=ax.transAxes, fontsize=15, va="center")
         ax.set_xticks([])
         ax.set_yticks([])
     return axes
 
 
-def _frame(ax: Axes, corner: tuple[float, float], width: float, height: float):
+def _frame(corner: tuple[float, float], width: float, height: float):
     from matplotlib.patches import Rectangle  # the caller has matplotlib already
 
     return Rectangle(corner, width, height, fill=False, edgecolor="black", linewidth=2, clip_on=False)
