@@ -140,12 +140,13 @@ def mm_jax_side(quick: bool) -> dict:
     import jax
     import jax.numpy as jnp
     import numpy as np
-    import optax
 
     import mm_jax
-    from mm_jax import batches, training
     from mm_jax.evaluation import TokenNLL
-    from mm_jax.recipes import RECIPES
+    from mm_jax.training import batches, loop
+    from mm_jax.training.recipes import Recipe, recipes_of
+
+    recipes = recipes_of(mm_jax.mlp)
 
     words = mm_jax.load_words()
     split = mm_jax.split_words(words)
@@ -154,34 +155,26 @@ def mm_jax_side(quick: bool) -> dict:
 
     with np.load(Path(__file__).parent / "fixtures" / "torch_init_2147483647.npz") as arrays:
         start = mm_jax.Bigram(W=jnp.asarray(arrays["bigram_W"]), vocab=mm_jax.Vocab(".abcdefghijklmnopqrstuvwxyz"))
-    table = batches.of(words, vocab, 1, None, "examples")
-
-    n, rate, penalty = jnp.int32(100), jnp.float32(50), jnp.float32(0.01)
+    hundred = Recipe(steps=100, batch_size=None, learning_rate=50.0, l2=0.01)
+    table = batches.of(words, start, hundred)
+    n, rates, penalty = jnp.int32(100), hundred.rates(), jnp.float32(0.01)
 
     def hundred_steps():
-        state = jax.block_until_ready(training.start(start, jax.random.key(0), optax.sgd, 50.0))
+        state = jax.block_until_ready(loop.first_state(start, jax.random.key(0), hundred))
         begin = time.perf_counter()
-        _, losses = training.chunk(
-            state,
-            table,
-            n,
-            rate,
-            penalty,
-            optimizer=optax.sgd,
-            length=100,
-        )
+        _, losses = loop.chunk(state, table, n, rates, penalty, optimizer=hundred.transformation, length=100)
         losses = np.asarray(losses)
         return time.perf_counter() - begin, losses
 
     times, losses = zip(*(hundred_steps() for _ in range(11)), strict=True)
     found |= {"bigram_compile": times[0], "bigram": sorted(times[1:])[5], "bigram_losses": losses[0].tolist()}
 
-    def advance(params, options, every):
-        """Seconds to compile and make `every` steps; then, from a new start, (seconds since, dev nll) by `every`."""
+    def advance(params, recipe, interval):
+        """Seconds to compile and make `interval` steps; then, from a new start, a list of (seconds since, dev nll)."""
 
         def run():
-            state = training.start(params, jax.random.key(1), options["optimizer"], options["learning_rate"])
-            return training.run(state, split.train, **options, dev=split.dev, every=every)
+            state = loop.first_state(params, jax.random.key(1), recipe)
+            return loop.run(state, split.train, recipe, dev=split.dev, interval=interval)
 
         begin = time.perf_counter()
         cold = run()
@@ -194,38 +187,38 @@ def mm_jax_side(quick: bool) -> dict:
 
     steps = 5_000 if quick else 20_000
     lecture = mm_jax.mlp.init(jax.random.key(0), vocab, init="lecture")
-    compiled, taken = advance(lecture, RECIPES["lecture"].but(steps=steps).options(), steps // 2)
+    compiled, taken = advance(lecture, recipes["lecture"].but(steps=steps), steps // 2)
     found |= {"step_compile": compiled, "step": taken[-1][0] / steps}
 
-    members, options = 16, RECIPES["lecture"].but(steps=1_000 if quick else 2_000).options()
+    members, short = 16, recipes["lecture"].but(steps=1_000 if quick else 2_000)
     keys = jax.random.split(jax.random.key(2), members)
     population = jax.vmap(lambda key: mm_jax.mlp.init(key, vocab))(keys)
 
     def one_by_one():
         for i in range(members):
-            mm_jax.fit(mm_jax.member(population, i), split.train, keys[i], **options)
+            mm_jax.fit(mm_jax.member(population, i), split.train, keys[i], short)
 
     alone = seconds(one_by_one, 3)
-    found["population"] = seconds(lambda: mm_jax.fit_population(population, split.train, keys, **options), 3) / alone
+    found["population"] = seconds(lambda: mm_jax.fit_population(population, split.train, keys, short), 3) / alone
 
     # The shortest of a few schedules that reaches the lecture's dev loss; chosen beforehand, the same in every run.
-    fast = RECIPES["tuned"].but(steps=240, batch_size=256)
-    compiled, taken = advance(mm_jax.mlp.init(jax.random.key(0), vocab), fast.options(), 20)
+    fast = recipes["tuned"].but(steps=240, batch_size=256)
+    compiled, taken = advance(mm_jax.mlp.init(jax.random.key(0), vocab), fast, 20)
     found["target_compile"] = compiled
     found["target"] = next((time for time, dev in taken if dev <= LECTURE_DEV), float("inf"))
 
-    two_seconds = RECIPES["tuned"].but(steps=800, batch_size=256)
-    _, taken = advance(mm_jax.mlp.init(jax.random.key(0), vocab), two_seconds.options(), 100)
+    two_seconds = recipes["tuned"].but(steps=800, batch_size=256)
+    _, taken = advance(mm_jax.mlp.init(jax.random.key(0), vocab), two_seconds, 100)
     found["best"] = min(dev for time, dev in taken if time <= 2)
     found["best_seconds"] = taken[-1][0]
 
-    params, _ = mm_jax.fit(mm_jax.mlp.init(jax.random.key(0), vocab), split.train, jax.random.key(1), **fast.options())
+    params, _ = mm_jax.fit(mm_jax.mlp.init(jax.random.key(0), vocab), split.train, jax.random.key(1), fast)
     begin = time.perf_counter()
     mm_jax.sample(params, jax.random.key(0), 10_000)
     found["sample_compile"] = time.perf_counter() - begin
     found["sample"] = seconds(lambda: mm_jax.sample(params, jax.random.key(1), 10_000)) / 10_000
-    judge = TokenNLL(split.dev, vocab, 3)
-    found["score"] = seconds(lambda: judge.mean(params))
+    dev_nll = TokenNLL(split.dev, params)
+    found["score"] = seconds(lambda: dev_nll.mean(params))
     return found
 
 
@@ -235,12 +228,13 @@ def growth(scale: int) -> dict:
     import numpy as np
 
     import mm_jax
-    from mm_jax import data, training
-    from mm_jax.recipes import RECIPES
+    from mm_jax import words as lists
+    from mm_jax.training import loop
+    from mm_jax.training.recipes import Recipe
 
     vocab = mm_jax.Vocab(".abcdefghijklmnopqrstuvwxyz")
     table = np.loadtxt(
-        data.bundled_names().parent / "names_bigrams.csv", delimiter=",", skiprows=1, usecols=range(1, 28), dtype=int
+        lists.bundled_names().parent / "names_bigrams.csv", delimiter=",", skiprows=1, usecols=range(1, 28), dtype=int
     )
     counts = mm_jax.counts.from_table(table, vocab)
 
@@ -252,15 +246,8 @@ def growth(scale: int) -> dict:
     found = {"sample": taken / scale, "sample_mb": peak()}
     found |= {"count": seconds(lambda: mm_jax.counts.fit(words, vocab), 5) / scale, "count_mb": peak()}
     params = mm_jax.mlp.init(jax.random.key(1), vocab)
-    state = training.start(params, jax.random.key(2), RECIPES["lecture"].schedule(1), 0.1)
-    run = training.run(
-        state,
-        words,
-        steps=500 * (scale + 1),
-        every=500,
-        optimizer=RECIPES["lecture"].schedule(1),
-        learning_rate=0.1,
-    )
+    recipe = Recipe(steps=500 * (scale + 1), learning_rate=0.1)
+    run = loop.run(loop.first_state(params, jax.random.key(2), recipe), words, recipe, interval=500)
     next(run), next(run)  # compiled, and the first 500
     begin = time.perf_counter()
     for _ in run:
@@ -284,10 +271,10 @@ def lecture_script() -> None:
     import torch
     import torch.nn.functional as F
 
-    from mm_jax import data
+    from mm_jax import words as lists
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    words = data.find_words().read_text().splitlines()
+    words = lists.find_words().read_text().splitlines()
     stoi = {char: i + 1 for i, char in enumerate(sorted(set("".join(words))))} | {".": 0}
     itos = {i: char for char, i in stoi.items()}
 
@@ -443,8 +430,8 @@ if __name__ == "__main__":
     elif options.lecture_script:
         lecture_script()
     else:
-        from mm_jax import data
+        from mm_jax import words as lists
 
-        if not data.is_names(data.find_words()):
+        if not lists.is_names(lists.find_words()):
             sys.exit("error: the benchmark compares figures of names.txt: put it into data/ first")
         sys.exit(main(options.quick, 1 if options.quick else options.rounds))

@@ -14,21 +14,18 @@ from pathlib import Path
 from rich.console import Console
 
 import mm_jax
-from mm_jax import data, ladder
-from mm_jax.recipes import RECIPES
+from mm_jax import ladder
+from mm_jax import words as lists
 
 
 def main(args: argparse.Namespace, console: Console) -> None:
-    path = args.data or data.find_words()
+    path = args.data or lists.find_words()
     words = mm_jax.load_words(path)
     split = mm_jax.split_words(words)
     vocab = mm_jax.Vocab.from_words(words)
     console.print(f"{len(words):,} words from {path}")
-    recipes = {
-        name: recipe.but(steps=min(recipe.steps, args.steps or recipe.steps)) for name, recipe in RECIPES.items()
-    }
     rungs = []
-    for rung in ladder.climb(split, vocab, recipes):
+    for rung in ladder.climb(split, vocab, most_steps=args.steps):
         rungs.append(rung)
         line = f"{rung.name}: dev {mm_jax.evaluate(rung.params, split.dev).nll:.4f}"
         if isinstance(rung.params, mm_jax.Mixture):

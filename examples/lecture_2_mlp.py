@@ -175,7 +175,7 @@ figures.add("C[X][2, 1] and C[5]", C[5], emb[2, 1], names=False)
 try:
     C[[5, 6, 7]]  # pyright: ignore
 except TypeError as error:
-    print("TypeError:", str(error)[:84])
+    print("TypeError:", str(error).split(";")[0])
 print("C[99] is C[26]:", C[jnp.array(99)], C[26])
 
 # %% [markdown]
@@ -188,7 +188,7 @@ print("W1", W1.shape, "  b1", b1.shape)
 try:
     emb @ W1
 except TypeError as error:
-    print("TypeError:", str(error)[:93])
+    print("TypeError:", str(error)[:98])
 
 figures.add("shapes of W1 and b1", "(6, 100) (100,)", f"{W1.shape} {b1.shape}", names=False)
 
@@ -373,15 +373,10 @@ print(
     jax.nn.softmax(jnp.array([1.0, 2.0, 0.0])) - jax.nn.one_hot(2, 3),
 )
 
-figures.add("exp, normalise at 100", "nan", str(float(bare[3])), names=False)
+figures.add("exp, normalise at 100", "nan", str(bare[3]), names=False)
 figures.add("softmax at 100", np.array([0.0, 0.0, 0.0, 1.0]), jax.nn.softmax(big), 1e-6, names=False)
-figures.add(
-    "exp(88.7) finite, exp(88.8) not",
-    "True False",
-    f"{np.isfinite(jnp.exp(88.7))} {np.isfinite(jnp.exp(88.8))}",
-    printed=False,
-    names=False,
-)
+big_exps = f"{jnp.exp(88.7):.3g} {jnp.exp(88.8)}"
+figures.add("exp(88.7), exp(88.8)", "3.33e+38 inf", big_exps, printed=False, names=False)
 
 # %% [markdown]
 # ## 40. Overfit 32 examples
@@ -531,7 +526,6 @@ print(f"the range test suggests {ranged.suggestion:.2g}")
 print(f"within 0.1 nats of the best run: {near.min():.2g} to {near.max():.2g}")
 
 figures.lost("a good rate (read off a picture)", "0.1 to 0.2", f"{near.min():.2g} to {near.max():.2g}")
-figures.add("0.1 is among the good rates", "yes", "yes" if near.min() <= 0.1 <= near.max() else "no", printed=False)
 
 # %% [markdown]
 # The answers differ, as one run of a noisy thing does; what they share is the valley, and 0.1 lies in it. We take
@@ -641,21 +635,23 @@ def tuned(params, steps, seed):
 
 
 planes = []
-for seed in range(4):
+for seed in range(6):
     params = mm_jax.mlp.init(jax.random.key(seed), vocab, embedding_dim=2, hidden_dim=300)
     planes.append(tuned(params, 2_000, 100 + seed)[0])
     print(f"seed {seed}: dev {mm_jax.evaluate(planes[-1], split.dev).nll:.4f}")
 
+# %% [markdown]
+# Draw one in which it is clear, with both axes on one scale, since distances are what the picture is about:
+
 # %%
-figure, axes = plt.subplots(2, 2, figsize=(11, 10))
-for seed, (plane, ax) in enumerate(zip(planes, axes.flat, strict=True)):
-    plotting.embedding(plane, ax)
-    ax.set_title(f"seed {seed}", fontsize=10)
+figure, ax = plt.subplots(figsize=(7.5, 6.5))
+_ = plotting.embedding(planes[0], ax)
 
-# The positions differ from seed to seed, for the network does not care about turns and mirrors. What comes back: the
-# vowels a, e, i, o, u lie together, the dot lies alone, and rare letters such as q end up anywhere. The distances say the
-# same:
-
+# %% [markdown]
+# The vowels lie together, the dot lies apart, and q, which nearly always comes before u, is on its own. The positions
+# differ from seed to seed, for the network does not care about turns, mirrors and scale. In five of these six runs two
+# vowels are nearer to each other than a vowel is to a consonant; in one they are not. Two numbers a character leave
+# little room, and one outlier weighs heavily in such a mean: look at several runs before you read meaning into one.
 
 # %%
 def distances(plane):
@@ -717,12 +713,13 @@ print(f"2,000 steps: batch loss {kept[0]:.2f} at first, {kept[-100:].mean():.2f}
 print(f"dev {loss(fresh, *parts['dev']):.4f}")
 
 # %% [markdown]
-# `mm_jax.fit` puts the loop on the device too. Its 200,000 losses from above, on a logarithmic scale, so that the
-# start at 26 does not hide the rest; the drop in the middle is the smaller rate.
+# `mm_jax.fit` puts the loop on the device too. Its 200,000 losses from above, on a logarithmic scale; the picture
+# begins where the loss, 26 at first, has come down to 4. The drop in the middle is the smaller rate.
 
 # %%
+bigram = mm_jax.evaluate(mm_jax.counts.fit(split.train, vocab, smoothing=1.0), split.dev)
 figure, ax = plt.subplots(figsize=(8, 4.2))
-plotting.losses(history.loss, ax, dev=history.dev, smooth=1_000, lines={"bigram, counted": 2.4540})
+plotting.losses(history.loss, ax, dev=history.dev, smooth=1_000, lines={"bigram, counted": bigram.nll})
 ax.set_yscale("log")
 ax.set_yticks([2, 2.2, 2.5, 3, 4], ["2", "2.2", "2.5", "3", "4"])
 ax.minorticks_off()
@@ -756,8 +753,7 @@ for name_key in jax.random.split(jax.random.key(2147483647 + 10), 20):
 # Clearly more like names than the bigram's. In mm_jax, all at once, beside the bigram:
 
 # %%
-bigram = mm_jax.counts.fit(split.train, vocab)
-both = {"bigram": bigram, "MLP, 10 x 200": large}
+both = {"bigram": mm_jax.counts.fit(split.train, vocab), "MLP, 10 x 200": large}
 print(columns({name: mm_jax.sample(model, jax.random.key(48), 10) for name, model in both.items()}))
 
 # %% [markdown]
@@ -785,7 +781,7 @@ longer, _ = tuned(mm_jax.mlp.init(jax.random.key(10), vocab, block_size=5, hidde
 longer_losses = compare("MLP, 5 characters, tuned", longer, 3_000)
 bigram_losses = compare("bigram, counted", mm_jax.counts.fit(split.train, vocab, smoothing=1.0), 0)
 
-figures.add("dev, tuned, below 2.17", "yes", "yes" if best_losses["dev"] < 2.13 else "no", printed=False)
+figures.add("dev, tuned (varies with the draws)", 2.093, best_losses["dev"], 0.01, printed=False)
 
 # %%
 print(f"{'model':24} {'parameters':>10}  {'steps':>8}  {'train':6}  {'dev':6}")
@@ -800,9 +796,8 @@ print(*sorted(compared, key=lambda line: line.split()[-1], reverse=True), sep="\
 # %%
 chosen = min((best_losses["dev"], "best", best), (longer_losses["dev"], "longer", longer))[2]
 final = mm_jax.evaluate(chosen, split.test, seen=split.train)
-print(
-    f"test {final.nll:.4f} +- {final.stderr:.4f}; over its unseen words {final.nll_unseen:.4f} +- {final.stderr_unseen:.4f}"
-)
+print(f"test {final.nll:.4f} +- {final.stderr:.4f}")
+print(f"over the words of test that are not in train: {final.nll_unseen:.4f} +- {final.stderr_unseen:.4f}")
 print(*mm_jax.sample(chosen, jax.random.key(50), 20), sep="\n")
 
 # %% [markdown]

@@ -13,10 +13,12 @@ import jax
 from rich.console import Console
 
 import mm_jax
-from mm_jax import data, training
-from mm_jax.recipes import RECIPES
-from mm_jax.report import losses_table, watch
+from mm_jax import words as lists
+from mm_jax.tool.terminal import losses_table, watch
+from mm_jax.training import loop
+from mm_jax.training.recipes import recipe_options, recipes_of
 
+RECIPES = recipes_of(mm_jax.mlp)
 LECTURE = {"train": "2.12", "dev": "2.17"}
 
 
@@ -41,7 +43,7 @@ def main(args: argparse.Namespace, console: Console) -> None:
     if args.num_samples < 0:
         raise ValueError(f"--num-samples is {args.num_samples}: give 0 or more")
     recipe = RECIPES[args.recipe].but(steps=args.steps, batch_size=args.batch_size, learning_rate=args.lr)
-    path = args.data or data.find_words()
+    path = args.data or lists.find_words()
     words = mm_jax.load_words(path)
     split = mm_jax.split_words(words)
     vocab = mm_jax.Vocab.from_words(words)
@@ -54,18 +56,17 @@ def main(args: argparse.Namespace, console: Console) -> None:
         block_size=args.block_size,
         embedding_dim=args.embedding_dim,
         hidden_dim=args.hidden_dim,
-        init=recipe.init,
+        **recipe_options(mm_jax.mlp, args.recipe),
     )
     console.print(f"{mm_jax.num_params(params):,} parameters, recipe '{args.recipe}' with seed {args.seed}")
 
-    plan = recipe.options()
-    state = training.start(params, fit_key, plan["optimizer"], plan["learning_rate"])
-    for progress in watch(training.run(state, split.train, **plan, dev=split.dev), recipe.steps, console):
+    state = loop.first_state(params, fit_key, recipe)
+    for progress in watch(loop.run(state, split.train, recipe, dev=split.dev), recipe.steps, console):
         state = progress.state
     params = state.params
 
     rows = {name: mm_jax.evaluate(params, part, seen=split.train) for name, part in split._asdict().items()}
-    console.print(losses_table(rows, LECTURE if data.is_names(path) else None))
+    console.print(losses_table(rows, LECTURE if lists.is_names(path) else None))
 
     known = set(words)
     console.print(f"\n{args.num_samples} samples (* is in the list):")

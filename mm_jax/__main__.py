@@ -1,5 +1,5 @@
 """`python -m mm_jax` is the command `mm-jax`."""
 
-from mm_jax.cli import main
+from mm_jax.tool.arguments import main
 
 main()

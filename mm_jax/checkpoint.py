@@ -1,14 +1,13 @@
 """Models and training states as safetensors files: no pickle, readable by anything that reads the format.
 
-A file holds arrays under their own names (`C`, `W1`, `levels.2.codes`), and in its metadata what they are: format
-version, model, vocabulary, package version, and a checksum over all of that. A file that is cut short or altered is
-refused. Every file is written whole: to a temporary file in the same folder, synced, and renamed.
+A file holds arrays under their own names (`C`, `W1`, `levels.2.codes`, `members.0.W`), and in its metadata what they
+are: format version, the model's structure, vocabulary, package version, and a checksum over all of that. A file that is
+cut short or altered is refused, and so is one whose content is no model. Equal models make equal bytes.
 """
 
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,12 @@ import safetensors
 import safetensors.numpy
 
 import mm_jax
-from mm_jax.models import MODELS, Params
-from mm_jax.models.mixture import Mixture
-from mm_jax.models.ngram import Level, NGram
+from mm_jax import structure
+from mm_jax.files import write_whole
+from mm_jax.models.contract import Params, functions_of
 from mm_jax.vocab import Vocab
 
-FORMAT = 1
+FORMAT = 2
 
 
 def save(params: Params, path: str | os.PathLike) -> None:
@@ -35,75 +34,75 @@ def save(params: Params, path: str | os.PathLike) -> None:
       params: the model's parameters.
       path: the file; folders above it are made.
 
-    Raises OSError where the disk refuses (full, read-only): what was there before is still there.
+    Raises OSError where the disk refuses (full, read-only): what was there before is still there. ValueError for what
+    is no model.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "model.safetensors")
+    >>> save(mm_jax.counts.fit(["ab"], Vocab(".ab")), path)
+    >>> load(path).N.tolist()
+    [[0, 1, 0], [0, 0, 1], [1, 0, 0]]
     """
-    arrays, spec = _to_arrays(params)
-    write_arrays(path, arrays, {"kind": "model", "model": json.dumps(spec), "vocab": params.vocab.chars})
+    functions_of(params)
+    spec = json.dumps(structure.describe(params, params.vocab), sort_keys=True)
+    write_arrays(path, tree_to_arrays(params), {"kind": "model", "model": spec, "vocab": params.vocab.chars})
 
 
-def load(path: str | os.PathLike) -> Params:
+def load(path: str | os.PathLike, like: Params | None = None) -> Params:
     """Reads a model that `save` wrote, with an older version of mm_jax or this one.
 
-    Raises ValueError for a file that is missing, altered, cut short, no model of mm_jax, or of a newer format.
+    Args:
+      path: the file.
+      like: a model of the same structure, such as a newly made one: needed where a class, a function or a container of
+        the model cannot be named in a file (a network of your own).
+
+    Returns:
+      The model.
+
+    Raises ValueError for a file that is missing, altered, cut short, no model of mm_jax, or of a newer format; and for
+    arrays of other names, shapes, dtypes or ranges than the model's class has.
+
+    >>> load("nowhere.safetensors")
+    Traceback (most recent call last):
+        ...
+    ValueError: nowhere.safetensors does not exist
     """
     arrays, metadata = read_arrays(path, "model")
-    return _from_arrays(arrays, json.loads(metadata["model"]), Vocab(metadata["vocab"]))
-
-
-def _to_arrays(params: Params, prefix: str = "") -> tuple[dict[str, np.ndarray], dict]:
-    """Arrays by name, and what they make up: the model's class, and that of each part."""
-    spec: dict = {"class": type(params).__name__}
-    if isinstance(params, Mixture):
-        parts = [_to_arrays(member, f"{prefix}members.{i}.") for i, member in enumerate(params.members)]
-        spec["members"] = [part[1] for part in parts]
-        arrays = {name: array for part in parts for name, array in part[0].items()}
-        return arrays | {f"{prefix}scores": np.asarray(params.scores)}, spec
-    if isinstance(params, NGram):
-        spec["order"] = len(params.levels)
-        named = {
-            f"levels.{i}.{name}": leaf for i, level in enumerate(params.levels) for name, leaf in vars(level).items()
-        }
-    else:
-        named = {name: leaf for name, leaf in vars(params).items() if name != "vocab"}
-    return {prefix + name: np.asarray(leaf) for name, leaf in named.items()}, spec
-
-
-def _from_arrays(arrays: Mapping[str, np.ndarray], spec: dict, vocab: Vocab, prefix: str = "") -> Params:
-    classes = {cls.__name__: cls for cls in MODELS}
-    cls = classes[spec["class"]]
-
-    def leaf(name):
-        return jnp.asarray(arrays[prefix + name])
-
-    if cls is Mixture:
-        parts = (_from_arrays(arrays, each, vocab, f"{prefix}members.{i}.") for i, each in enumerate(spec["members"]))
-        return Mixture(members=tuple(parts), scores=leaf("scores"), vocab=vocab)
-    if cls is NGram:
-        names = list(Level.__dataclass_fields__)  # pyright: ignore[reportAttributeAccessIssue]
-        levels = (Level(**{n: leaf(f"levels.{i}.{n}") for n in names}) for i in range(spec["order"]))
-        return NGram(levels=tuple(levels), vocab=vocab)
-    names = [name for name in cls.__dataclass_fields__ if name != "vocab"]
-    return cls(**{name: leaf(name) for name in names}, vocab=vocab)
+    try:
+        vocab = Vocab(metadata["vocab"])
+        if like is not None:
+            if like.vocab != vocab:
+                raise ValueError("it has another vocabulary than `like`")
+            params = tree_from_arrays(like, arrays)
+        else:
+            params = structure.build(json.loads(metadata["model"]), arrays, vocab)
+        structure.validate(params)
+        return params
+    except KeyError as error:
+        raise ValueError(f"{path} is no model: it lacks {error.args[0]}") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is no model that this version can read: {error}") from None
 
 
 def tree_to_arrays(tree: Any) -> dict[str, np.ndarray]:
-    """Any pytree as arrays by path; keys as their data."""
-    return {jax.tree_util.keystr(path): _plain(leaf) for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]}
+    """Any pytree as arrays by path, such as `levels.2.codes`; keys as their data."""
+    leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
+    return {structure.name_of(path): _plain(leaf) for path, leaf in leaves}
 
 
 def tree_from_arrays(like: Any, arrays: Mapping[str, np.ndarray]) -> Any:
     """The pytree that `tree_to_arrays` took apart, in the shape of `like`; ValueError where they do not match."""
-    paths, structure = jax.tree_util.tree_flatten_with_path(like)
-    if {jax.tree_util.keystr(path) for path, _ in paths} != set(arrays):
+    paths, treedef = jax.tree_util.tree_flatten_with_path(like)
+    if {structure.name_of(path) for path, _ in paths} != set(arrays):
         raise ValueError("it belongs to another model or optimizer")
     leaves = []
     for path, leaf in paths:
-        found = arrays[jax.tree_util.keystr(path)]
-        if found.shape != _plain(leaf).shape or found.dtype != _plain(leaf).dtype:
+        array, expected = arrays[structure.name_of(path)], _plain(leaf)
+        if array.shape != expected.shape or array.dtype != expected.dtype:
             raise ValueError("it belongs to a model of other sizes")
         is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        leaves.append(jax.random.wrap_key_data(jnp.asarray(found)) if is_key else jnp.asarray(found))
-    return jax.tree_util.tree_unflatten(structure, leaves)
+        leaves.append(jax.random.wrap_key_data(jnp.asarray(array)) if is_key else jnp.asarray(array))
+    return jax.tree_util.tree_unflatten(treedef, leaves)
 
 
 def _plain(leaf: Any) -> np.ndarray:
@@ -116,7 +115,19 @@ def write_arrays(path: str | os.PathLike, arrays: dict[str, np.ndarray], metadat
     arrays = {name: np.ascontiguousarray(array) if array.ndim else array for name, array in arrays.items()}
     metadata = {"format": str(FORMAT), "package": f"mm_jax {mm_jax.__version__}", **metadata}
     metadata["sha256"] = _checksum(arrays, metadata)
-    write_whole(path, safetensors.numpy.save(arrays, metadata))
+    write_whole(path, _in_order(safetensors.numpy.save(arrays, metadata)))
+
+
+def _in_order(content: bytes) -> bytes:
+    """The file with its header's names sorted: the library writes them in an order of its own, another each time."""
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    first = {"__metadata__": header.pop("__metadata__")}
+    text = json.dumps(first | dict(sorted(header.items())), ensure_ascii=False, separators=(",", ":"))
+    encoded = text.encode("utf-8", "surrogatepass")
+    encoded += b" " * (-len(encoded) % 8)
+    return len(encoded).to_bytes(8, "little") + encoded + content[8 + size :]
 
 
 def read_arrays(path: str | os.PathLike, kind: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -130,10 +141,13 @@ def read_arrays(path: str | os.PathLike, kind: str) -> tuple[dict[str, np.ndarra
         raise ValueError(f"{path} does not exist") from None
     except (safetensors.SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} cannot be read: it is cut short, altered, or no safetensors file ({error})") from None
-    if metadata.get("format", "").isdigit() and int(metadata["format"]) > FORMAT:
-        raise ValueError(f"{path} has format {metadata['format']}: a newer mm_jax wrote it, and is needed to read it")
+    version = metadata.get("format", "")
+    if version.isdecimal() and int(version) > FORMAT:
+        raise ValueError(f"{path} has format {version}: a newer mm_jax wrote it, and is needed to read it")
     if _checksum(arrays, metadata) != metadata.get("sha256"):
         raise ValueError(f"{path} was altered, or mm_jax did not write it: its checksum is wrong")
+    if version not in ("1", "2"):
+        raise ValueError(f"{path} has format {version!r}, which no mm_jax writes")
     if metadata.get("kind") != kind:
         raise ValueError(f"{path} holds a {metadata.get('kind')}, not a {kind}")
     return arrays, metadata
@@ -147,19 +161,3 @@ def _checksum(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> 
     for name in sorted(arrays):
         digest.update(np.ascontiguousarray(arrays[name]).data)
     return digest.hexdigest()
-
-
-def write_whole(path: str | os.PathLike, content: bytes) -> None:
-    """Writes a file so that whoever reads it, whenever, finds the old content or the new, and all of it."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -5,10 +5,12 @@ from collections.abc import Collection
 
 import numpy as np
 
-from mm_jax.evaluation import log_probs
-from mm_jax.models import Params, block_size
+from mm_jax.evaluation import log_probs_after
+from mm_jax.models.contract import Params, block_size
+from mm_jax.models.contract import max_length as max_length_of
+from mm_jax.numbers import whole_number
 
-_AHEAD = 256  # prefixes whose next characters are looked up together
+_AHEAD = 255  # open prefixes whose next characters are looked up together with the likeliest one
 
 
 def most_probable(
@@ -36,31 +38,37 @@ def most_probable(
     >>> [(word, round(p, 3)) for word, p in most_probable(counts.fit(["ab", "b"], Vocab(".ab")), 2)]
     [('ab', 0.5), ('b', 0.5)]
     """
-    if k < 1:
-        raise ValueError(f"k is {k}: give 1 or more")
+    whole_number("k", k)
     size, chars, unwanted = block_size(params), params.vocab.chars, frozenset(exclude)
+    limit = max_length_of(params)
+    longest = max_length if limit is None else min(max_length, limit)
     known: dict[tuple[int, ...], np.ndarray] = {}
     found: list[tuple[str, float]] = []
-    # Entries are (minus log probability, word, finished, context); the word settles ties, the same way every time.
-    heap: list[tuple[float, str, bool, tuple[int, ...]]] = [(0.0, "", False, (0,) * size)]
+
+    def seen_of(prefix: tuple[int, ...]) -> tuple[int, ...]:
+        """What the model sees of a prefix: windowed models share a row among all that end alike."""
+        return prefix if size is None else prefix[max(0, len(prefix) - size) :] if size else ()
+
+    # Entries are (minus log probability, word, finished, prefix); the word settles ties, the same way every time.
+    heap: list[tuple[float, str, bool, tuple[int, ...]]] = [(0.0, "", False, ())]
     while heap and len(found) < k:
-        cost, word, finished, context = heapq.heappop(heap)
+        cost, word, finished, prefix = heapq.heappop(heap)
         if finished:
             if word and word not in unwanted:
                 found.append((word, float(np.exp(-cost))))
             continue
         if (budget := budget - 1) < 0:
             break
-        if context not in known:
-            ahead = {context, *(entry[3] for entry in heap[:_AHEAD] if not entry[2] and entry[3] not in known)}
-            rows = log_probs(params, np.array(sorted(ahead), np.int32).reshape(len(ahead), size))
+        if seen_of(prefix) not in known:
+            ahead = {seen_of(prefix), *(seen_of(entry[3]) for entry in heap[:_AHEAD] if not entry[2])} - known.keys()
+            rows = log_probs_after(params, sorted(ahead))
             known.update(zip(sorted(ahead), rows.astype(np.float64), strict=True))
-        row = known[context]
+        row = known[seen_of(prefix)]
+        if size is None:
+            del known[prefix]  # no other prefix will ask for it
         for token in np.flatnonzero(np.isfinite(row)).tolist():
             if token == 0:
                 heapq.heappush(heap, (cost - row[0], word, True, ()))
-            elif len(word) < max_length:
-                heapq.heappush(
-                    heap, (cost - row[token], word + chars[token], False, (*context, token)[len(context) + 1 - size :])
-                )
+            elif len(word) < longest:
+                heapq.heappush(heap, (cost - row[token], word + chars[token], False, (*prefix, token)))
     return found

@@ -9,13 +9,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from mm_jax import data
-from mm_jax.models import Params, block_size, logits
-from mm_jax.vocab import Vocab
-
-_BLOCK = 1024  # contexts a call: one compiled program for lists of every size
+from mm_jax import corpus
+from mm_jax.models import contract
+from mm_jax.models.contract import Params
 
 
 @dataclass(frozen=True)
@@ -36,35 +35,123 @@ class Evaluation:
 
 
 class TokenNLL:
-    """A list of words, made ready for evaluating one model after another on it."""
+    """A list of words, made ready for evaluating one model after another of a kind on it."""
 
-    def __init__(self, words: Sequence[str], vocab: Vocab, block_size: int):
-        """Raises ValueError as `data.tokens` says."""
-        self.examples = data.examples(words, vocab, block_size)
+    def __init__(self, words: Sequence[str], params: Params):
+        """`params`: any model of the kind. Raises ValueError as `corpus.tokens` says, and for words too long for it."""
+        words = corpus.as_list(words)
+        contract.check_lengths(params, words)
+        size = contract.block_size(params)
+        self._read = _WholeWords(words, params) if size is None else _Windows(words, params, size)
 
     def __call__(self, params: Params) -> np.ndarray:
         """The nll of every token of the list in order, in nats: float32 [tokens], inf where the model says never."""
-        return -self.log_probs(params)[self.examples.ids, self.examples.targets]
-
-    def log_probs(self, params: Params) -> np.ndarray:
-        """The log probability of every token after each distinct context of `examples`: float32 [distinct, vocab]."""
-        return log_probs(params, self.examples.contexts)
+        return -self._read.log_probs(params)[self._read.place]
 
     def mean(self, params: Params) -> float:
         """Nats per character over the whole list."""
-        return float(np.mean(self(params), dtype=np.float64))
+        logp = -self._read.log_probs(params).astype(np.float64)
+        often = self._read.often
+        return float((logp[often > 0] * often[often > 0]).sum() / often.sum())
+
+
+class _Windows:
+    """The distinct (context, next token) pairs of a list, for a windowed model.
+
+    `place` is int32 [tokens], the pair of each token; `often` int64 [pairs], how often each occurs.
+    """
+
+    def __init__(self, words: list[str], params: Params, size: int):
+        self.vocab_size = len(params.vocab)
+        self.contexts, ids, targets = corpus.examples(words, params.vocab, size)
+        cells = len(self.contexts) * self.vocab_size
+        pairs, self.place = corpus.ranked(corpus.paired(ids, targets, self.vocab_size, len(self.contexts)), cells)
+        self.context, self.target = np.divmod(pairs, self.vocab_size)
+        self.often = np.bincount(self.place)
+
+    def log_probs(self, params: Params) -> np.ndarray:
+        """log p of each pair: float32 [pairs]. Rows are read a block at a time, and never held all at once."""
+        found = np.empty(len(self.context), np.float32)
+        block = _block(self.vocab_size)
+        for first in range(0, len(self.contexts), block):
+            begin, end = np.searchsorted(self.context, [first, first + block])
+            rows = log_probs(params, self.contexts[first : first + block])
+            found[begin:end] = rows[self.context[begin:end] - first, self.target[begin:end]]
+        return found
+
+
+class _WholeWords:
+    """The rows that a list is laid in, for a sequential model; `place` and `often` as those of `_Windows`."""
+
+    def __init__(self, words: list[str], params: Params):
+        longest = max(map(len, words)) + 1
+        length = -(-longest // 8) * 8  # few programs
+        if (limit := contract.max_length(params)) is not None:
+            length = min(length, limit + 1)
+        self.rows = corpus.rows(words, params.vocab, pack=contract.packs(params), length=max(length, longest))
+        inside = self.rows.places >= 0
+        self.place = np.empty(inside.sum(), np.int64)
+        self.place[self.rows.places[inside]] = np.flatnonzero(inside)
+        self.often = inside.reshape(-1).astype(np.int64)
+
+    def log_probs(self, params: Params) -> np.ndarray:
+        """log p of each target of the rows: float32 [rows * length]."""
+        targets = self.rows.targets
+        block = max(1, _block(len(params.vocab)) // 4)
+        filled = np.pad(targets, ((0, -len(targets) % block), (0, 0)))
+        parts = [np.asarray(_of_rows(params, filled[i : i + block])) for i in range(0, len(filled), block)]
+        return np.concatenate(parts)[: len(targets)].reshape(-1)
+
+
+def _block(vocab_size: int) -> int:
+    """Contexts a call: one compiled program for lists of every size, and rows of at most 64 MB."""
+    return max(1, min(1024, 2**24 // vocab_size))
 
 
 def log_probs(params: Params, contexts: np.ndarray) -> np.ndarray:
     """The log probability of every token after each of some contexts: float32 [contexts, vocab_size]."""
-    filled = np.pad(contexts, ((0, -len(contexts) % _BLOCK), (0, 0)))
-    blocks = (filled[i : i + _BLOCK] for i in range(0, len(filled), _BLOCK))
-    return np.concatenate([_log_probs(params, block) for block in blocks])[: len(contexts)]
+    block = _block(len(params.vocab))
+    filled = np.pad(contexts, ((0, -len(contexts) % block), (0, 0)))
+    blocks = (filled[i : i + block] for i in range(0, len(filled), block))
+    return np.concatenate([_after_contexts(params, block) for block in blocks])[: len(contexts)]
+
+
+def log_probs_after(params: Params, prefixes: Sequence[tuple[int, ...]]) -> np.ndarray:
+    """The log probability of every token after each of some beginnings of words: float32 [prefixes, vocab_size]."""
+    size = contract.block_size(params)
+    if size is not None:
+        padding = (0,) * size
+        windows = [(padding + prefix)[len(prefix) :] for prefix in prefixes]
+        return log_probs(params, np.array(windows, np.int32).reshape(len(prefixes), size))
+    lengths = np.array([len(prefix) for prefix in prefixes])
+    length = -(-max(8, int(lengths.max())) // 8) * 8
+    if (limit := contract.max_length(params)) is not None:
+        length = min(length, limit)
+    block = max(1, _block(len(params.vocab)) // 4)
+    tokens = np.zeros((-(-len(prefixes) // block) * block, length), np.int32)
+    for row, prefix in zip(tokens, prefixes, strict=False):
+        row[: len(prefix)] = prefix
+    ends = np.pad(lengths, (0, len(tokens) - len(lengths)))
+    starts = range(0, len(tokens), block)
+    parts = [np.asarray(_at_ends(params, tokens[i : i + block], ends[i : i + block])) for i in starts]
+    return np.concatenate(parts)[: len(prefixes)]
 
 
 @jax.jit
-def _log_probs(params: Params, contexts: jax.Array) -> jax.Array:
-    return jax.nn.log_softmax(jax.vmap(logits, (None, 0))(params, contexts))
+def _after_contexts(params: Params, contexts: jax.Array) -> jax.Array:
+    return jax.nn.log_softmax(jax.vmap(contract.logits, (None, 0))(params, contexts))
+
+
+@jax.jit
+def _of_rows(params: Params, targets: jax.Array) -> jax.Array:
+    rows = jax.nn.log_softmax(jax.vmap(contract.unroll, (None, 0))(params, targets[:, :-1]))
+    return jnp.take_along_axis(rows, targets[..., None], axis=-1)[..., 0]
+
+
+@jax.jit
+def _at_ends(params: Params, tokens: jax.Array, ends: jax.Array) -> jax.Array:
+    rows = jax.vmap(contract.unroll, (None, 0))(params, tokens)
+    return jax.nn.log_softmax(jnp.take_along_axis(rows, ends[:, None, None], axis=1)[:, 0])
 
 
 def evaluate(params: Params, words: Sequence[str], *, seen: Collection[str] = ()) -> Evaluation:
@@ -78,13 +165,14 @@ def evaluate(params: Params, words: Sequence[str], *, seen: Collection[str] = ()
     Returns:
       An Evaluation, in nats per character. An impossible character makes nll inf.
 
-    Raises ValueError as `data.tokens` says: a character the model does not know, an empty list.
+    Raises ValueError as `corpus.tokens` says: a character the model does not know, an empty list.
 
     >>> from mm_jax.models import counts
     >>> params = counts.fit(["ab", "b"], Vocab(".ab"), smoothing=1.0)
     >>> round(evaluate(params, ["ab", "b"]).nll, 4)
     0.7095
     """
+    words = corpus.as_list(words)
     sums, lengths = word_nlls(params, words)
     known = frozenset(seen)
     new = np.fromiter((word not in known for word in words), bool, len(words))
@@ -95,9 +183,11 @@ def evaluate(params: Params, words: Sequence[str], *, seen: Collection[str] = ()
 
 def word_nlls(params: Params, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """The nll of each word in nats, float64 [words], and its characters with the end, int64 [words]."""
-    token_nll = TokenNLL(words, params.vocab, block_size(params))(params).astype(np.float64)
+    words = corpus.as_list(words)
     lengths = np.fromiter(map(len, words), np.int64, len(words)) + 1
-    return np.add.reduceat(token_nll, np.concatenate([[0], np.cumsum(lengths)[:-1]])), lengths
+    ends = np.cumsum(lengths)
+    nll = TokenNLL(words, params)(params)
+    return np.add.reduceat(nll, ends - lengths, dtype=np.float64), lengths
 
 
 def _ratio(sums: np.ndarray, lengths: np.ndarray) -> tuple[float, float]:

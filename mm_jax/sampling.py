@@ -5,7 +5,8 @@ one name at a time with a host call per character, all names advance together an
 """
 
 import itertools
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -14,12 +15,16 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float32, Int32, Key
 
-from mm_jax.models import Params, block_size, logits
+from mm_jax.models import contract
+from mm_jax.models.contract import Params, State, block_size, functions_of
+from mm_jax.numbers import whole_number
 
 MAX_LENGTH = 200  # characters, where no bound is given: an untrained model rarely ends a word
 _SEGMENT = 32  # characters a compiled call
 _BATCH = 2**15  # words at once: as many as stay in the cache
-_TABLE = 2**15  # contexts: up to so many, the distribution of every context is computed once
+_BYTES = 2**28  # of the states and the rows of logits of the words that are drawn at once
+_TABLE = 2**20  # probabilities: up to so many, the distribution after every context is computed once
+_TRIANGLE = 256  # tokens: up to so many, a running sum is one product with a triangle of ones
 
 
 def sample(
@@ -31,7 +36,7 @@ def sample(
     temperature: float = 1.0,
     top_k: int | None = None,
     max_length: int | None = None,
-    exclude: Collection[str] | None = None,
+    exclude: Iterable[str] | None = None,
 ) -> list[str]:
     """Draws new words.
 
@@ -42,8 +47,8 @@ def sample(
       prefix: what every word begins with.
       temperature: divides the logits; 0 takes the likeliest character every time, and ignores the key.
       top_k: draws only among the k likeliest characters, the end included.
-      max_length: the longest word, in characters, prefix included (200 if None). A word that has not ended by then is
-        cut there, and returned like the others.
+      max_length: the longest word, in characters, prefix included; None is 200, or what the model can read if that is
+        less. A word that has not ended by then is cut there, and returned like the others.
       exclude: words not to return, such as the training list; others are drawn in their place, up to 100 for each one
         asked for. Where that is not enough, fewer are returned.
 
@@ -51,8 +56,8 @@ def sample(
       A list of num_samples strings, without the final `.`.
 
     Raises:
-      ValueError: a negative number or temperature; top_k or max_length below 1; a prefix longer than max_length or with
-        a character the model does not know; parameters that hold nan.
+      ValueError: a negative number or temperature; top_k or max_length below 1; max_length above what the model can
+        read; a prefix longer than max_length or with a character the model does not know; parameters that hold nan.
 
     >>> from mm_jax.models import counts
     >>> from mm_jax.vocab import Vocab
@@ -62,16 +67,35 @@ def sample(
 
     Source: makemore parts 1 and 2.
     """
-    unwanted = frozenset(exclude or ())
-    options = {"prefix": prefix, "temperature": temperature, "top_k": top_k, "max_length": max_length}
-    return search(params, key, num_samples, lambda word: word not in unwanted, **options).words
+    unwanted = frozenset(() if exclude is None else exclude)
+    options = Options(prefix, temperature, top_k, max_length)
+    return search(params, key, num_samples, lambda word: word not in unwanted, options).words
 
 
-class Found(NamedTuple):
+class Drawn(NamedTuple):
     """Words that were accepted, and how many were drawn to find them."""
 
     words: list[str]
     tried: int
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a character is drawn and where a word begins and stops: the options of `sample`."""
+
+    prefix: str = ""
+    temperature: float = 1.0
+    top_k: int | None = None
+    max_length: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature < float("inf"):
+            raise ValueError(
+                f"temperature is {self.temperature}: give 0 (the likeliest characters) or more; 1 is the model's own"
+            )
+        for name in ("top_k", "max_length"):
+            if getattr(self, name) is not None:
+                whole_number(name, getattr(self, name))
 
 
 def search(
@@ -79,20 +103,16 @@ def search(
     key: Key[Array, ""],
     num_samples: int,
     accept: Callable[[str], bool],
+    options: Options,
     *,
     budget: int | None = None,
-    prefix: str = "",
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    max_length: int | None = None,
-) -> Found:
+) -> Drawn:
     """Draws batches of words until `accept` took num_samples of them or `budget` (100 for each) were drawn.
 
     The other arguments and errors are those of `sample`. Fewer words come back where the budget was spent.
     """
-    if num_samples < 0:
-        raise ValueError(f"num_samples is {num_samples}: give 0 or more")
-    draw = _drawer(params, prefix, temperature, top_k, max_length)
+    num_samples = whole_number("num_samples", num_samples, least=0)
+    draw, most = _drawer(params, options)
     budget = 100 * num_samples if budget is None else budget
     words: list[str] = []
     tried = 0
@@ -101,106 +121,126 @@ def search(
         if missing <= 0 or left <= 0:
             break
         # The rarer the accepted words have been, the more are drawn at once.
-        wanted = min(missing * (tried + 1) // (len(words) + 1) + 1 if tried else missing, left, _BATCH)
+        wanted = min(missing * (tried + 1) // (len(words) + 1) + 1 if tried else missing, left, most)
         for word in draw(jax.random.fold_in(key, attempt), wanted):
             tried += 1
             if len(words) < num_samples and accept(word):
                 words.append(word)
-    return Found(words, tried)
+    return Drawn(words, tried)
 
 
-def _drawer(
-    params: Params, prefix: str, temperature: float, top_k: int | None, max_length: int | None
-) -> Callable[[Key[Array, ""], int], list[str]]:
-    """Checks what `sample` was given, and returns draw(key, n) -> n words."""
-    max_length = MAX_LENGTH if max_length is None else max_length
-    if not 0 <= temperature < float("inf"):
-        raise ValueError(
-            f"temperature is {temperature}: give 0 (the likeliest characters) or more; 1 is the model's own"
-        )
-    if top_k is not None and top_k < 1:
-        raise ValueError(f"top_k is {top_k}: give 1 or more")
-    if max_length < 1 or len(prefix) > max_length:
-        raise ValueError(f"max_length is {max_length}: give 1 or more, and no less than the prefix has")
-    start = params.vocab.encode(prefix)
+def _drawer(params: Params, options: Options) -> tuple[Callable[[Key[Array, ""], int], list[str]], int]:
+    """Returns draw(key, n) -> n words, and how many it may draw at once; ValueError as `sample` says."""
+    functions_of(params)
+    max_length = _longest(params, options)
+    start = params.vocab.encode(options.prefix)
     for leaf in jax.tree.leaves(params):
         if jnp.issubdtype(leaf.dtype, jnp.floating) and np.isnan(leaf).any():
             raise ValueError("the parameters hold nan: training diverged; use a lower learning rate")
+    temperature, top_k = options.temperature, options.top_k
     if temperature == 0:
-        temperature, top_k = 1.0, 1  # one of one character is left: no number drawn can change it
-    limit = None if top_k is None else jnp.int32(top_k)
+        temperature, top_k = 1.0, 1  # greedy is top_k = 1: with one candidate the random number has no effect
+    # Smaller temperatures round to 0 as float32, and far larger ones to infinity: at these the draw is long settled.
+    temperature = jnp.float32(np.clip(temperature, 1e-30, 1e30))
+    limit = None if top_k is None else jnp.int32(min(top_k, len(params.vocab)))
     size = block_size(params)
-    context = np.concatenate([np.zeros(size, np.int32), start])[len(start) :]
-    n_tokens = len(params.vocab)
-    lookup = _table(params, jnp.float32(temperature), limit) if n_tokens**size <= _TABLE else None
+    cells = None if size is None else len(params.vocab) ** (size + 1)
+    lookup = _table(params, temperature, limit) if cells is not None and cells <= _TABLE else None
 
     def draw(key: Key[Array, ""], n: int) -> list[str]:
         step = max(1, (1 << (n - 1).bit_length()) // 8)  # few programs: an eighth of a power of two at a time
         width = -(-n // step) * step
-        carry = (jnp.tile(jnp.asarray(context), (width, 1)), jnp.ones(width, bool))
+        carry = (_states(params, start, width), jnp.ones(width, bool))
         segments = [np.tile(start[:, None], (1, width))]
         for first in range(0, max_length - len(start), _SEGMENT):
-            carry, drawn = _segment(params, lookup, key, jnp.int32(first), carry, jnp.float32(temperature), limit)
+            carry, drawn = _segment(params, lookup, key, jnp.int32(first), carry, temperature, limit)
             segments.append(np.asarray(drawn))
             if not carry[1].any():
                 break
         return _decode(np.concatenate(segments)[:max_length, :n], params.vocab.chars)
 
-    return draw
+    state = jax.eval_shape(contract.start, params)
+    held = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state)) + 16 * len(params.vocab)
+    return draw, max(1, min(_BATCH, _BYTES // held))
+
+
+def _longest(params: Params, options: Options) -> int:
+    """The longest word to draw, in characters; ValueError where model or prefix do not allow it."""
+    limit = contract.max_length(params)
+    if options.max_length is None:
+        longest = MAX_LENGTH if limit is None else min(MAX_LENGTH, limit)
+    elif limit is not None and options.max_length > limit:
+        raise ValueError(f"max_length is {options.max_length}: this {type(params).__name__} reads {limit} at most")
+    else:
+        longest = options.max_length
+    if len(options.prefix) > longest:
+        raise ValueError(f"max_length is {longest}: give no less than the {len(options.prefix)} that the prefix has")
+    return longest
+
+
+def _states(params: Params, tokens: Int32[np.ndarray, " length"], width: int) -> State:
+    """The states of `width` words that begin with `tokens`."""
+    state = contract.start(params)
+    for token in tokens:
+        state = contract.advance(params, state, jnp.int32(token))
+    return jax.tree.map(lambda leaf: jnp.tile(leaf, (width, *(1,) * leaf.ndim)), state)
 
 
 def _cdf(
-    params: Params,
-    context: Int32[Array, " block_size"],
-    temperature: Float32[Array, ""],
-    top_k: Int32[Array, ""] | None,
+    params: Params, state: State, temperature: Float32[Array, ""], top_k: Int32[Array, ""] | None
 ) -> Float32[Array, " vocab_size"]:
     """The cumulative distribution of the next token."""
-    row = logits(params, context)
+    row = contract.logits(params, state)
     if top_k is not None:
         rank = jnp.argsort(jnp.argsort(-row))  # both stable: of equal logits the first is the likelier
         row = jnp.where(rank < top_k, row, -jnp.inf)
-    # A running sum as one product with a triangle of ones: on the CPU seven times sooner than jnp.cumsum. Every entry
-    # is added up in the same order, so a token of probability 0 adds exactly nothing.
-    return jnp.matmul(jax.nn.softmax(row / temperature), jnp.tri(len(row)).T, precision="highest")
+    # The largest is subtracted before the division: a low temperature would overflow it.
+    p = jax.nn.softmax((row - row.max()) / temperature)
+    if len(row) > _TRIANGLE:
+        return jnp.cumsum(p)
+    # On the CPU seven times sooner than jnp.cumsum. Every entry is added up in the same order, so a token of
+    # probability 0 adds exactly nothing.
+    return jnp.matmul(p, jnp.tri(len(row)).T, precision="highest")
 
 
 @jax.jit
 def _table(params: Params, temperature, top_k) -> Float32[Array, "contexts vocab_size"]:
     """The cumulative distribution after each context there is, in the order of the contexts read as numbers."""
-    size, base = block_size(params), len(params.vocab)
-    every = jnp.stack(jnp.unravel_index(jnp.arange(base**size), (base,) * size), -1) if size else jnp.zeros((1, 0), int)
-    return jax.vmap(lambda context: _cdf(params, context.astype(jnp.int32), temperature, top_k))(every)
+    size, base = block_size(params) or 0, len(params.vocab)
+    numbers = jnp.arange(base**size)
+    contexts = jnp.stack(jnp.unravel_index(numbers, (base,) * size), -1) if size else jnp.zeros((1, 0), int)
+    return jax.vmap(lambda context: _cdf(params, context.astype(jnp.int32), temperature, top_k))(contexts)
 
 
 @jax.jit
 def _segment(params: Params, table, key, first, carry, temperature, top_k):
     """Draws up to _SEGMENT more characters for every word; tokens int32 [_SEGMENT, words], 0 once a word has ended."""
-    size, base = block_size(params), len(params.vocab)
+    base = len(params.vocab)
 
-    def distributions(contexts):
+    def distributions(states):
         if table is None:
-            return jax.vmap(lambda context: _cdf(params, context, temperature, top_k))(contexts)
-        index = jnp.zeros(len(contexts), jnp.int32)
-        for i in range(size):
-            index = index * base + contexts[:, i]
+            return jax.vmap(lambda state: _cdf(params, state, temperature, top_k))(states)
+        index = jnp.zeros(len(states), jnp.int32)
+        for i in range(states.shape[1]):
+            index = index * base + states[:, i]
         return table[index]
 
-    def body(state):
-        t, contexts, alive, drawn = state
-        cdf = distributions(contexts)
+    def body(carry):
+        t, states, alive, drawn = carry
+        cdf = distributions(states)
         uniform = jax.random.uniform(jax.random.fold_in(key, first + t), alive.shape)
         # Inversion: the first token whose cumulative probability exceeds the number. Rounding leaves the last entry
         # a little off 1, so the number is scaled to it, and a token of probability 0 is never the first.
         token = jnp.sum(cdf <= uniform[:, None] * cdf[:, -1:], axis=1, dtype=jnp.int32)
         token = jnp.where(alive, token, 0)
-        contexts = jnp.concatenate([contexts, token[:, None]], axis=1)[:, 1:]
-        return t + 1, contexts, alive & (token != 0), drawn.at[t].set(token)
+        # A word that has ended stays ended: its state is not read again.
+        states = jax.vmap(contract.advance_inside, (None, 0, 0))(params, states, token)
+        return t + 1, states, alive & (token != 0), drawn.at[t].set(token)
 
-    contexts, alive = carry
-    state = (jnp.int32(0), contexts, alive, jnp.zeros((_SEGMENT, len(alive)), jnp.int32))
-    _, contexts, alive, drawn = lax.while_loop(lambda s: (s[0] < _SEGMENT) & s[2].any(), body, state)
-    return (contexts, alive), drawn
+    states, alive = carry
+    carry = (jnp.int32(0), states, alive, jnp.zeros((_SEGMENT, len(alive)), jnp.int32))
+    _, states, alive, drawn = lax.while_loop(lambda s: (s[0] < _SEGMENT) & s[2].any(), body, carry)
+    return (states, alive), drawn
 
 
 def _decode(tokens: np.ndarray, chars: str) -> list[str]:

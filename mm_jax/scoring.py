@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mm_jax.evaluation import TokenNLL
-from mm_jax.models import Params, block_size
+from mm_jax.evaluation import log_probs_after
+from mm_jax.models.contract import Params, check_lengths, functions_of
 
 _BAR = 24  # characters
 
@@ -66,10 +66,14 @@ def score(params: Params, word: str) -> Score:
 
     Source: makemore part 1 scores `andrejq` so.
     """
-    targets = np.append(params.vocab.encode(word), 0)
-    spelled = params.vocab.decode(targets[:-1])
-    judge = TokenNLL([spelled], params.vocab, block_size(params))
-    rows = judge.log_probs(params)[judge.examples.ids]
+    functions_of(params)
+    tokens = params.vocab.encode(word).tolist()
+    spelled = params.vocab.decode(tokens)
+    if not tokens:
+        raise ValueError("an empty word: nothing to score")
+    check_lengths(params, [spelled])
+    targets = [*tokens, 0]
+    rows = log_probs_after(params, [tuple(tokens[:t]) for t in range(len(targets))])
     order = np.argsort(-rows, axis=1, kind="stable")
     characters = tuple(
         CharacterScore(

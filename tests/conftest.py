@@ -20,7 +20,7 @@ with install_import_hook("mm_jax", "tests.typechecking.checked"):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
 
-from mm_jax import data
+from mm_jax import words as lists
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
@@ -32,13 +32,13 @@ LETTERS = mm_jax.Vocab(".abcdefghijklmnopqrstuvwxyz")
 @pytest.fixture(autouse=True)
 def no_download(monkeypatch):
     """No test reaches for the network: what a download does is tested with a stand-in."""
-    monkeypatch.setattr(data, "_download", lambda: None)
+    monkeypatch.setattr(lists, "_download", lambda: None)
 
 
 @pytest.fixture(scope="session")
 def names():
     """The lecture's list, or a skip with the reason."""
-    found = data.find_names()
+    found = lists.find_names()
     if found is None:
         reason = "names.txt is not there: put it into data/"
         pytest.fail(reason) if os.environ.get("MM_JAX_REQUIRE_NAMES") == "1" else pytest.skip(reason)
@@ -53,7 +53,7 @@ def split(names):
 @pytest.fixture(scope="session")
 def table():
     """The lecture's count table, from the file of figures: int64 [27, 27]."""
-    path = data.bundled_names().parent / "names_bigrams.csv"
+    path = lists.bundled_names().parent / "names_bigrams.csv"
     return np.loadtxt(path, delimiter=",", skiprows=1, usecols=range(1, 28), dtype=np.int64)
 
 

@@ -43,8 +43,8 @@ def test_train_mlp_is_reproducible():
         (["--steps", "0"], "error: steps is 0"),
         (["--batch-size", "-1"], "batch_size is -1: give 1 or more"),
         (["--data", "nowhere.txt"], "error: nowhere.txt does not exist"),
-        (["--lr", "-1"], "error: the learning rate is -1.0"),
-        (["--block-size", "0"], "error: sizes must be 1 or more"),
+        (["--lr", "-1"], "error: learning_rate is -1.0"),
+        (["--block-size", "0"], "error: block_size is 0"),
         (["--num-samples", "-3"], "error: --num-samples is -3"),
     ],
 )

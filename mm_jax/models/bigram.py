@@ -11,8 +11,15 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int, Key
 
 from mm_jax.models import counts
-from mm_jax.pytree import pytree
+from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
+
+RECIPES = {
+    "tuned": {"steps": 1000, "batch_size": None, "optimizer": "adam", "learning_rate": 0.3, "decay": "cosine"},
+    "lecture": {"steps": 100, "batch_size": None, "optimizer": "sgd", "learning_rate": 50.0, "l2": 0.01},
+}
+RUNGS = {"neural bigram, 100 steps": {"recipe": "lecture"}}
+PICTURES = ("weight_table",)
 
 
 @pytree
@@ -24,7 +31,14 @@ class Bigram:
 
 
 def init(key: Key[Array, ""], vocab: Vocab) -> Bigram:
-    """W drawn from N(0, 1), as the lecture does: float32 [vocab_size, vocab_size]."""
+    """W drawn from N(0, 1), as the lecture does: float32 [vocab_size, vocab_size].
+
+    Raises ValueError for an alphabet whose square is too large a table.
+
+    >>> init(jax.random.key(0), Vocab(".ab")).W.shape
+    (3, 3)
+    """
+    counts.check_alphabet(vocab)
     return Bigram(W=jax.random.normal(key, (len(vocab), len(vocab)), jnp.float32), vocab=vocab)
 
 
@@ -35,8 +49,8 @@ def from_counts(params: counts.Counts) -> Bigram:
     >>> jnp.exp(from_counts(table).W).round().astype(int).tolist()
     [[1, 2, 2], [1, 1, 2], [3, 1, 1]]
     """
-    every = jnp.arange(len(params.vocab))[:, None]
-    return Bigram(W=jax.vmap(counts.logits, (None, 0))(params, every), vocab=params.vocab)
+    contexts = jnp.arange(len(params.vocab))[:, None]
+    return Bigram(W=jax.vmap(counts.logits, (None, 0))(params, contexts), vocab=params.vocab)
 
 
 def block_size(params: Bigram) -> int:

@@ -12,9 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, Int, Int32
 
-from mm_jax.data import tokens
-from mm_jax.pytree import pytree
+from mm_jax.corpus import tokens
+from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
+
+PICTURES = ("count_table",)
+RUNGS = {"counts, add 0": {"smoothing": 0.0}, "counts, add 1": {"smoothing": 1.0}}
+DEFAULTS = {"smoothing": 1.0}  # of the command: without it a bigram that is new has no chance
+MAX_CHARACTERS = 8192  # a table of 64 million cells: 256 MB
 
 
 @pytree
@@ -30,12 +35,15 @@ def fit(words: Sequence[str], vocab: Vocab, smoothing: float = 0.0) -> Counts:
     """Counts every bigram of `words`, start and end included.
 
     Args:
-      words: the list; ValueError as `data.tokens` says.
+      words: the list.
       vocab: its characters.
-      smoothing: fake counts added to every cell (the lecture adds 1); ValueError if negative or not finite.
+      smoothing: fake counts added to every cell (the lecture adds 1).
 
     Returns:
       Counts with N int32 [vocab_size, vocab_size].
+
+    Raises ValueError as `corpus.tokens` says, for a smoothing that is negative or not finite, and for an alphabet whose
+    square is too large a table.
 
     >>> counts = fit(["ab", "b"], Vocab(".ab"))
     >>> counts.N.tolist()
@@ -43,10 +51,21 @@ def fit(words: Sequence[str], vocab: Vocab, smoothing: float = 0.0) -> Counts:
 
     Source: makemore part 1.
     """
-    return from_table(_table(tokens(words, vocab), len(vocab)), vocab, smoothing)
+    check_alphabet(vocab)
+    return from_table(_count_pairs(tokens(words, vocab), len(vocab)), vocab, smoothing)
 
 
-def _table(stream: np.ndarray, vocab_size: int) -> np.ndarray:
+def check_alphabet(vocab: Vocab) -> None:
+    """ValueError for an alphabet too large for a table of all pairs."""
+    if len(vocab) > MAX_CHARACTERS:
+        raise ValueError(
+            f"the alphabet has {len(vocab) - 1:,} characters: a table of all pairs takes {MAX_CHARACTERS - 1:,}; "
+            "an n-gram model of order 2 holds only the pairs that occur"
+        )
+
+
+def _count_pairs(stream: np.ndarray, vocab_size: int) -> np.ndarray:
+    """How often each token follows each: int64 [vocab_size, vocab_size]."""
     cells = vocab_size**2
     dtype = np.min_scalar_type(cells)  # the fewest bytes to move
     total = np.zeros(cells, np.int64)
@@ -77,15 +96,20 @@ def most_common(params: Counts, k: int) -> list[tuple[str, int]]:
 
 
 def least_common(params: Counts, k: int) -> list[tuple[str, int]]:
-    """The k bigrams with the lowest counts above 0, lowest first; equal ones in the order of the table."""
+    """The k bigrams with the lowest counts above 0, lowest first; equal ones in the order of the table.
+
+    >>> least_common(fit(["ab", "b"], Vocab(".ab")), 2)
+    [('.a', 1), ('.b', 1)]
+    """
     return _ordered(params, 1)[:k]
 
 
 def _ordered(params: Counts, sign: int) -> list[tuple[str, int]]:
+    """All bigrams that occur, by sign * count."""
     N, chars = np.asarray(params.N), params.vocab.chars
-    found = np.argwhere(N)
-    order = np.argsort(sign * N[tuple(found.T)], kind="stable")
-    return [(chars[i] + chars[j], int(N[i, j])) for i, j in found[order]]
+    occurring = np.argwhere(N)
+    order = np.argsort(sign * N[tuple(occurring.T)], kind="stable")
+    return [(chars[i] + chars[j], int(N[i, j])) for i, j in occurring[order]]
 
 
 def block_size(params: Counts) -> int:
@@ -100,3 +124,9 @@ def logits(params: Counts, context: Int[Array, "1"]) -> Float32[Array, " vocab_s
     """
     row = params.N[context[0]].astype(jnp.float32) + params.smoothing
     return jnp.where(row.sum() > 0, jnp.log(row), jnp.zeros_like(row))
+
+
+def validate(params: Counts) -> None:
+    """ValueError for counts or a smoothing below 0."""
+    if np.asarray(params.N).min() < 0 or not 0 <= float(params.smoothing) < float("inf"):
+        raise ValueError("counts or fake counts are below 0")

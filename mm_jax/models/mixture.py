@@ -1,9 +1,9 @@
-"""Several models as one: p(w | context) = sum_k weight_k p_k(w | context).
+"""Several models as one: p(w | word so far) = sum_k weight_k p_k(w | word so far).
 
-The weights are fitted on words that no member was trained on, by gradient descent on their logits.
+Where all members are windowed, so is the mixture: its window is the longest of theirs. Otherwise its state is the tuple
+of its members' states. `mm_jax.mixture.fit` finds the weights.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -11,8 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, Int
 
-from mm_jax.pytree import pytree
+from mm_jax.models import contract
+from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
+
+PACKED = False  # a member may not pack
 
 
 @pytree
@@ -29,60 +32,52 @@ class Mixture:
         return jax.nn.softmax(self.scores)
 
 
-def fit(members: Sequence[Any], words: Sequence[str], *, steps: int = 500, learning_rate: float = 0.1) -> Mixture:
-    """Fits the weights of a mixture by Adam, from equal ones, on the nll of every token of `words`.
-
-    Args:
-      members: models of any kind with one vocabulary.
-      words: a list that no member was trained on, such as dev (or half of it).
-      steps: gradient steps.
-      learning_rate: of Adam, falling to 0.
-
-    Returns:
-      A Mixture, itself a model.
-
-    Raises ValueError for fewer than two members, for different vocabularies, and for words as `data.tokens` says.
-    """
-    import optax  # not needed to use a mixture, and slow to import
-
-    from mm_jax.evaluation import TokenNLL  # which reads models, and so comes after them
-    from mm_jax.models import block_size
-
-    members = tuple(members)
-    if len(members) < 2 or len({member.vocab for member in members}) > 1:
-        raise ValueError("a mixture needs two or more models, all of one vocabulary")
-    vocab = members[0].vocab
-    logp = jnp.asarray(np.stack([-TokenNLL(words, vocab, block_size(member))(member) for member in members]))
-    optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, steps))
-
-    def nll(scores):
-        return -jax.nn.logsumexp(jax.nn.log_softmax(scores)[:, None] + logp, axis=0).mean()
-
-    @jax.jit
-    def descend(scores):
-        def body(_, carry):
-            scores, state = carry
-            updates, state = optimizer.update(jax.grad(nll)(scores), state)
-            return optax.apply_updates(scores, updates), state
-
-        return jax.lax.fori_loop(0, steps, body, (scores, optimizer.init(scores)))[0]
-
-    return Mixture(members=members, scores=descend(jnp.zeros(len(members), jnp.float32)), vocab=vocab)
+def block_size(params: Mixture) -> int | None:
+    """The longest window of a member; None where a member sees the whole word."""
+    sizes = [contract.block_size(member) for member in params.members]
+    return None if None in sizes else max(size for size in sizes if size is not None)
 
 
-def block_size(params: Mixture) -> int:
-    """How many tokens a context has: the most that a member wants."""
-    from mm_jax import models
+def max_length(params: Mixture) -> int | None:
+    """The longest word that all members can read."""
+    limits = [limit for member in params.members if (limit := contract.max_length(member)) is not None]
+    return min(limits, default=None)
 
-    return max(models.block_size(member) for member in params.members)
+
+def start(params: Mixture) -> tuple[Any, ...]:
+    """The states of all members before a word."""
+    return tuple(contract.start(member) for member in params.members)
 
 
-def logits(params: Mixture, context: Int[Array, " block_size"]) -> Float32[Array, " vocab_size"]:
-    """log p(next | context), each member given as much of the context as it wants."""
-    from mm_jax import models
+def advance(params: Mixture, state: tuple[Any, ...], token: Int[Array, ""]) -> tuple[Any, ...]:
+    """Each member reads the token."""
+    pairs = zip(params.members, state, strict=True)
+    return tuple(contract.advance_inside(member, each, token) for member, each in pairs)
 
-    rows = [
-        jax.nn.log_softmax(models.logits(member, context[len(context) - models.block_size(member) :]))
-        for member in params.members
-    ]
-    return jax.nn.logsumexp(jax.nn.log_softmax(params.scores)[:, None] + jnp.stack(rows), axis=0)
+
+def logits(params: Mixture, state: Any) -> Float32[Array, " vocab_size"]:
+    """log p(next): of one window, each member given as much of it as it sees; or of the tuple of states."""
+    if block_size(params) is not None:
+        state = [state[len(state) - (contract.block_size(member) or 0) :] for member in params.members]
+    return _mixed(params, [contract.logits(member, each) for member, each in zip(params.members, state, strict=True)])
+
+
+def unroll(params: Mixture, tokens: Int[Array, " length"]) -> Float32[Array, "length+1 vocab_size"]:
+    """log p(next) at every position: each member reads the word in its own way."""
+    return _mixed(params, [contract.unroll(member, tokens) for member in params.members])
+
+
+def _mixed(params: Mixture, rows: list[Array]) -> Float32[Array, "*positions vocab_size"]:
+    """log sum_k weight_k softmax(rows_k), of one position or of all."""
+    logp = jnp.stack([jax.nn.log_softmax(row) for row in rows], axis=-1)
+    return jax.nn.logsumexp(logp + jnp.broadcast_to(jax.nn.log_softmax(params.scores), logp.shape), axis=-1)
+
+
+def validate(params: Mixture) -> None:
+    """ValueError for weights without members, members of another vocabulary, and scores that are not finite."""
+    if not params.members or len(params.members) != len(params.scores):
+        raise ValueError(f"{len(params.members)} members and {len(params.scores)} weights")
+    if any(contract.functions_of(member) and member.vocab != params.vocab for member in params.members):
+        raise ValueError("its members have different vocabularies")
+    if not np.isfinite(params.scores).all():
+        raise ValueError("its weights are not finite")

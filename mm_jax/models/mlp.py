@@ -14,8 +14,30 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int, Key
 
-from mm_jax.pytree import pytree
+from mm_jax.numbers import whole_number
+from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
+
+RECIPES = {
+    "tuned": {
+        "steps": 1600,
+        "batch_size": 320,
+        "draw": "contexts",
+        "optimizer": "adam",
+        "learning_rate": 0.03,
+        "decay": "cosine",
+    },
+    "lecture": {
+        "model": {"init": "lecture"},
+        "steps": 200_000,
+        "batch_size": 32,
+        "draw": "examples",
+        "learning_rate": 0.1,
+        "decay": "tenth",
+    },
+}
+RUNGS = {"MLP, lecture": {"recipe": "lecture"}, "MLP, tuned": {"recipe": "tuned"}}
+PICTURES = ("embedding",)
 
 
 @pytree
@@ -23,7 +45,7 @@ class MLP:
     """Embeddings, a tanh layer, an output layer."""
 
     C: Float32[Array, "vocab_size embedding_dim"]
-    W1: Float32[Array, "block_size*embedding_dim hidden_dim"]
+    W1: Float32[Array, "fan_in hidden_dim"]  # fan_in = block_size * embedding_dim
     b1: Float32[Array, " hidden_dim"]
     W2: Float32[Array, "hidden_dim vocab_size"]
     b2: Float32[Array, " vocab_size"]
@@ -58,8 +80,8 @@ def init(
     >>> {name: leaf.shape for name, leaf in vars(params).items() if name != "vocab"}
     {'C': (4, 2), 'W1': (6, 100), 'b1': (100,), 'W2': (100, 4), 'b2': (4,)}
     """
-    if min(block_size, embedding_dim, hidden_dim) < 1:
-        raise ValueError(f"sizes must be 1 or more, got {block_size=}, {embedding_dim=}, {hidden_dim=}")
+    for name, size in {"block_size": block_size, "embedding_dim": embedding_dim, "hidden_dim": hidden_dim}.items():
+        whole_number(name, size)
     if init not in ("scaled", "lecture"):
         raise ValueError(f"init is {init!r}: choose 'scaled' or 'lecture'")
     fan_in = block_size * embedding_dim
@@ -85,5 +107,18 @@ def logits(params: MLP, context: Int[Array, " block_size"]) -> Float32[Array, " 
     """The equation above, for one context."""
     x = params.C[context].reshape(-1)
     h = jnp.tanh(x @ params.W1 + params.b1)
-    # Transposed in memory: XLA's CPU dots are faster along W2's long side, which the backward pass is then along.
-    return jax.lax.optimization_barrier(params.W2.T) @ h + params.b2
+    return _times_columns(h, params.W2) + params.b2
+
+
+def _times_columns(h: Float32[Array, " rows"], W: Float32[Array, "rows columns"]) -> Float32[Array, " columns"]:
+    """h @ W, with W transposed in memory first: XLA's CPU products are faster along its long side, backwards too.
+
+    The barrier keeps the compiler from undoing it.
+    """
+    return jax.lax.optimization_barrier(W.T) @ h
+
+
+def validate(params: MLP) -> None:
+    """ValueError where W1 does not take whole embeddings."""
+    if params.W1.shape[0] % params.C.shape[1] or not params.W1.shape[0]:
+        raise ValueError(f"W1 has {params.W1.shape[0]} rows, no multiple of the {params.C.shape[1]} of an embedding")

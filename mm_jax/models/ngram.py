@@ -10,22 +10,23 @@ The padding before a word's start is part of a context, and is never predicted.
 """
 
 import os
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Float32, Int, Int32
 
-from mm_jax.models.mixture import fit as mixture
+from mm_jax.models import arpa
+from mm_jax.models.smoothing import SMOOTHINGS, Smoothing
 from mm_jax.models.tally import Tally, tally
-from mm_jax.pytree import pytree
+from mm_jax.numbers import whole_number
+from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
-__all__ = ["Level", "NGram", "block_size", "fit", "logits", "mixture", "order", "to_arpa"]
-
-Smoothing = Literal["modified-kneser-ney", "absolute", "witten-bell", "add-k", "none"]
+DEFAULTS = {"order": 3}  # of the command, where no words are held back to choose on
+ON_DEV = {"order": (2, 3, 4, 5, 6, 7)}
+RUNGS = {f"order {order}": {"order": order} for order in range(1, 9)}
 
 
 @pytree
@@ -69,17 +70,15 @@ def fit(
       An NGram.
 
     Raises:
-      ValueError: order below 1, an unknown smoothing, k below 0, an empty list, words as `data.tokens` says.
+      ValueError: order below 1, an unknown smoothing, k below 0, an empty list, words as `corpus.tokens` says.
 
-    >>> from mm_jax.models.ngram import logits
     >>> params = fit(["ab", "b"], Vocab(".ab"), order=2, smoothing="none")
     >>> jnp.exp(logits(params, jnp.array([2]))).tolist()
     [1.0, 0.0, 0.0]
 
     Source: Chen and Goodman (1998), An empirical study of smoothing techniques for language modeling.
     """
-    if order < 1:
-        raise ValueError(f"order is {order}: give 1 (no context) or more")
+    whole_number("order", order)
     if smoothing not in SMOOTHINGS:
         raise ValueError(f"smoothing is {smoothing!r}: choose one of {', '.join(SMOOTHINGS)}")
     if not 0 <= k < float("inf"):
@@ -104,74 +103,6 @@ def _level(tally_: Tally, values: np.ndarray, backoff: np.ndarray, vocab_size: i
         values=jnp.asarray(np.pad(values, pad).astype(np.float32)),
         backoff=jnp.asarray(backoff.astype(np.float32)),
     )
-
-
-def _per_context(tally_: Tally, values: np.ndarray) -> np.ndarray:
-    return np.bincount(tally_.context, values, minlength=len(tally_.codes))
-
-
-def kneser_ney(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> tuple[np.ndarray, np.ndarray]:
-    """Interpolated modified Kneser-Ney: discounts D1, D2, D3+ for counts of one, two and more (Chen and Goodman)."""
-    return _discounted(tally_, tally_.types, discounts(np.bincount(tally_.types, minlength=5)))
-
-
-def absolute(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> tuple[np.ndarray, np.ndarray]:
-    """Interpolated absolute discounting: one D = n1 / (n1 + 2 n2) an order, on the counts themselves (Ney et al.)."""
-    n1, n2 = np.bincount(tally_.counts, minlength=3)[1:3]
-    D = n1 / (n1 + 2 * n2) if n1 else 0.5
-    return _discounted(tally_, tally_.counts, np.array([0.0, D, D, D]))
-
-
-def discounts(counts_of_counts: np.ndarray) -> np.ndarray:
-    """[0, D1, D2, D3+] from n1, n2, n3, n4, the numbers of n-grams that occur so many times.
-
-    Y = n1 / (n1 + 2 n2);  D1 = 1 - 2 Y n2 / n1;  D2 = 2 - 3 Y n3 / n2;  D3+ = 3 - 4 Y n4 / n3
-
-    Tiny lists and alphabets lack some of these numbers, or have such as give a discount below 0 or above its count.
-    Each such discount is replaced by half its count (0.5, 1, 1.5): nothing fails, and every row still sums to one.
-    """
-    n1, n2, n3, n4 = counts_of_counts[1:5].astype(float)
-    D = np.array([0.0, 0.5, 1.0, 1.5])
-    Y = n1 / (n1 + 2 * n2) if n1 else 0.0
-    for count, (below, above) in enumerate([(n1, n2), (n2, n3), (n3, n4)], 1):
-        if below and above and Y and 0 <= (found := count - (count + 1) * Y * above / below) <= count:
-            D[count] = found
-    return D
-
-
-def _discounted(tally_: Tally, counts: np.ndarray, D: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    taken = D[np.minimum(counts, 3)]
-    total = _per_context(tally_, counts)
-    return (counts - taken) / total[tally_.context], _per_context(tally_, taken) / total
-
-
-def witten_bell(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> tuple[np.ndarray, np.ndarray]:
-    """Interpolated Witten-Bell: a context hands down T / (C + T), T being how many different characters followed it."""
-    different = _per_context(tally_, np.ones(len(tally_.counts)))
-    total = _per_context(tally_, tally_.counts) + different
-    return tally_.counts / total[tally_.context], different / total
-
-
-def add_k(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> tuple[np.ndarray, np.ndarray]:
-    """(count + k) / (total + k * vocab_size) at the highest order; the lower ones say nothing, down to uniform."""
-    if not top:
-        return np.zeros(len(tally_.counts)), np.ones(len(tally_.codes))
-    total = _per_context(tally_, tally_.counts) + k * vocab_size
-    return tally_.counts / total[tally_.context], k * vocab_size / total
-
-
-def unsmoothed(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> tuple[np.ndarray, np.ndarray]:
-    """Relative frequencies of the highest order; a context that never was is uniform, as in `Counts`."""
-    return add_k(tally_, vocab_size, top=top, k=0.0)
-
-
-SMOOTHINGS: dict[str, Callable[..., tuple[np.ndarray, np.ndarray]]] = {
-    "modified-kneser-ney": kneser_ney,
-    "absolute": absolute,
-    "witten-bell": witten_bell,
-    "add-k": add_k,
-    "none": unsmoothed,
-}
 
 
 def order(params: NGram) -> int:
@@ -203,23 +134,40 @@ def logits(params: NGram, context: Int[Array, " block_size"]) -> Float32[Array, 
     return jnp.log(p)
 
 
-def contexts_of(params: NGram) -> list[np.ndarray]:
-    """The contexts of each order, oldest character first: int64 [contexts, m - 1], in the order of its codes."""
-    found = [np.zeros((1, 0), np.int64)]
-    for level in params.levels[1:]:
-        codes = np.asarray(level.codes, np.int64)
-        rank, older = np.divmod(codes, len(params.vocab))
-        found.append(np.concatenate([older[:, None], found[-1][rank]], axis=1))
-    return found
-
-
 def num_entries(params: NGram) -> int:
     """How many (context, next) pairs all orders hold."""
     return sum(int(level.first[-1]) for level in params.levels)
 
 
-def to_arpa(params: Any, path: str | os.PathLike) -> None:
-    """Writes the model as the ARPA text that kenlm and SRILM read; `mm_jax.arpa` says how. ValueError for others."""
-    from mm_jax.arpa import write  # which reads this module
+def to_arpa(params: NGram, path: str | os.PathLike) -> None:
+    """Writes the model as the ARPA text that kenlm and SRILM read; ValueError for a model of another kind.
 
-    write(params, path)
+    `mm_jax.models.arpa` says how.
+    """
+    if not isinstance(params, NGram):
+        raise ValueError(f"{type(params).__name__} has no n-grams: ARPA text can hold an NGram only")
+    arpa.write(params, path)
+
+
+def validate(params: NGram) -> None:
+    """ValueError for tables that are out of order or out of range, and for values that are no probabilities."""
+    if not params.levels:
+        raise ValueError("it has no levels")
+    above = 1  # contexts of the order below
+    for m, level in enumerate(params.levels):
+        codes, first, pairs = np.asarray(level.codes), np.asarray(level.first), len(level.tokens) - len(params.vocab)
+        tokens, numbers = np.asarray(level.tokens), (np.asarray(level.values), np.asarray(level.backoff))
+        ordered = len(codes) and (np.diff(codes) > 0).all() and codes[0] >= 0 and codes[-1] < above * len(params.vocab)
+        whole = (
+            first[0] == 0
+            and first[-1] == pairs
+            and (np.diff(first) >= 0).all()
+            and (np.diff(first) <= len(params.vocab)).all()
+        )
+        if not (ordered and whole and (m or len(codes) == 1)):
+            raise ValueError(f"the table of order {m + 1} is out of order")
+        if tokens.min() < 0 or tokens.max() >= len(params.vocab):
+            raise ValueError(f"order {m + 1} has tokens beyond the vocabulary")
+        if not all((each >= 0).all() and (each <= 1 + 1e-5).all() for each in numbers):
+            raise ValueError(f"order {m + 1} has probabilities outside [0, 1]")
+        above = len(codes)

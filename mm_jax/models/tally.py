@@ -1,11 +1,12 @@
 """Counting the n-grams of every order at once."""
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from mm_jax import data
+from mm_jax import corpus
 from mm_jax.vocab import Vocab
 
 
@@ -25,37 +26,23 @@ class Tally(NamedTuple):
 
 def tally(words: Sequence[str], vocab: Vocab, order: int) -> list[Tally]:
     """Counts every order at once; time and memory are linear in the corpus, and no Python runs per n-gram."""
-    stream = data.padded(data.tokens(words, vocab), order - 1).astype(np.int64)
-    n, base = len(stream) - (order - 1), len(vocab)
-    target = stream[order - 1 :]
-    inside = np.ones(n, bool)  # whether the context so far holds no '.': what is older then reads as '.'
-    context = np.zeros(n, np.int64)
-    codes, found = np.zeros(1, np.int64), []
-    for m in range(1, order + 1):
-        if m > 1:
-            older = stream[order - m : order - m + n] * inside
-            inside &= older != 0
-            codes, context = _ranked(context * base + older, len(codes) * base)
-        pairs, which = _ranked(context * base + target, len(codes) * base)
+    stream = corpus.tokens(words, vocab)
+    base, targets = len(vocab), stream[1:]
+    no_context = (np.zeros(1, np.int64), np.zeros(len(targets), np.int32))
+    tallies: list[Tally] = []
+    before = np.zeros(0, np.int32)  # the pair of each position, in the order below
+    for m, (codes, ids) in enumerate(itertools.chain([no_context], corpus.suffixes(stream, base, order - 1)), 1):
         if codes[-1] > np.iinfo(np.int32).max:
             raise ValueError(f"order {m} has too many contexts of {base} characters: give a lower order")
-        found.append((codes, pairs, which))
-    tallies = []
-    for (codes, pairs, which), above in zip(found, [*found[1:], None], strict=True):
+        pairs, which = corpus.ranked(corpus.paired(ids, targets, base, len(codes)), len(codes) * base)
+        if tallies:  # each pair of this order is one kind of occurrence of a pair below
+            one_of_each = np.empty(len(pairs), np.int32)
+            one_of_each[which] = np.arange(len(which), dtype=np.int32)
+            below = tallies[-1]
+            types = np.bincount(before[one_of_each], minlength=len(below.counts))
+            tallies[-1] = below._replace(types=types)
         counts = np.bincount(which, minlength=len(pairs))
-        types = counts
-        if above is not None:
-            one_of_each = np.empty(len(above[1]), np.int64)
-            one_of_each[above[2]] = np.arange(n)
-            types = np.bincount(which[one_of_each], minlength=len(pairs))
-        tallies.append(Tally(codes, pairs // base, pairs % base, counts, types))
+        context, token = np.divmod(pairs, base)
+        tallies.append(Tally(codes, context, token, counts, counts))
+        before = which
     return tallies
-
-
-def _ranked(codes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct codes, ascending, and the rank of each code among them; `size` is above every code."""
-    if size > 8 * len(codes) + 1_000_000:
-        return np.unique(codes, return_inverse=True)
-    there = np.zeros(size, bool)  # no sorting where the codes are dense
-    there[codes] = True
-    return np.flatnonzero(there), (np.cumsum(there, dtype=np.int32) - 1)[codes].astype(np.int64)

@@ -7,13 +7,12 @@ tables.py: tables of pairs, one-hot rows, a matrix product. curves.py: losses an
 words.py: words and what a model makes of them. ladder.py: models side by side.
 """
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mm_jax.models.bigram import Bigram
-from mm_jax.models.counts import Counts
-from mm_jax.models.mlp import MLP
+from mm_jax.models.contract import functions_of
 from mm_jax.plotting.axes import Axes as Axes
 from mm_jax.plotting.curves import curves as curves
 from mm_jax.plotting.curves import function as function
@@ -33,15 +32,15 @@ from mm_jax.plotting.words import word as word
 
 
 def pictures_of(params: Any, history: Sequence[tuple[int, float, float]]) -> dict[str, Callable[[Axes], Axes]]:
-    """What there is to draw of a model and its history, by name: functions of an Axes."""
-    found: dict[str, Callable[[Axes], Axes]] = {}
-    if isinstance(params, Counts):
-        found["counts"] = lambda ax: count_table(params, ax)
-    if isinstance(params, Bigram):
-        found["weights"] = lambda ax: weight_table(params, ax)
-    if isinstance(params, MLP):
-        found["embedding"] = lambda ax: embedding(params, ax)
+    """What there is to draw of a model and its history, by name: functions of an Axes.
+
+    A model's file says what: `PICTURES` holds names of functions of this package, or functions of (params, ax).
+    """
+    pictures: dict[str, Callable[[Axes], Axes]] = {}
+    for each in getattr(functions_of(params), "PICTURES", ()):
+        draw = globals()[each] if isinstance(each, str) else each
+        pictures[draw.__name__] = functools.partial(draw, params)
     if history:
         dev = [(step, nll) for step, _, nll in history if math.isfinite(nll)]
-        found["losses"] = lambda ax: curves([row[:2] for row in history], ax, dev=dev)
-    return found
+        pictures["losses"] = lambda ax: curves([row[:2] for row in history], ax, dev=dev)
+    return pictures

@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from mm_jax.plotting.axes import Axes, separate_thousands
-from mm_jax.rates import RangeTest
+from mm_jax.training.rates import RangeTest
+
+_LEVELS = (1, 1.5, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 30, 50, 100)  # ticks of a logarithmic axis of losses
 
 
 def losses(
@@ -73,13 +75,13 @@ def range_test(
     finite = result.losses[np.isfinite(result.losses)]
     low, high = float(finite.min()), float(finite.max())
     ax.set_ylim(low / 1.05, high * 1.05)
-    levels = np.geomspace(low, high, 6)
-    ax.set_yticks(levels, [f"{level:.2g}" for level in levels])
+    levels = [level for level in _LEVELS if low <= level <= high]
+    ax.set_yticks(levels, [f"{level:g}" for level in levels])
     ax.minorticks_off()
     ax.set_xlabel("learning rate")
     ax.set_ylabel("loss, nats per character")
     ax.grid(alpha=0.3)
-    ax.legend(loc="upper left", fontsize=8)
+    ax.legend(loc="lower left", fontsize=8)  # below the curve, which comes from the upper left
     return ax
 
 

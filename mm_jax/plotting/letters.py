@@ -7,7 +7,7 @@ from mm_jax.plotting.axes import Axes
 
 VOWELS = "aeiouy"
 _KINDS = {"the end .": "black", "vowels": "tab:orange", "others": "tab:blue"}
-_RADIUS = 0.024  # of a letter's disc, as a share of the side of the square
+_RADIUS = 0.027  # of a letter's disc, as a share of the side of the square
 
 
 def embedding(params: MLP, ax: Axes) -> Axes:

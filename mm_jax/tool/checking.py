@@ -5,7 +5,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mm_jax import data
+from mm_jax import words as lists
+from mm_jax.vocab import SEPARATOR
 
 _CONTROL = ("Cc", "Cf", "Cs", "Co", "Cn")
 
@@ -49,7 +50,7 @@ class Report:
 def check(path: str | Path) -> Report:
     """Reads a list line by line, however odd; ValueError only for a path that cannot be read or holds no words."""
     path = Path(path)
-    raw = data.read_bytes(path)
+    raw = lists.read_bytes(path)
     odd: list[OddLine] = []
     clean: list[str] = []
     refused = 0
@@ -92,9 +93,9 @@ def _one_line(line: bytes) -> tuple[str, list[tuple[str, str]]]:
     if (normal := unicodedata.normalize("NFC", text)) != text:
         problems.append(("characters in pieces (not NFC)", "put together"))
         text = normal
-    if data.SEPARATOR in text:
+    if SEPARATOR in text:
         problems.append(("'.' inside the word, which ends a word here", "refused; --fix takes it out"))
-        text = text.replace(data.SEPARATOR, "")
+        text = text.replace(SEPARATOR, "")
     if control := sorted({char for char in text if unicodedata.category(char) in _CONTROL}):
         named = ", ".join(f"U+{ord(char):04X}" for char in control)
         problems.append((f"control or format characters: {named}", "kept; --fix takes them out"))
@@ -106,9 +107,9 @@ def _one_line(line: bytes) -> tuple[str, list[tuple[str, str]]]:
 def _report(path: Path, words: list[str], odd: list[OddLine], refused: int) -> Report:
     tally = Counter(words)
     try:
-        split = data.split_words(words)
+        split = lists.split_words(words)
     except ValueError:
-        split = data.Split(words, [], [])
+        split = lists.Split(words, [], [])
     seen = set(split.train)
     lengths = [len(word) for word in words]
     folded = {word.casefold() for word in tally}

@@ -13,18 +13,19 @@ import jax
 import numpy as np
 from rich.console import Console
 
-from mm_jax import checkpoint, data, runs, sampling
-from mm_jax.cli import fail, give, say
+from mm_jax import checkpoint, sampling, words
 from mm_jax.evaluation import Evaluation, word_nlls
 from mm_jax.evaluation import evaluate as evaluate_words
-from mm_jax.models import block_size, num_params
+from mm_jax.files import write_whole
+from mm_jax.models.contract import Params, block_size, max_length, num_params
+from mm_jax.tool import runs, terminal, trainer
+from mm_jax.tool.output import fail, give, say
 from mm_jax.vocab import Vocab
 
 
 class Wanted(NamedTuple):
-    """The conditions of `mm-jax sample`."""
+    """The conditions of `mm-jax sample` that a word must meet after it was drawn."""
 
-    prefix: str
     suffix: str
     contains: str
     min_length: int
@@ -33,23 +34,31 @@ class Wanted(NamedTuple):
     distinct: bool
 
 
-def train(path: Path, folder: Path, plan: runs.Plan, given: dict[str, Any], *, resume: bool, as_json: bool) -> None:
-    """Learns a list into a run folder; prints the losses and ten samples."""
-    from mm_jax import trainer
-
-    words = data.load_words(path)
-    if plan.dedup:
-        words = list(dict.fromkeys(words))
-    vocab = Vocab.from_words(words)
-    split = runs.split_for(words)
+def train(
+    path: Path,
+    folder: Path,
+    model: str,
+    recipe: str | None,
+    given: dict[str, Any],
+    *,
+    resume: bool,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Learns a list into a run folder; prints the losses and ten samples. `settings` are the seed, and dedup."""
+    listed = words.load_words(path)
+    if settings["dedup"]:
+        listed = list(dict.fromkeys(listed))
+    vocab = Vocab.from_words(listed)
+    split = runs.split_for(listed)
     with runs.locked(folder):
-        plan = trainer.plan_for(words, vocab, plan, given)
-        say(f"{len(words):,} words with {len(vocab) - 1} different characters from {path}")
+        plan = trainer.plan_for(listed, vocab, model, recipe, given, **settings)
+        say(f"{len(listed):,} words with {len(vocab) - 1} different characters from {path}")
         if not split.dev:
             say("too few words for dev and test: all are learned, and nothing tells when to stop")
         say(_described(plan))
         runs.write_setup(folder, plan, split, resume)
-        if plan.model in runs.COUNTED:
+        if plan.recipe is None:
             params = trainer.fit_by_counting(plan, split, vocab)
             checkpoint.save(params, folder / "model.safetensors")
         else:
@@ -57,96 +66,89 @@ def train(path: Path, folder: Path, plan: runs.Plan, given: dict[str, Any], *, r
     rows = _losses(params, split)
     names = sampling.sample(params, jax.random.key(plan.seed + 1), 10)
     if as_json:
-        found = {name: asdict(row) for name, row in rows.items()}
-        give({"run": str(folder), "plan": asdict(plan), "losses": found, "samples": names}, True, "")
+        losses = {name: asdict(row) for name, row in rows.items()}
+        give({"run": str(folder), "plan": plan.as_json(), "losses": losses, "samples": names}, True, "")
     else:
         _print_losses(rows)
         print("\n".join(names))
 
 
-def _train_by_steps(folder: Path, plan: runs.Plan, split: data.Split, vocab: Vocab, resume: bool):
-    from mm_jax import report
-    from mm_jax.trainer import Trainer
-
-    trainer = Trainer(folder, plan, split, vocab, resume)
-    if trainer.finished:
-        say(f"finished already, after {int(trainer.state.step):,} steps")
-        return trainer.best
-    if int(trainer.state.step):
-        say(f"going on from step {int(trainer.state.step):,}")
+def _train_by_steps(folder: Path, plan: runs.Plan, split: words.Split, vocab: Vocab, resume: bool) -> Params:
+    job = trainer.Trainer(folder, plan, split, vocab, resume)
+    if job.finished:
+        say(f"finished already, after {int(job.state.step):,} steps")
+        return job.best
+    if int(job.state.step):
+        say(f"going on from step {int(job.state.step):,}")
+        if (before := runs.read_config(folder)["cores"]) != runs.cores():
+            say(f"begun on {before} core(s), going on with {runs.cores()}: the last digits may differ")
     console = Console(stderr=True, highlight=False)
-    params = trainer.run(lambda run: report.watch(run, plan.steps, console))
-    if trainer.waited:
-        best = trainer.history[-1 - trainer.waited][0] if trainer.waited < len(trainer.history) else 0
-        say(f"dev was best at step {best:,} ({trainer.best_dev:.4f}), which is what is kept")
+    params = job.run(lambda run: terminal.watch(run, job.recipe.steps, console))
+    if job.waited:
+        best = job.history[-1 - job.waited][0] if job.waited < len(job.history) else 0
+        say(f"dev was best at step {best:,} ({job.best_dev:.4f}), which is what is kept")
     return params
 
 
 def _print_losses(rows: dict[str, Evaluation]) -> None:
-    from mm_jax.report import losses_table
-
-    Console(highlight=False).print(losses_table(rows))
+    Console(highlight=False).print(terminal.losses_table(rows))
 
 
 def _described(plan: runs.Plan) -> str:
-    options = {
-        "mlp": ("recipe", "steps", "batch_size", "learning_rate", "block_size", "embedding_dim", "hidden_dim"),
-        "bigram": ("steps", "learning_rate"),
-        "counts": ("smoothing",),
-        "ngram": ("order",),
-    }[plan.model]
-    return f"{plan.model}: " + ", ".join(f"{name} {getattr(plan, name)}" for name in (*options, "seed"))
+    """One line: the model and its options, those of a recipe only where they are not the usual ones."""
+    given = plan.as_json()
+    usual = {"draw", "optimizer", "decay", "steps", "batch_size", "learning_rate"}
+    shown = {name: value for name, value in given.items() if name in usual or name in plan.options or value}
+    shown = {name: value for name, value in shown.items() if name not in ("model", "dedup", "seed")}
+    return f"{plan.model}: " + ", ".join(f"{name} {value}" for name, value in {**shown, "seed": plan.seed}.items())
 
 
-def _losses(params, split: data.Split) -> dict[str, Evaluation]:
+def _losses(params: Params, split: words.Split) -> dict[str, Evaluation]:
     return {name: evaluate_words(params, part, seen=split.train) for name, part in split._asdict().items() if part}
 
 
-def sample(
-    folder: Path, n: int, wanted: Wanted, temperature: float, top_k: int | None, budget: int, seed: int, as_json: bool
-) -> None:
+def sample(folder: Path, n: int, wanted: Wanted, drawn: dict[str, Any], budget: int, seed: int, as_json: bool) -> None:
     """Draws until n words meet every condition, or the budget is spent: then what was found, and status 1."""
     run = runs.open_run(folder)
     known = frozenset(run.words)
-    taken: set[str] = set()
+    met: set[str] = set()
     suffix, contains = (unicodedata.normalize("NFC", text) for text in (wanted.suffix, wanted.contains))
     for text in (suffix, contains):
         run.params.vocab.encode(text)  # a character the model does not know is never drawn
-
     longest = math.inf if wanted.max_length is None else wanted.max_length
 
     def accept(word: str) -> bool:
         fits = wanted.min_length <= len(word) <= longest and word.endswith(suffix) and contains in word
-        fits = fits and not (wanted.new and word in known) and not (wanted.distinct and word in taken)
-        taken.add(word)
+        fits = fits and not (wanted.new and word in known) and not (wanted.distinct and word in met)
+        met.add(word)
         return fits
 
-    found = sampling.search(
-        run.params,
-        jax.random.key(seed),
-        n,
-        accept,
-        budget=budget,
-        prefix=wanted.prefix,
-        temperature=temperature,
-        top_k=top_k,
-        # One character more than is wanted, so that a word that was cut is told from one that ended.
-        max_length=None if wanted.max_length is None else wanted.max_length + 1,
-    )
+    # One character more than is wanted, so that a word that was cut is told from one that ended.
+    limit = _drawn_length(run.params, wanted.max_length)
+    options = sampling.Options(**drawn, max_length=limit)
+    found = sampling.search(run.params, jax.random.key(seed), n, accept, options, budget=budget)
     give({"words": found.words, "tried": found.tried}, as_json, "\n".join(found.words))
     say(f"{len(found.words)} of {n} words, {found.tried:,} drawn")
     if len(found.words) < n:
         fail("the conditions were met too seldom: loosen them, or raise --budget")
 
 
-def score(folder: Path, words: list[str], as_json: bool) -> None:
+def _drawn_length(params: Params, longest: int | None) -> int | None:
+    """The length to draw for words of at most `longest` characters: one more, as far as the model can read."""
+    if longest is None:
+        return None
+    limit = max_length(params)
+    return longest + 1 if limit is None else min(longest + 1, limit)
+
+
+def score(folder: Path, given: list[str], as_json: bool) -> None:
     """Scores words character by character, and says where each would stand in the training list."""
     from mm_jax.scoring import score as score_word
 
     run = runs.open_run(folder)
     means = np.sort(_word_means(run, run.split.train))
     results, texts = [], []
-    for word in words:
+    for word in given:
         scored = score_word(run.params, word)
         rank = int(np.searchsorted(means, scored.mean)) + 1
         results.append(asdict(scored) | {"mean": scored.mean, "rank": rank, "of": len(means)})
@@ -156,19 +158,20 @@ def score(folder: Path, words: list[str], as_json: bool) -> None:
     give(results, as_json, "\n\n".join(texts))
 
 
-def _word_means(run: runs.Run, words: list[str]) -> np.ndarray:
-    sums, lengths = word_nlls(run.params, words)
+def _word_means(run: runs.Run, listed: list[str]) -> np.ndarray:
+    """Nats per character of each word: float64 [words]."""
+    sums, lengths = word_nlls(run.params, listed)
     return sums / lengths
 
 
 def oddest(folder: Path, path: Path, n: int, as_json: bool) -> None:
     """The words of a list that the model finds least likely, per character."""
     run = runs.open_run(folder)
-    words = data.load_words(path)
-    means = _word_means(run, words)
+    listed = words.load_words(path)
+    means = _word_means(run, listed)
     order = np.argsort(-means, kind="stable")[:n]
-    found = [{"word": words[i], "mean": float(means[i])} for i in order]
-    give(found, as_json, "\n".join(f"{each['mean']:8.4f}  {each['word']}" for each in found))
+    rows = [{"word": listed[i], "mean": float(means[i])} for i in order]
+    give(rows, as_json, "\n".join(f"{each['mean']:8.4f}  {each['word']}" for each in rows))
 
 
 def evaluate(folder: Path, path: Path | None, as_json: bool) -> None:
@@ -176,7 +179,7 @@ def evaluate(folder: Path, path: Path | None, as_json: bool) -> None:
     run = runs.open_run(folder)
     rows = _losses(run.params, run.split)
     if path is not None:
-        rows = {path.name: evaluate_words(run.params, data.load_words(path), seen=run.split.train)}
+        rows = {path.name: evaluate_words(run.params, words.load_words(path), seen=run.split.train)}
     if as_json:
         give({name: asdict(row) for name, row in rows.items()}, True, "")
     else:
@@ -195,28 +198,27 @@ def plot(folder: Path) -> None:
     run = runs.open_run(folder)
     pictures = plotting.pictures_of(run.params, runs.read_history(folder))
     if not pictures:
-        fail(f"a model of kind {run.plan.model} has nothing to draw")
+        fail(f"a model of kind {run.plan['model']} has nothing to draw")
     for name, draw in pictures.items():
-        size = max(5.0, 0.45 * len(run.params.vocab)) if name in ("counts", "weights") else 5.0
+        size = max(5.0, 0.45 * len(run.params.vocab)) if name.endswith("_table") else 5.0
         figure, ax = plt.subplots(figsize=(max(8.0, size), size), layout="constrained")
         draw(ax)
         picture = io.BytesIO()
         figure.savefig(picture, format="png", dpi=100)
         plt.close(figure)
-        checkpoint.write_whole(folder / f"{name}.png", picture.getvalue())
+        write_whole(folder / f"{name}.png", picture.getvalue())
         print(folder / f"{name}.png")
 
 
 def compare(path: Path, steps: int, as_json: bool) -> None:
     """The ladder on any list."""
     from mm_jax import ladder
-    from mm_jax.recipes import RECIPES
 
-    words = data.load_words(path)
-    split = data.split_words(words)
+    listed = words.load_words(path)
+    split = words.split_words(listed)
     begin = time.perf_counter()
     rungs = []
-    for rung in ladder.climb(split, Vocab.from_words(words), {"tuned": RECIPES["tuned"].but(steps=steps)}):
+    for rung in ladder.climb(split, Vocab.from_words(listed), most_steps=steps, recipes=("tuned", "default")):
         rungs.append(rung)
         say(f"{time.perf_counter() - begin:5.1f} s  {rung.name}")
     table, rows = ladder.table_of(rungs, split)
@@ -245,11 +247,11 @@ def info(folder: Path, as_json: bool) -> None:
     facts = {
         "model": type(run.params).__name__,
         "parameters": num_params(run.params),
-        "context": block_size(run.params),
+        "context": "the whole word" if (size := block_size(run.params)) is None else size,
         "vocabulary": run.params.vocab.chars,
         "words": {name: len(part) for name, part in run.split._asdict().items()},
         "steps": history[-1][0] if history else 0,
-        "options": asdict(run.plan),
+        "options": dict(run.plan),
     }
     lines = io.StringIO()
     rows = csv.writer(lines, delimiter="\t", lineterminator="\n")

@@ -1,17 +1,16 @@
 """Which learning rate? The lecture's range test, and the same question asked with one short run a rate."""
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Key
 
-from mm_jax import batches, population, training
-from mm_jax.models import Params, block_size
+from mm_jax.models.contract import Params
+from mm_jax.training import loop, population
+from mm_jax.training.recipes import Recipe
 
 
 class RangeTest(NamedTuple):
@@ -34,9 +33,7 @@ def lr_range_test(
     low: float = 1e-3,
     high: float = 1.0,
     steps: int = 1000,
-    batch_size: int | None = 32,
-    draw: batches.Draw = "examples",
-    optimizer: Callable[[Any], optax.GradientTransformation] = optax.sgd,
+    **options: Any,
 ) -> RangeTest:
     """One run whose learning rate rises exponentially from `low` to `high`, a step at each rate; one compiled call.
 
@@ -47,9 +44,7 @@ def lr_range_test(
       low: the rate of the first step.
       high: the rate of the last.
       steps: how many rates.
-      batch_size: as for `fit`.
-      draw: as for `fit`.
-      optimizer: a function of the learning rate, such as optax.adam.
+      options: the others of `mm_jax.Recipe`: batch_size, draw, and as optimizer a function of the learning rate.
 
     Returns:
       A RangeTest: rates and minibatch losses float32 [steps]. The suggestion is half the rate at which the smoothed
@@ -57,20 +52,24 @@ def lr_range_test(
 
     Raises ValueError for rates that are not 0 < low < high, for fewer than 10 steps, and as `fit` does.
 
+    >>> from mm_jax.models import bigram
+    >>> from mm_jax.vocab import Vocab
+    >>> params = bigram.init(jax.random.key(0), Vocab(".ab"))
+    >>> found = lr_range_test(params, ["ab", "b"], jax.random.key(1), low=0.1, high=100.0, steps=50)
+    >>> found.losses.shape, bool(0.05 <= found.suggestion <= 50)
+    ((50,), True)
+
     Source: makemore part 2; Smith (2017), Cyclical learning rates.
     """
     if not 0 < low < high < float("inf") or steps < 10:
         raise ValueError(f"expected 0 < low < high and 10 or more steps, got {low=}, {high=}, {steps=}")
-    bounds, sweep = jnp.array([low, high], jnp.float32), _sweep(optimizer, steps)
-    state = training.start(params, key, sweep, bounds)
-    corpus = batches.of(words, params.vocab, block_size(params), batch_size, draw)
-    _, losses = training.chunk(state, corpus, jnp.int32(steps), bounds, None, optimizer=sweep, length=steps)
-    return _read(np.geomspace(low, high, steps), np.asarray(losses), smooth=max(1, steps // 20))
 
+    def rising(t: np.ndarray) -> np.ndarray:
+        return np.geomspace(low / high, 1.0, len(t))
 
-@functools.cache  # the same function for the same steps, or jit would compile again
-def _sweep(optimizer, steps: int):
-    return lambda bounds: optimizer(lambda t: bounds[0] * (bounds[1] / bounds[0]) ** (t / (steps - 1)))
+    recipe = Recipe(steps=steps, learning_rate=high, decay=rising, **options)
+    _, history = loop.fit(params, words, key, recipe)
+    return _read(np.geomspace(low, high, steps), history.loss, smooth=max(1, steps // 20))
 
 
 def try_rates(
@@ -82,9 +81,7 @@ def try_rates(
     high: float = 1.0,
     num_rates: int = 16,
     steps: int = 100,
-    batch_size: int | None = 32,
-    draw: batches.Draw = "examples",
-    optimizer: Callable[[Any], optax.GradientTransformation] = optax.sgd,
+    **options: Any,
 ) -> RangeTest:
     """Trains once with each of `num_rates` rates, all from one start on the same minibatches, as one population.
 
@@ -97,6 +94,12 @@ def try_rates(
 
     Returns:
       A RangeTest: rates and losses float32 [num_rates], each loss the mean over the last tenth of the steps.
+
+    >>> from mm_jax.models import bigram
+    >>> from mm_jax.vocab import Vocab
+    >>> params = bigram.init(jax.random.key(0), Vocab(".ab"))
+    >>> try_rates(params, ["ab", "b"], jax.random.key(1), low=0.1, high=10.0, num_rates=3, steps=20).rates.tolist()
+    [0.10000000149011612, 1.0, 10.0]
     """
     if not 0 < low < high < float("inf") or min(num_rates, steps) < 2:
         raise ValueError(
@@ -104,16 +107,7 @@ def try_rates(
         )
     rates = np.geomspace(low, high, num_rates)
     same = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_rates, *leaf.shape)), (params, key))
-    _, losses = population.fit_population(
-        same[0],
-        words,
-        same[1],
-        steps=steps,
-        batch_size=batch_size,
-        draw=draw,
-        optimizer=optimizer,
-        learning_rate=rates.tolist(),
-    )
+    _, losses = population.fit_population(same[0], words, same[1], steps=steps, learning_rate=rates.tolist(), **options)
     return _read(rates, losses[:, -max(1, steps // 10) :].mean(1), smooth=1)
 
 

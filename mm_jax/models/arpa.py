@@ -1,5 +1,6 @@
 """N-gram models as ARPA text, which kenlm and SRILM read."""
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mm_jax.models import Params, ngram
+from mm_jax.models import contract
+from mm_jax.models.contract import Params
 
 _LOWEST = -99.0  # what the format writes for log10 of 0
 
@@ -19,12 +21,8 @@ def write(params: Params, path: str | os.PathLike) -> None:
     The start of a word is one `<s>`, where the model's contexts have as many `.` as are needed: its n-grams stand in
     the section of their length with one `<s>`, and carry the probabilities and the back-off of the full context.
 
-    Raises ValueError for a model of another kind.
-
     Source: the format is that of ngram-format(5) of SRILM.
     """
-    if not isinstance(params, ngram.NGram):
-        raise ValueError(f"{type(params).__name__} has no n-grams: ARPA text can hold an NGram only")
     entries, backoffs = _entries(params)
     lines = ["\\data\\", *(f"ngram {n}={len(entries[n])}" for n in entries)]
     for n in entries:
@@ -35,17 +33,17 @@ def write(params: Params, path: str | os.PathLike) -> None:
     Path(path).write_text("\n".join([*lines, "", "\\end\\", ""]), encoding="utf-8")
 
 
-def _entries(params: ngram.NGram) -> tuple[dict, dict]:
+def _entries(params: Params) -> tuple[dict, dict]:
     """log10 probability of each n-gram, by length; log10 back-off of each context."""
-    order, chars = ngram.order(params), params.vocab.chars
+    order, chars = len(params.levels), params.vocab.chars
     symbols = ["</s>", *(char if not char.isspace() else f"U+{ord(char):04X}" for char in chars[1:])]
     entries: dict[int, dict] = {n: {} for n in range(1, order + 1)}
     entries[1][("<s>",)] = _LOWEST
     backoffs: dict[tuple, float] = {}
-    for m, contexts in enumerate(ngram.contexts_of(params), 1):
+    for m, contexts in enumerate(contexts_of(params), 1):
         level = params.levels[m - 1]
         first, tokens = np.asarray(level.first), np.asarray(level.tokens)
-        rows = _rows(ngram.NGram(levels=params.levels[:m], vocab=params.vocab), contexts)
+        rows = _rows(dataclasses.replace(params, levels=params.levels[:m]), contexts)
         weights = _log10(np.asarray(level.backoff))
         for i, context in enumerate(contexts.tolist()):
             dots = context.count(0)
@@ -58,8 +56,8 @@ def _entries(params: ngram.NGram) -> tuple[dict, dict]:
                     continue  # the full context says more
             elif context:
                 backoffs[key] = float(weights[i])
-            every = range(len(chars)) if m == 1 else tokens[first[i] : first[i + 1]]
-            for token in every:
+            following = range(len(chars)) if m == 1 else tokens[first[i] : first[i + 1]]
+            for token in following:
                 entries[len(key) + 1][(*key, symbols[token])] = float(rows[i, token])
     for n in range(1, order):  # the format wants a back-off for every context that is an n-gram
         for gram in entries[n]:
@@ -68,8 +66,19 @@ def _entries(params: ngram.NGram) -> tuple[dict, dict]:
     return entries, {gram: weight for gram, weight in backoffs.items() if gram in entries.get(len(gram), {})}
 
 
-def _rows(params: ngram.NGram, contexts: np.ndarray) -> np.ndarray:
-    run = jax.jit(jax.vmap(ngram.logits, (None, 0)))
+def contexts_of(params: Params) -> list[np.ndarray]:
+    """The contexts of each order, oldest character first: int64 [contexts, m - 1], in the order of its codes."""
+    by_order = [np.zeros((1, 0), np.int64)]
+    for level in params.levels[1:]:
+        codes = np.asarray(level.codes, np.int64)
+        rank, older = np.divmod(codes, len(params.vocab))
+        by_order.append(np.concatenate([older[:, None], by_order[-1][rank]], axis=1))
+    return by_order
+
+
+def _rows(params: Params, contexts: np.ndarray) -> np.ndarray:
+    """log10 p after each context: float64 [contexts, vocab_size]."""
+    run = jax.jit(jax.vmap(contract.logits, (None, 0)))
     parts = np.array_split(contexts, max(1, len(contexts) // 8192))
     rows = np.concatenate([np.asarray(run(params, jnp.asarray(part, jnp.int32))) for part in parts])
     return np.maximum(rows / np.log(10), _LOWEST)

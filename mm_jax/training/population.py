@@ -3,7 +3,7 @@
 A population is a pytree like one model's, each leaf with a first axis of members. Member i is what `fit` gives alone
 for its parameters, key and rate. One small model fills a CPU's core and no more, so there every member is `fit` on a
 thread, as many at once as there are cores: the same bits, however many. Other devices run the compiled chunk of
-`training` under `jax.vmap`: the same up to the order of float32 sums.
+`loop` under `jax.vmap`: the same up to the order of float32 sums.
 """
 
 import functools
@@ -16,12 +16,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Float32, Key
 
-from mm_jax import batches, training
 from mm_jax.evaluation import TokenNLL
-from mm_jax.models import Params, block_size
+from mm_jax.models.contract import Params
+from mm_jax.training import batches, loop
+from mm_jax.training.loop import recipe_from
+from mm_jax.training.recipes import Recipe
+from mm_jax.training.sameness import Same
 
 
 class Summary(NamedTuple):
@@ -39,16 +41,7 @@ def member(params: Params, i: int) -> Params:
 
 
 def fit_population(
-    params: Params,
-    words: Sequence[str],
-    keys: Key[Array, " members"],
-    *,
-    steps: int,
-    batch_size: int | None = 32,
-    draw: batches.Draw = "examples",
-    optimizer: training.Optimizer = optax.sgd,
-    learning_rate: float | Sequence[float] | None = None,
-    l2: float | Sequence[float] = 0.0,
+    params: Params, words: Sequence[str], keys: Key[Array, " members"], recipe: Recipe | None = None, **options: Any
 ) -> tuple[Params, Float32[np.ndarray, "members steps"]]:
     """Trains every member of a population: on a CPU each on a thread, on other devices all in one vmapped program.
 
@@ -56,9 +49,8 @@ def fit_population(
       params: a population, as `jax.vmap(lambda key: mm_jax.mlp.init(key, vocab))(keys)` makes; left as it is.
       words: what all learn from.
       keys: one for each member, [members]; equal keys see equal minibatches.
-      steps: as for `fit`, as are batch_size, draw and optimizer.
-      learning_rate: one for all, or one for each member.
-      l2: one for all, or one for each member.
+      recipe: how to train, a `mm_jax.Recipe`; or else
+      options: those of `mm_jax.Recipe`; learning_rate and l2 may be sequences, one value for each member.
 
     Returns:
       The trained population, and the loss that each step of each member started from, float32 [members, steps].
@@ -73,23 +65,30 @@ def fit_population(
     >>> loss.shape, int(loss[:, -1].argmin())
     ((3, 50), 2)
     """
-    if optimizer is optax.sgd and learning_rate is None:
-        learning_rate = 0.1
-    rates = None if learning_rate is None else _each(learning_rate, len(keys), "learning rates")
-    penalties = _each(l2, len(keys), "values of l2")
     if not len(keys):
         raise ValueError("no keys: a population has a member or more")
     if any(len(leaf) != len(keys) for leaf in jax.tree.leaves(params)):
         raise ValueError(f"there are {len(keys)} keys: params must be a population of as many")
-    options = {"steps": steps, "batch_size": batch_size, "draw": draw, "optimizer": optimizer}
+    recipes = [recipe_from(recipe, each) for each in _each(options, len(keys))]
     train = _on_threads if jax.default_backend() == "cpu" else _under_vmap
-    return train(params, words, keys, rates, penalties, **options)
+    return train(params, words, keys, recipes)
 
 
-def _on_threads(params, words, keys, rates, penalties, **options):
-    def alone(i: int) -> tuple[Params, training.History]:
-        rate = None if rates is None else float(rates[i])
-        return training.fit(member(params, i), words, keys[i], learning_rate=rate, l2=float(penalties[i]), **options)
+def _each(options: dict[str, Any], members: int) -> list[dict[str, Any]]:
+    """The options of each member: of learning_rate and l2, a sequence holds one value for each."""
+    shared = dict(options)
+    own: dict[str, list[float]] = {}
+    for name in ("learning_rate", "l2"):
+        if np.ndim(shared.get(name) or 0):
+            own[name] = np.asarray(shared.pop(name), np.float32).tolist()
+            if len(own[name]) != members:
+                raise ValueError(f"expected one {name} or {members}, one for each key, got {len(own[name])}")
+    return [shared | {name: values[i] for name, values in own.items()} for i in range(members)]
+
+
+def _on_threads(params: Params, words: Sequence[str], keys: Key[Array, " members"], recipes: list[Recipe]):
+    def alone(i: int) -> tuple[Params, loop.History]:
+        return loop.fit(member(params, i), words, keys[i], recipes[i])
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         fitted = list(pool.map(alone, range(len(keys))))
@@ -97,46 +96,42 @@ def _on_threads(params, words, keys, rates, penalties, **options):
     return trained, np.stack([history.loss for _, history in fitted])
 
 
-def _under_vmap(params, words, keys, rates, penalties, *, steps, batch_size, draw, optimizer):
-    training.check(steps=steps, batch_size=batch_size)
-    corpus = batches.of(words, params.vocab, block_size(member(params, 0)), batch_size, draw)
-    # One member goes through `start` for its checks; the states are then made under vmap.
-    training.start(member(params, 0), jax.random.key(0), optimizer, None if rates is None else float(rates[0]))
-    length = min(steps, 1000)
-    init, advance = _compiled(optimizer, length)
-    state = init(params, keys, rates)
+def _under_vmap(params: Params, words: Sequence[str], keys: Key[Array, " members"], recipes: list[Recipe]):
+    first = recipes[0]
+    corpus = batches.of(words, member(params, 0), first)
+    # One member goes through `first_state` for its checks; the states are then made under vmap.
+    loop.first_state(member(params, 0), jax.random.key(0), first)
+    steps, length = first.steps, min(first.steps, 1000)
+    init, advance = _compiled(first.transformation, length)
+    held = first.learning_rate is None
+    rates = None if held else np.stack([recipe.rates() for recipe in recipes])  # pyright: ignore
+    penalties = np.array([recipe.l2 for recipe in recipes], np.float32) if any(each.l2 for each in recipes) else None
+    state = init(params, keys, None if rates is None else rates[:, 0])
     losses = []
     for done in range(0, steps, length):
         n = min(length, steps - done)
-        state, loss = advance(state, corpus, jnp.int32(n), rates, penalties)
+        ahead = None if rates is None else np.pad(rates[:, done : done + n], ((0, 0), (0, length - n)))
+        state, loss = advance(state, corpus, jnp.int32(n), ahead, penalties)
         losses.append(np.asarray(loss)[:, :n])
     return state.params, np.concatenate(losses, axis=1)
 
 
-def _each(value: float | Sequence[float], members: int, what: str) -> Float32[np.ndarray, " members"]:
-    values = np.asarray(value, np.float32)
-    if values.ndim and values.shape != (members,):
-        raise ValueError(f"expected one or {members} {what}, one for each key, got {values.size}")
-    return np.broadcast_to(values, (members,))
-
-
 @functools.lru_cache(maxsize=32)
-def _compiled(optimizer: training.Optimizer, length: int):
+def _compiled(optimizer: Same, length: int):
     """What makes the states of a population, and what advances them; compiled once for an optimizer and a length."""
-    many = functools.partial(training.many_steps, optimizer=optimizer, length=length)
+    many = functools.partial(loop.many_steps, optimizer=optimizer, length=length)
     advance = jax.jit(jax.vmap(many, (0, None, None, 0, 0)), donate_argnums=0)
 
-    def one(params: Any, key: Any, rate: Any) -> training.State:
-        opt_state = training.resolve(optimizer, rate).init(params)
-        return training.State(params=params, opt_state=opt_state, step=jnp.int32(0), key=key)
+    def one(params: Any, key: Any, rate: Any) -> loop.State:
+        return loop.State(params=params, opt_state=optimizer(rate).init(params), step=jnp.int32(0), key=key)
 
     return jax.jit(jax.vmap(one)), advance
 
 
 def evaluate_population(params: Params, words: Sequence[str]) -> np.ndarray:
     """The nll of each member in nats per character over words: float64 [members]."""
-    judge = TokenNLL(words, params.vocab, block_size(member(params, 0)))
-    return np.array([judge.mean(member(params, i)) for i in range(len(jax.tree.leaves(params)[0]))])
+    token_nll = TokenNLL(words, member(params, 0))
+    return np.array([token_nll.mean(member(params, i)) for i in range(len(jax.tree.leaves(params)[0]))])
 
 
 def best_on_dev(params: Params, dev: Sequence[str]) -> tuple[int, Params]:

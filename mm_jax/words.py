@@ -1,9 +1,4 @@
-"""Word lists: find, read, check, split; and the one form every model reads, a stream of tokens.
-
-A list of words is one stream of token ids in which 0, written `.`, separates words: `. e m m a . a v a .`. Bigrams are
-its neighbours; the context of a position is the block_size tokens before it, with everything before the last `.` read
-as `.`. The lecture builds one row of X and Y for each character in nested Python loops; here the stream is the data.
-"""
+"""Word lists: where they are found, how they are read, how they are split."""
 
 import functools
 import hashlib
@@ -15,9 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from mm_jax.vocab import SEPARATOR, Vocab, describe
+from mm_jax.vocab import SEPARATOR
 
 NAMES_URL = "https://raw.githubusercontent.com/karpathy/makemore/988aa59e4d8fefa526d06f3b453ad116258398d4/names.txt"
 NAMES_SHA256 = "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
@@ -33,22 +26,6 @@ class Split(NamedTuple):
     train: list[str]
     dev: list[str]
     test: list[str]
-
-
-class Examples(NamedTuple):
-    """The examples of a list of words, each distinct context once.
-
-    `contexts` is int32 [distinct, block_size]; example i has context `contexts[ids[i]]` and next token `targets[i]`.
-    """
-
-    contexts: np.ndarray
-    ids: np.ndarray
-    targets: np.ndarray
-
-    def counts(self, vocab_size: int) -> np.ndarray:
-        """How often each token follows each distinct context: float64 [distinct, vocab_size]."""
-        pairs = self.ids.astype(np.int64) * vocab_size + self.targets
-        return np.bincount(pairs, minlength=len(self.contexts) * vocab_size).reshape(-1, vocab_size).astype(float)
 
 
 def find_words() -> Path:
@@ -156,65 +133,3 @@ def split_words(words: Sequence[str]) -> Split:
     if not all(split):
         raise ValueError(f"{len(words)} words are too few to split into train, dev and test: give at least 6")
     return split
-
-
-def tokens(words: Sequence[str], vocab: Vocab) -> np.ndarray:
-    """The token stream of `words`: `.`, then each word and its `.`; smallest unsigned dtype, [characters + words + 1].
-
-    Raises ValueError for no words, an empty word, a word with `.`, or a character the vocabulary lacks.
-    """
-    if not len(words):
-        raise ValueError("an empty list of words: nothing to read")
-    stream = vocab.lookup(SEPARATOR + SEPARATOR.join(words) + SEPARATOR)
-    if stream.max() == len(vocab):
-        _refuse_unknown(words, vocab)
-    ends = stream == 0
-    if np.count_nonzero(ends) != len(words) + 1:
-        word = next(word for word in words if SEPARATOR in word)
-        raise ValueError(f"{word!r} holds '.', which ends a word: take it out or replace it")
-    if (ends[1:] & ends[:-1]).any():
-        raise ValueError("an empty word: leave it out")
-    return stream
-
-
-def _refuse_unknown(words: Sequence[str], vocab: Vocab) -> None:
-    for number, word in enumerate(words, 1):
-        if unknown := set(word) - set(vocab.chars):
-            char = min(unknown, key=word.index)
-            raise ValueError(
-                f"word {number}, {word!r}: character {word.index(char) + 1} is {char!r}, "
-                f"which is not in the vocabulary ({describe(vocab.chars[1:])})"
-            )
-
-
-def padded(stream: np.ndarray, block_size: int) -> np.ndarray:
-    """The stream with block_size `.` in front in place of one, so that every example is a slice of block_size + 1."""
-    return np.concatenate([np.zeros(block_size, stream.dtype), stream[1:]])
-
-
-def contexts(words: Sequence[str], vocab: Vocab, block_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """One row per example, as the lecture's X and Y: int32 [examples, block_size] and int32 [examples].
-
-    >>> X, Y = contexts(["emma"], Vocab.from_words(["emma"]), 3)
-    >>> X.tolist()[:3], Y.tolist()
-    ([[0, 0, 0], [0, 0, 2], [0, 2, 3]], [2, 3, 3, 1, 0])
-    """
-    windows = np.lib.stride_tricks.sliding_window_view(padded(tokens(words, vocab), block_size), block_size + 1)
-    X = windows[:, :-1].astype(np.int32)
-    alive = np.ones(len(X), bool)  # False as soon as a '.' was met on the way back
-    for column in X.T[::-1]:
-        alive &= column != 0
-        column *= alive
-    return X, windows[:, -1].astype(np.int32)
-
-
-def examples(words: Sequence[str], vocab: Vocab, block_size: int) -> Examples:
-    """Every example of `words` by distinct context: names.txt's 182,625 training examples have 5,438 contexts of three.
-
-    Whatever depends on counts alone (a full-batch step, an evaluation) then runs the model once a context.
-    """
-    X, Y = contexts(words, vocab, block_size)
-    first, index = np.zeros(1, np.int64), np.zeros(len(X), np.int64)
-    for column in X.T[::-1]:  # rank the suffixes: codes stay below examples * vocab_size whatever the block_size
-        _, first, index = np.unique(index * len(vocab) + column, return_index=True, return_inverse=True)
-    return Examples(X[first], index, Y)

@@ -1,19 +1,20 @@
-"""The command `mm-jax`: from a list of words to new ones, without writing Python.
+"""The arguments of `mm-jax`, and how its commands are called.
 
-Results go to stdout and talk to stderr. Exit status 0, 1 (what was asked for failed) or 2 (bad usage). JAX is imported
-by the commands that need it, so that `--help` comes at once.
+Results go to stdout, messages to stderr. Exit status 0, 1 (what was asked for failed) or 2 (bad usage). JAX is imported
+by the commands that need it, so that `--help` comes at once; what a model's options are is read from its file.
 """
 
 import io
-import json
-import math
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Literal
 
 import platformdirs
 import typer
+
+from mm_jax.tool.model_options import MODELS, RECIPE_NAMES, parsed, with_model_options
+from mm_jax.tool.output import fail, give, say
 
 app = typer.Typer(
     name="mm-jax",
@@ -29,22 +30,6 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `m
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Count = Annotated[int, typer.Option("-n", min=1, help="How many.")]
 Seed = Annotated[int, typer.Option(min=0, help="Decides every random number.")]
-
-
-def say(text: str) -> None:
-    """Talk, which goes to stderr."""
-    print(text, file=sys.stderr, flush=True)
-
-
-def give(value: Any, as_json: bool, text: str) -> None:
-    """A result, which goes to stdout."""
-    print(json.dumps(value, ensure_ascii=False) if as_json else text)
-
-
-def fail(why: str) -> NoReturn:
-    """Ends with status 1."""
-    say(f"error: {why}")
-    raise typer.Exit(1)
 
 
 def main() -> None:
@@ -75,8 +60,8 @@ def check(
 
     Example: mm-jax check towns.txt --fix clean.txt
     """
-    from mm_jax import checking
-    from mm_jax.checkpoint import write_whole
+    from mm_jax.files import write_whole
+    from mm_jax.tool import checking
 
     report = checking.check(list_)
     give(report.as_dict(), as_json, checking.render(report))
@@ -87,24 +72,16 @@ def check(
         fail(f"{report.refused} line(s) must be mended before training: --fix OUT does it")
 
 
-@app.command()
 def train(
     list_: List,
     out: Annotated[Path, typer.Option(metavar="RUN", help="The folder to write.")],
-    model: Annotated[Literal["mlp", "bigram", "counts", "ngram"], typer.Option(help="What to train.")] = "mlp",
-    recipe: Annotated[Literal["tuned", "lecture"], typer.Option(help="mlp: how to train.")] = "tuned",
-    steps: Annotated[int | None, typer.Option(min=1, help="mlp, bigram: most steps.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="mlp: contexts a step.")] = None,
-    lr: Annotated[str | None, typer.Option(help="mlp, bigram: peak learning rate, or auto.")] = None,
-    block_size: Annotated[int, typer.Option(min=1, help="mlp: characters of context.")] = 3,
-    embedding_dim: Annotated[int, typer.Option(min=1, help="mlp: numbers a character.")] = 10,
-    hidden_dim: Annotated[int, typer.Option(min=1, help="mlp: width of the hidden layer.")] = 200,
-    order: Annotated[int | None, typer.Option(min=1, help="ngram: characters of context + 1.")] = None,
-    smoothing: Annotated[float, typer.Option(min=0.0, help="counts: fake counts a cell.")] = 1.0,
+    model: Annotated[Literal[MODELS], typer.Option(help="What to train.")] = "mlp",  # pyright: ignore[reportInvalidTypeForm]
+    recipe: Annotated[str | None, typer.Option(help=f"How to train: {RECIPE_NAMES}.")] = None,
     seed: Seed = 0,
     dedup: Annotated[bool, typer.Option("--dedup", help="Take each word once.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what RUN holds.")] = False,
     as_json: Json = False,
+    **options: str | None,
 ) -> None:
     """Learn a list, and write what was learned to a run folder.
 
@@ -112,33 +89,13 @@ def train(
 
     Example: mm-jax train towns.txt --out runs/towns
     """
-    from mm_jax import commands, runs
+    given = parsed(model, recipe, options)
+    from mm_jax.tool import commands
 
-    plan = runs.Plan(
-        model=model,
-        seed=seed,
-        dedup=dedup,
-        recipe=recipe,
-        block_size=block_size,
-        embedding_dim=embedding_dim,
-        hidden_dim=hidden_dim,
-        smoothing=smoothing,
-    )
-    given = {"steps": steps, "batch_size": batch_size, "learning_rate": _rate(lr), "order": order}
-    commands.train(list_, out, plan, given, resume=resume, as_json=as_json)
+    commands.train(list_, out, model, recipe, given, seed=seed, dedup=dedup, resume=resume, as_json=as_json)
 
 
-def _rate(text: str | None) -> float | str | None:
-    """--lr: a positive number, or "auto"; anything else is bad usage."""
-    if text is None or text == "auto":
-        return text
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise typer.BadParameter(f"{text!r} is neither a positive number nor auto", param_hint="--lr")
-    return value
+app.command()(with_model_options(train))
 
 
 @app.command()
@@ -162,10 +119,11 @@ def sample(
 
     Example: mm-jax sample runs/towns -n 5 --prefix ma --new
     """
-    from mm_jax import commands
+    from mm_jax.tool import commands
 
-    wanted = commands.Wanted(prefix, suffix, contains, min_length, max_length, new, distinct)
-    commands.sample(run, n, wanted, temperature, top_k, budget, seed, as_json)
+    wanted = commands.Wanted(suffix, contains, min_length, max_length, new, distinct)
+    drawn = {"prefix": prefix, "temperature": temperature, "top_k": top_k}
+    commands.sample(run, n, wanted, drawn, budget, seed, as_json)
 
 
 @app.command()
@@ -180,7 +138,7 @@ def score(
 
     Example: mm-jax score runs/towns berlin --json
     """
-    from mm_jax import commands
+    from mm_jax.tool import commands
 
     if bool(words) == bool(file):
         raise typer.BadParameter("give either words or --file LIST")
@@ -200,7 +158,7 @@ def evaluate(
 
     Example: mm-jax eval runs/towns other_towns.txt
     """
-    from mm_jax import commands
+    from mm_jax.tool import commands
 
     commands.evaluate(run, list_, as_json)
 
@@ -211,7 +169,7 @@ def plot(run: RunFolder) -> None:
 
     Example: mm-jax plot runs/towns
     """
-    from mm_jax import commands
+    from mm_jax.tool import commands
 
     commands.plot(run)
 
@@ -226,7 +184,7 @@ def compare(
 
     Example: mm-jax compare towns.txt
     """
-    from mm_jax import commands
+    from mm_jax.tool import commands
 
     commands.compare(list_, steps, as_json)
 
@@ -242,7 +200,7 @@ def top(
 
     Example: mm-jax top runs/towns -n 10
     """
-    from mm_jax import commands
+    from mm_jax.tool import commands
 
     commands.top(run, n, known, as_json)
 
@@ -253,6 +211,6 @@ def info(run: RunFolder, as_json: Json = False) -> None:
 
     Example: mm-jax info runs/towns
     """
-    from mm_jax import commands
+    from mm_jax.tool import commands
 
     commands.info(run, as_json)

@@ -10,36 +10,35 @@ words.txt           the words: those of train, then of dev, then of test
 import csv
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import filelock
 
-from mm_jax import checkpoint, data
-from mm_jax.models import Params
-
-COUNTED = ("counts", "ngram")  # models that take no steps
+from mm_jax import checkpoint, words
+from mm_jax.files import write_whole
+from mm_jax.models.contract import Params
+from mm_jax.training.recipes import Recipe
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Every option of a run; what the user left open is chosen by `trainer.plan_for`."""
+    """Every choice of a run; what the user left open is chosen by `trainer.plan_for`."""
 
     model: str
     seed: int = 0
     dedup: bool = False
-    steps: int = 0
-    batch_size: int | None = None
-    draw: str = "examples"
-    learning_rate: float = 0.0
-    recipe: str = "tuned"
-    block_size: int = 3
-    embedding_dim: int = 10
-    hidden_dim: int = 200
-    order: int = 0
-    smoothing: float = 1.0
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the model's `init` or `fit`
+    recipe: Recipe | None = None  # None for models that take no steps
+
+    def as_json(self) -> dict[str, Any]:
+        """The plan as JSON values, all options side by side."""
+        recipe = {} if self.recipe is None else self.recipe.as_json()
+        return {"model": self.model, "seed": self.seed, "dedup": self.dedup, **self.options, **recipe}
 
 
 @dataclass(frozen=True)
@@ -47,22 +46,22 @@ class Run:
     """An opened run folder."""
 
     folder: Path
-    plan: Plan
-    split: data.Split
+    plan: Mapping[str, Any]  # what `Plan.as_json` wrote
+    split: words.Split
     params: Params
 
     @property
     def words(self) -> list[str]:
-        """All words of the list."""
+        """All words of the list: train, dev, test."""
         return [*self.split.train, *self.split.dev, *self.split.test]
 
 
-def split_for(words: Sequence[str]) -> data.Split:
+def split_for(listed: Sequence[str]) -> words.Split:
     """Train, dev and test; everything is train where the words are too few for three lists."""
     try:
-        return data.split_words(words)
+        return words.split_words(listed)
     except ValueError:
-        return data.Split(list(words), [], [])
+        return words.Split(list(listed), [], [])
 
 
 @contextmanager
@@ -89,19 +88,25 @@ def read_history(folder: Path) -> list[tuple[int, float, float]]:
         return [(int(step), float(loss), float(dev)) for step, loss, dev in list(csv.reader(file))[1:]]
 
 
-def fingerprint(split: data.Split) -> str:
-    """What changes when the words do, or their order, or which are train."""
+def fingerprint(split: words.Split) -> str:
+    """SHA-256 of the split, in hexadecimal."""
     return hashlib.sha256(json.dumps(split).encode()).hexdigest()
 
 
-def write_setup(folder: Path, plan: Plan, split: data.Split, resume: bool) -> None:
+def cores() -> int:
+    """The cores that this process may use: another number can give other last digits of the same run."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def write_setup(folder: Path, plan: Plan, split: words.Split, resume: bool) -> None:
     """Writes words.txt and config.json; ValueError where the folder holds another run, or this one without `resume`."""
     config_path = folder / "config.json"
     config = {
         "format": checkpoint.FORMAT,
-        "plan": asdict(plan),
+        "plan": plan.as_json(),
         "words": fingerprint(split),
         "split": {name: len(part) for name, part in split._asdict().items()},
+        "cores": cores(),
     }
     if config_path.exists():
         if not resume:
@@ -109,13 +114,17 @@ def write_setup(folder: Path, plan: Plan, split: data.Split, resume: bool) -> No
         before = read_config(folder)
         if before["words"] != config["words"]:
             raise ValueError(f"{folder} was trained on another list: resume with that one, or name another folder")
-        if before["plan"] != config["plan"]:
-            differs = [
-                f"{k} {v} (now {config['plan'][k]})" for k, v in before["plan"].items() if v != config["plan"].get(k)
-            ]
-            raise ValueError(f"{folder} was trained with other options: {', '.join(differs)}")
-    checkpoint.write_whole(folder / "words.txt", "\n".join([*split.train, *split.dev, *split.test, ""]).encode())
-    checkpoint.write_whole(config_path, json.dumps(config, indent=1).encode())
+        if changes := differences(before["plan"], config["plan"]):
+            raise ValueError(f"{folder} was trained with other options: {changes}")
+        config["cores"] = before.get("cores", config["cores"])
+    write_whole(folder / "words.txt", "\n".join([*split.train, *split.dev, *split.test, ""]).encode())
+    write_whole(config_path, json.dumps(config, indent=1).encode())
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """The options that differ, with both values; empty where none does."""
+    names = [name for name in {**now, **before} if before.get(name) != now.get(name)]
+    return ", ".join(f"{name} {before.get(name)} (now {now.get(name)})" for name in names)
 
 
 def read_config(folder: Path) -> dict:
@@ -136,14 +145,14 @@ def read_config(folder: Path) -> dict:
 def open_run(folder: Path) -> Run:
     """Reads a run folder; ValueError for what is missing or was altered."""
     config = read_config(folder)
-    words = data.load_words(folder / "words.txt")
+    listed = words.load_words(folder / "words.txt")
     sizes = config["split"]
-    split = data.Split(
-        words[: sizes["train"]],
-        words[sizes["train"] : sizes["train"] + sizes["dev"]],
-        words[sizes["train"] + sizes["dev"] :],
+    split = words.Split(
+        listed[: sizes["train"]],
+        listed[sizes["train"] : sizes["train"] + sizes["dev"]],
+        listed[sizes["train"] + sizes["dev"] :],
     )
     if fingerprint(split) != config["words"]:
         raise ValueError(f"{folder / 'words.txt'} was altered: train anew")
     params = checkpoint.load(folder / "model.safetensors")
-    return Run(folder, Plan(**config["plan"]), split, params)
+    return Run(folder, config["plan"], split, params)

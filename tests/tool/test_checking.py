@@ -1,7 +1,7 @@
 import pytest
 
 import mm_jax
-from mm_jax import checking
+from mm_jax.tool import checking
 
 ODD = b"\xef\xbb\xbfemma\r\n  olivia \n\nst. ives\ncaf\xe9\ne\xcc\x81mile\na\x07va\nEmma\nemma"
 

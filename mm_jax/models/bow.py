@@ -1,0 +1,112 @@
+"""The bag of words, as makemore has it: what a word holds so far, in no order, and its last character: C, W1, b1, W2, b2.
+
+    a      = mean of C[token] over all tokens so far, the `.` before the word included      embedding_dim
+    h      = tanh([C[last], a] @ W1 + b1)                                                   hidden_dim
+    logits = h @ W2 + b2                                                                    vocab_size
+
+The mean is attention without queries and keys: every edge has the same weight. makemore adds an embedding of the
+position to each character's. It is left out: one `.` is in every bag, so its share says how long the word is, and no
+table of positions puts a limit on that. makemore adds last character and mean; end to end, W1 can tell them apart.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float32, Int, Int32, Key
+
+from mm_jax.models import rows
+from mm_jax.models.contract import Dropout
+from mm_jax.pytrees import pytree
+from mm_jax.vocab import Vocab
+
+DROPS = ("tokens", "states", "edges")
+
+
+@pytree
+class BagOfWords:
+    """Embeddings, a tanh layer over the last one and the mean of all, an output layer."""
+
+    C: Float32[Array, "vocab_size embedding_dim"]
+    W1: Float32[Array, "2*embedding_dim hidden_dim"]
+    b1: Float32[Array, " hidden_dim"]
+    W2: Float32[Array, "hidden_dim vocab_size"]
+    b2: Float32[Array, " vocab_size"]
+    vocab: Vocab
+
+
+class Bag(NamedTuple):
+    """What was read of a word."""
+
+    counts: Float32[Array, " vocab_size"]  # how often each token stands in it, its `.` included
+    last: Int32[Array, ""]
+
+
+def init(key: Key[Array, ""], vocab: Vocab, *, embedding_dim: int = 64, hidden_dim: int = 256) -> BagOfWords:
+    """New parameters, float32: 41,691 numbers for 27 tokens and the default widths.
+
+    C is drawn from N(0, 1), W1 with a variance of 1 / fan-in, W2 with a tenth of that deviation, so that the loss
+    starts near ln(vocab_size). Biases are 0.
+
+    Args:
+      key: decides every weight.
+      vocab: its size is the number of embeddings and of outputs.
+      embedding_dim: width of an embedding.
+      hidden_dim: width of the tanh layer.
+
+    Raises ValueError for a width below 1.
+
+    Source: makemore's BoW.
+
+    >>> params = init(jax.random.key(0), Vocab.from_words(["emma"]), embedding_dim=2, hidden_dim=8)
+    >>> {name: leaf.shape for name, leaf in vars(params).items() if name != "vocab"}
+    {'C': (4, 2), 'W1': (4, 8), 'b1': (8,), 'W2': (8, 4), 'b2': (4,)}
+    """
+    if min(embedding_dim, hidden_dim) < 1:
+        raise ValueError(f"sizes must be 1 or more, got {embedding_dim=}, {hidden_dim=}")
+    keys = jax.random.split(key, 3)
+    return BagOfWords(
+        C=jax.random.normal(keys[0], (len(vocab), embedding_dim), jnp.float32),
+        W1=jax.random.normal(keys[1], (2 * embedding_dim, hidden_dim), jnp.float32) / (2 * embedding_dim) ** 0.5,
+        b1=jnp.zeros(hidden_dim, jnp.float32),
+        W2=jax.random.normal(keys[2], (hidden_dim, len(vocab)), jnp.float32) * 0.1 / hidden_dim**0.5,
+        b2=jnp.zeros(len(vocab), jnp.float32),
+        vocab=vocab,
+    )
+
+
+def start(params: BagOfWords) -> Bag:
+    """The state of a word's start: a bag with its `.`."""
+    return advance(params, Bag(jnp.zeros(len(params.vocab), jnp.float32), jnp.int32(0)), jnp.int32(0))
+
+
+def advance(params: BagOfWords, state: Bag, token: Int[Array, ""]) -> Bag:
+    """The bag with one more character in it."""
+    return Bag(state.counts.at[token].add(1.0), jnp.asarray(token, jnp.int32))
+
+
+def logits(params: BagOfWords, state: Bag) -> Float32[Array, " vocab_size"]:
+    """The equation above, for one bag."""
+    return _output(params, _hidden(params, params.C[state.last], state.counts @ params.C / state.counts.sum()))
+
+
+def unroll(
+    params: BagOfWords, tokens: Int[Array, " length"], dropout: Dropout | None = None
+) -> Float32[Array, "length+1 vocab_size"]:
+    """The rows of all positions; `dropout` leaves out characters, members of each position's bag, and entries of h."""
+    read = rows.inputs(tokens)
+    x = jax.vmap(rows.look_up, (None, 0))(params.C, rows.drop_tokens(read, dropout))
+    seen = rows.drop_edges(rows.edges(read), dropout).astype(jnp.float32)
+    mean = (seen / seen.sum(1, keepdims=True)) @ x
+    h = jax.vmap(_hidden, (None, 0, 0))(params, x, mean)
+    return jax.vmap(_output, (None, 0))(params, rows.drop_states(h, dropout))
+
+
+def _hidden(
+    params: BagOfWords, last: Float32[Array, " embedding_dim"], mean: Float32[Array, " embedding_dim"]
+) -> Float32[Array, " hidden_dim"]:
+    return jnp.tanh(rows.product(jnp.concatenate([last, mean]), params.W1) + params.b1)
+
+
+def _output(params: BagOfWords, h: Float32[Array, " hidden_dim"]) -> Float32[Array, " vocab_size"]:
+    return rows.product(h, params.W2) + params.b2

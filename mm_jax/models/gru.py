@@ -1,0 +1,113 @@
+"""The gated recurrent unit of Cho et al. (2014): C, W1, b1, bn, W2, b2.
+
+    x      = C[token] + b1                       what the character gives to three gates: x_r, x_z, x_n
+    s      = h @ W1 + [0, 0, bn]                 what the state gives to them: s_r, s_z, s_n
+    r      = sigmoid(x_r + s_r)                  how much of the state the new value sees
+    z      = sigmoid(x_z + s_z)                  how much of the state is kept
+    n      = tanh(x_n + r * s_n)                 the new value
+    h      = z * h + (1 - z) * n                 hidden_dim; 0 before a word's `.` is read
+    logits = h @ W2 + b2                         vocab_size
+
+r comes after the product, as in cuDNN, PyTorch and Flax, so that one product serves all three gates; the paper resets h
+before it. A character is one of few, so what it gives to the gates is a row of a table, C: makemore multiplies an
+embedding with a matrix, and the product of the two is such a table.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float32, Int, Key
+
+from mm_jax.models import recurrence, rows
+from mm_jax.models.contract import Dropout
+from mm_jax.pytrees import pytree
+from mm_jax.vocab import Vocab
+
+DROPS = ("tokens", "states")
+
+
+@pytree
+class GRU:
+    """What each character gives to the gates, one layer of gated units, an output layer."""
+
+    C: Float32[Array, "vocab_size 3*hidden_dim"]
+    W1: Float32[Array, "hidden_dim 3*hidden_dim"]
+    b1: Float32[Array, " 3*hidden_dim"]
+    bn: Float32[Array, " hidden_dim"]  # r multiplies it: no bias of x can stand in for it
+    W2: Float32[Array, "hidden_dim vocab_size"]
+    b2: Float32[Array, " vocab_size"]
+    vocab: Vocab
+
+
+def init(key: Key[Array, ""], vocab: Vocab, *, hidden_dim: int = 256) -> GRU:
+    """New parameters, float32: 225,307 numbers for 27 tokens and the default width.
+
+    C is drawn with a deviation of 1/2, W1 with a variance of 1 / hidden_dim, W2 with a tenth of that deviation, so that
+    the loss starts near ln(vocab_size). Biases are 0, but that of z is 1: a new network keeps most of its state, so
+    that gradients reach a word's first characters.
+
+    Args:
+      key: decides every weight.
+      vocab: its size is the number of rows of C and of outputs.
+      hidden_dim: width of the hidden vector.
+
+    Raises ValueError for a width below 1.
+
+    Source: Cho et al. (2014), makemore's GRU.
+
+    >>> params = init(jax.random.key(0), Vocab.from_words(["emma"]), hidden_dim=8)
+    >>> {name: leaf.shape for name, leaf in vars(params).items() if name != "vocab"}
+    {'C': (4, 24), 'W1': (8, 24), 'b1': (24,), 'bn': (8,), 'W2': (8, 4), 'b2': (4,)}
+    """
+    if hidden_dim < 1:
+        raise ValueError(f"sizes must be 1 or more, got {hidden_dim=}")
+    keys = jax.random.split(key, 3)
+    return GRU(
+        C=jax.random.normal(keys[0], (len(vocab), 3 * hidden_dim), jnp.float32) * 0.5,
+        W1=jax.random.normal(keys[1], (hidden_dim, 3 * hidden_dim), jnp.float32) / hidden_dim**0.5,
+        b1=jnp.zeros(3 * hidden_dim, jnp.float32).at[hidden_dim : 2 * hidden_dim].set(1.0),
+        bn=jnp.zeros(hidden_dim, jnp.float32),
+        W2=jax.random.normal(keys[2], (hidden_dim, len(vocab)), jnp.float32) * 0.1 / hidden_dim**0.5,
+        b2=jnp.zeros(len(vocab), jnp.float32),
+        vocab=vocab,
+    )
+
+
+def cell(
+    x: Float32[Array, " gate_dim"], s: Float32[Array, " gate_dim"], h: Float32[Array, " hidden_dim"]
+) -> Float32[Array, " hidden_dim"]:
+    """The next h: r, z, n and h of the equation."""
+    x_r, x_z, x_n = jnp.split(x, 3)  # not three slices: their gradients are padded and added, those of a split joined
+    s_r, s_z, s_n = jnp.split(s, 3)
+    r, z = jax.nn.sigmoid(x_r + s_r), jax.nn.sigmoid(x_z + s_z)
+    n = jnp.tanh(x_n + r * s_n)
+    return n + z * (h - n)
+
+
+def start(params: GRU) -> Float32[Array, " hidden_dim"]:
+    """The state of a word's start: h after its `.`."""
+    return advance(params, jnp.zeros(params.W1.shape[-2], jnp.float32), jnp.int32(0))
+
+
+def advance(params: GRU, state: Float32[Array, " hidden_dim"], token: Int[Array, ""]) -> Float32[Array, " hidden_dim"]:
+    """h after one more character."""
+    return cell(params.C[token] + params.b1, state @ params.W1 + _state_bias(params), state)
+
+
+def logits(params: GRU, state: Float32[Array, " hidden_dim"]) -> Float32[Array, " vocab_size"]:
+    """The output layer."""
+    return rows.product(state, params.W2) + params.b2
+
+
+def unroll(
+    params: GRU, tokens: Int[Array, " length"], dropout: Dropout | None = None
+) -> Float32[Array, "length+1 vocab_size"]:
+    """The rows of all positions; `dropout` leaves out characters, and entries of h where the output layer reads it."""
+    read = rows.inputs(tokens)
+    table = jax.vmap(jnp.add, (0, None))(rows.with_nothing(params.C), params.b1)
+    shown = rows.drop_tokens(read, dropout)
+    h = recurrence.read(cell, table, params.W1, _state_bias(params), shown, read == 0)
+    return jax.vmap(logits, (None, 0))(params, rows.drop_states(h, dropout))
+
+
+def _state_bias(params: GRU) -> Float32[Array, " gate_dim"]:
+    return jnp.concatenate([jnp.zeros_like(params.bn), jnp.zeros_like(params.bn), params.bn])

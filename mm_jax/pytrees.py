@@ -1,0 +1,55 @@
+"""What makes a class a model's parameters: a frozen dataclass that JAX sees as a pytree of arrays.
+
+A model's shapes are its configuration, so nothing but arrays is stored, the `vocab` that decodes them, and the few
+numbers that no shape can tell, such as a number of attention heads: these are declared with `static()`.
+"""
+
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar, dataclass_transform, no_type_check
+
+import jax
+
+T = TypeVar("T")
+_STATIC = "mm_jax static"
+
+
+def static() -> Any:
+    """Declares a field of a `pytree` class that is part of its type, not an array: hashable, and fixed under `jit`.
+
+    >>> @pytree
+    ... class Halves:
+    ...     W: jax.Array
+    ...     parts: int = static()
+    >>> jax.tree.leaves(Halves(W=1.0, parts=2))
+    [1.0]
+    """
+    return field(metadata={_STATIC: True})
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(static, field))
+def pytree(cls: type[T]) -> type[T]:
+    """Class decorator: a frozen dataclass, registered as a pytree.
+
+    The field `vocab` and the fields declared with `static()` are static; all others are arrays, or trees of arrays.
+    The annotations play no part in this: they may be strings.
+
+    >>> @pytree
+    ... class Uniform:
+    ...     row: jax.Array
+    ...     vocab: str
+    >>> jax.tree.map(lambda leaf: leaf + 1, Uniform(row=1, vocab=".a"))
+    Uniform(row=2, vocab='.a')
+    """
+    cls = dataclass(frozen=True, eq=False)(cls)
+    names = [each.name for each in fields(cls)]  # pyright: ignore[reportArgumentType]
+    unchanging = [each.name for each in fields(cls) if each.name == "vocab" or each.metadata.get(_STATIC)]  # pyright: ignore[reportArgumentType]
+    jax.tree_util.register_dataclass(cls, [name for name in names if name not in unchanging], unchanging)
+    cls.static_fields = tuple(unchanging)  # pyright: ignore[reportAttributeAccessIssue]
+    # The shapes in the annotations are those of one model. A stack of models, or a tree of gradients, of axes or of
+    # None, is an instance of the class as well, so the fields are not checked when one is built.
+    return no_type_check(cls)
+
+
+def is_pytree(cls: type) -> bool:
+    """Whether `pytree` decorated this very class; a subclass that it did not decorate is no pytree of its own."""
+    return "static_fields" in vars(cls)

@@ -1,0 +1,145 @@
+"""What a model is made of, as JSON: its classes and their static fields, around arrays that are stored by name.
+
+    {"class": "mm_jax.models.ngram:NGram", "static": {}, "fields": {"levels": [{"class": ..., "fields": ...}, ...]}}
+
+Lists stand for tuples, {"dict": ...} for dicts, null for an array. Only classes decorated with `mm_jax.pytree` are built
+from a file: those in `mm_jax.models`, and others whose module is imported already; nothing is imported because a file says so.
+"""
+
+import importlib
+import pkgutil
+import sys
+import typing
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jaxtyping
+import numpy as np
+
+from mm_jax import models
+from mm_jax.models.contract import Params, functions_of
+from mm_jax.pytrees import is_pytree
+from mm_jax.vocab import Vocab
+
+_DEEPEST = 20  # mixtures in mixtures
+
+
+def name_of(path: tuple[Any, ...]) -> str:
+    """The name of an array in a file: its path, as `levels.2.codes`."""
+    return jax.tree_util.keystr(path, simple=True, separator=".")
+
+
+def describe(thing: Any, vocab: Vocab) -> Any:
+    """The structure of a model or a part of one; "like" where `load` must be given a model of the same structure."""
+    if is_pytree(type(thing)):
+        cls, static = type(thing), type(thing).static_fields
+        own = {name: getattr(thing, name) for name in static if getattr(thing, name) != vocab}
+        if not all(isinstance(value, str | int | float | None) for value in own.values()):
+            return "like"
+        inner = {
+            each.name: describe(getattr(thing, each.name), vocab) for each in fields(cls) if each.name not in static
+        }
+        return {"class": f"{cls.__module__}:{cls.__qualname__}", "fields": inner, "static": own}
+    if type(thing) is tuple:
+        return [describe(each, vocab) for each in thing]
+    if type(thing) is dict and all(isinstance(key, str) for key in thing):
+        return {"dict": {key: describe(each, vocab) for key, each in thing.items()}}
+    return None if isinstance(thing, jax.Array | np.ndarray | np.generic) else "like"
+
+
+def build(spec: Any, arrays: Mapping[str, np.ndarray], vocab: Vocab) -> Params:
+    """The model that `describe` described; ValueError for what is no such description, or does not fit the arrays."""
+    if isinstance(spec, dict) and "fields" not in spec and "class" in spec:
+        spec = _of_format_1(spec)
+    left = set(arrays)
+    params = _build(spec, arrays, vocab, "", left, 0)
+    if left:
+        raise ValueError(f"it has an array {min(left)} that {type(params).__name__} has not")
+    return params
+
+
+def _build(spec: Any, arrays: Mapping[str, np.ndarray], vocab: Vocab, name: str, left: set[str], depth: int) -> Any:
+    """The part called `name` ("" is all); its arrays are taken out of `left`."""
+    if depth > 2 * _DEEPEST:
+        raise ValueError(f"it is nested more than {_DEEPEST} deep")
+    inside = f"{name}." if name else ""
+    if spec is None:
+        if name not in arrays:
+            raise ValueError(f"it lacks the array {name}")
+        left.discard(name)
+        return jnp.asarray(arrays[name])
+    if isinstance(spec, list):
+        return tuple(_build(each, arrays, vocab, f"{inside}{i}", left, depth + 1) for i, each in enumerate(spec))
+    if isinstance(spec, dict) and isinstance(inner := spec.get("dict"), dict):
+        return {key: _build(each, arrays, vocab, f"{inside}{key}", left, depth + 1) for key, each in inner.items()}
+    if not isinstance(spec, dict) or not isinstance(spec.get("fields"), dict):
+        raise ValueError("a class or function in it cannot be read from a file: give load(path, like=...)")
+    cls = _class_of(spec["class"])
+    values = {
+        key: _build(each, arrays, vocab, f"{inside}{key}", left, depth + 1) for key, each in spec["fields"].items()
+    }
+    values |= spec.get("static", {})
+    if "vocab" in cls.static_fields:
+        values.setdefault("vocab", vocab)
+    if set(values) != {each.name for each in fields(cls)}:
+        raise ValueError(f"{cls.__name__} has other fields: {', '.join(each.name for each in fields(cls))}")
+    made = cls(**values)
+    _check_annotations(made, vocab, name or cls.__name__)
+    return made
+
+
+def _class_of(identity: Any) -> Any:
+    """The class `module:name`; without a module, as in files of format 1, one of `mm_jax.models`."""
+    module_name, _, name = str(identity).rpartition(":")
+    own = [f"{models.__name__}.{each.name}" for each in pkgutil.iter_modules(models.__path__)]
+    places = [module_name] if module_name else own
+    for place in places:
+        module = importlib.import_module(place) if place in own else sys.modules.get(place)
+        cls = getattr(module, name, None)
+        if isinstance(cls, type) and is_pytree(cls):
+            return cls
+    raise ValueError(f"its class {identity!r} is not known here: import the module that defines it first")
+
+
+def _of_format_1(spec: dict[str, Any]) -> dict[str, Any]:
+    """The description that format 2 would have: format 1 told the class, and the number of levels or the members."""
+    cls = _class_of(spec.get("class"))
+    inner: dict[str, Any] = {each.name: None for each in fields(cls) if each.name not in cls.static_fields}
+    if "members" in spec:
+        inner["members"] = [_of_format_1(each) for each in spec["members"]]
+    if "order" in spec:
+        inner["levels"] = [_of_format_1({"class": "Level"}) for _ in range(spec["order"])]
+    return {"class": spec["class"], "fields": inner}
+
+
+def _check_annotations(made: Any, vocab: Vocab, name: str) -> None:
+    """ValueError for an array that is not of the dtype and shape that its class declares, or that holds nan."""
+    hints = typing.get_type_hints(type(made))
+    with jaxtyping.jaxtyped("context"):  # pyright: ignore[reportCallIssue]
+        isinstance(np.empty(len(vocab)), jaxtyping.Shaped[np.ndarray, "vocab_size"])  # pyright: ignore  # binds the name
+        for each in fields(made):
+            value, hint = getattr(made, each.name), hints.get(each.name)
+            if not isinstance(value, jax.Array):
+                continue
+            if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray) and not isinstance(value, hint):
+                raise ValueError(f"{each.name} of {name} is {value.dtype}{list(value.shape)}, not {hint.__name__}")
+            if jnp.issubdtype(value.dtype, jnp.floating) and bool(jnp.isnan(value).any()):
+                raise ValueError(f"{each.name} of {name} holds nan")
+
+
+def validate(params: Params) -> None:
+    """ValueError for numbers that the model's own file refuses (its `validate`), those of its parts included."""
+    functions_of(params)
+    models_in = jax.tree.leaves(params, is_leaf=lambda part: part is not params and _is_model(part))
+    for part in models_in:
+        if _is_model(part):
+            validate(part)
+    if own := getattr(functions_of(params), "validate", None):
+        own(params)
+
+
+def _is_model(part: Any) -> bool:
+    return is_pytree(type(part)) and "vocab" in type(part).static_fields

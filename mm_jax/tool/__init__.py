@@ -1,0 +1,1 @@
+"""The command `mm-jax`: from a list of words to new ones, without writing Python."""

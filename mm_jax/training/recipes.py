@@ -1,0 +1,204 @@
+"""How to train: one object that carries every option, and the form in which it is written to a file.
+
+`fit`, `run`, `fit_population`, `lr_range_test`, run folders and the command all take a `Recipe`, or the keywords that
+make one. An option is declared here and nowhere else.
+"""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Literal
+
+import numpy as np
+import optax
+
+from mm_jax.numbers import whole_number
+from mm_jax.training.sameness import Same
+
+Draw = Literal["examples", "contexts", "words"]
+Optimizer = optax.GradientTransformation | Callable[..., optax.GradientTransformation]
+Decay = Callable[[np.ndarray], np.ndarray]
+
+
+def constant(t: np.ndarray) -> np.ndarray:
+    """The peak rate all the way."""
+    return np.ones_like(t)
+
+
+def cosine(t: np.ndarray) -> np.ndarray:
+    """From the peak rate to 0 along half a cosine."""
+    return 0.5 * (1 + np.cos(np.pi * t))
+
+
+def tenth(t: np.ndarray) -> np.ndarray:
+    """The peak rate for the first half of the steps, a tenth of it for the second. Source: makemore part 2."""
+    return np.where(t < 0.5, 1.0, 0.1)
+
+
+def linear(t: np.ndarray) -> np.ndarray:
+    """Up to the peak rate over the first twentieth of the steps, then down to 0 along a line."""
+    return np.minimum(t / 0.05, (1 - t) / 0.95)
+
+
+def adamw(learning_rate: Any, weight_decay: float = 0.0) -> optax.GradientTransformation:
+    """Adam with decoupled weight decay, its second moment over 100 steps: runs here are short."""
+    return optax.adamw(learning_rate, b2=0.99, weight_decay=weight_decay)
+
+
+DECAYS: dict[str, Decay] = {each.__name__: each for each in (constant, cosine, tenth, linear)}
+OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
+    "sgd": optax.sgd,
+    "adam": optax.adam,
+    "adamw": adamw,
+}
+
+
+def _ready(optimizer: optax.GradientTransformation, rate: None) -> optax.GradientTransformation:
+    return optimizer
+
+
+_NAMED: dict[str, dict[str, Any]] = {"optimizer": OPTIMIZERS, "decay": DECAYS}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All options of training.
+
+    Args:
+      steps: number of gradient steps.
+      batch_size: examples, contexts or rows of whole words a step. None is the full batch.
+      draw: what a batch is made of: examples, contexts or words. "examples" are drawn as in the lecture; "contexts" are
+        distinct ones with all that followed, a gradient that varies far less; "words" are whole ones, the only draw of
+        models that see the whole word. None is "examples", or "words" where that is the only one.
+      optimizer: sgd, adam or adamw. In Python a function of the learning rate, such as optax.adam, or an optax
+        optimizer, such as optax.adam(0.01).
+      learning_rate: at its peak. 0.1 for the default, the lecture's SGD; None for an optax optimizer, which holds its
+        own. Another rate, number of steps or decay does not compile anew.
+      decay: how the rate falls: constant, cosine, linear or tenth. In Python a function of t / steps that multiplies
+        the rate, of float64 arrays.
+      weight_decay: of adamw.
+      l2: adds l2 * mean(W^2) to the loss for each weight matrix W, as in the lecture.
+      drop_tokens: share of the input characters that a step leaves out.
+      drop_states: share of the hidden states that a step leaves out.
+      drop_edges: share of the attention edges that a step leaves out.
+
+    Raises ValueError for numbers out of range, and for a rate without an optimizer to take it.
+
+    >>> Recipe(steps=4, learning_rate=1.0, decay=tenth).rates().tolist()
+    [1.0, 1.0, 0.10000000149011612, 0.10000000149011612]
+    """
+
+    steps: int
+    batch_size: int | None = 32
+    draw: Draw | None = None
+    optimizer: Optimizer = optax.sgd
+    learning_rate: float | None = None
+    decay: Decay = constant
+    weight_decay: float = 0.0
+    l2: float = 0.0
+    drop_tokens: float = 0.0
+    drop_states: float = 0.0
+    drop_edges: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.optimizer is optax.sgd and self.learning_rate is None:
+            object.__setattr__(self, "learning_rate", 0.1)
+        whole_number("steps", self.steps)
+        if self.batch_size is not None:
+            whole_number("batch_size", self.batch_size)
+        if self.draw not in (None, "examples", "contexts", "words"):
+            raise ValueError(f"draw is {self.draw!r}: choose 'examples', 'contexts' or 'words'")
+        if isinstance(self.optimizer, optax.GradientTransformation) == (self.learning_rate is not None):
+            raise ValueError(
+                "give an optax optimizer (optimizer=optax.adam(0.01)), or with learning_rate a function of it "
+                "(optimizer=optax.adam, learning_rate=0.01)"
+            )
+        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"learning_rate is {self.learning_rate}: give a positive number")
+        for name in ("l2", "weight_decay"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}: give 0 or more")
+        for name in ("drop_tokens", "drop_states", "drop_edges"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: give a share of 0 or more, below 1")
+
+    def but(self, **changes: Any) -> "Recipe":
+        """The recipe with other values where they are not None."""
+        return dataclasses.replace(self, **{name: value for name, value in changes.items() if value is not None})
+
+    def rates(self) -> np.ndarray | None:
+        """The learning rate of every step, float32 [steps]; None where the optimizer holds its own.
+
+        Computed here once: the compiled program takes rates as data, and no schedule is part of it.
+        """
+        if self.learning_rate is None:
+            return None
+        return (self.learning_rate * np.asarray(self.decay(np.arange(self.steps) / self.steps))).astype(np.float32)
+
+    @property
+    def transformation(self) -> Same:
+        """A function of the rate that makes the optax optimizer; equal for recipes that differ in numbers alone."""
+        if self.learning_rate is None:
+            return Same(functools.partial(_ready, self.optimizer))  # pyright: ignore[reportArgumentType]
+        options = {"weight_decay": self.weight_decay} if self.weight_decay else {}
+        return Same(functools.partial(self.optimizer, **options))  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+    def as_json(self) -> dict[str, Any]:
+        """The recipe as JSON values; ValueError for functions that have no name in this module."""
+        values = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        for field, known in _NAMED.items():
+            name = next((name for name, function in known.items() if function is values[field]), None)
+            if name is None:
+                raise ValueError(f"{field} cannot be written to a file: choose one of {', '.join(known)}")
+            values[field] = name
+        return values
+
+    @staticmethod
+    def named(values: Mapping[str, Any]) -> dict[str, Any]:
+        """Options with the functions that are named in place of their names; ValueError for an unknown name."""
+        found = dict(values)
+        for field, known in _NAMED.items():
+            if isinstance(name := found.get(field), str):
+                if name not in known:
+                    raise ValueError(f"{field} is {name!r}: choose one of {', '.join(known)}")
+                found[field] = known[name]
+        return found
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Recipe":
+        """The recipe that `as_json` wrote, or one of a model's `RECIPES`; ValueError for what is no recipe."""
+        if unknown := set(values) - {each.name for each in dataclasses.fields(cls)}:
+            raise ValueError(f"a recipe has no option {', '.join(sorted(unknown))}")
+        try:
+            return cls(**cls.named(values))
+        except TypeError as error:
+            raise ValueError(f"no recipe: {error}") from None
+
+
+# How a model is trained whose file has no RECIPES: whole words, Adam falling to 0.
+_DEFAULT = {
+    "steps": 1000,
+    "batch_size": 64,
+    "draw": "words",
+    "optimizer": "adam",
+    "learning_rate": 3e-3,
+    "decay": "cosine",
+}
+
+
+def _of(module: ModuleType) -> dict[str, dict[str, Any]]:
+    return getattr(module, "RECIPES", {"default": _DEFAULT})
+
+
+def recipes_of(module: ModuleType) -> dict[str, Recipe]:
+    """The recipes of a model's file by name, the one to take first; made for a list as long as names.txt."""
+    plain = {name: {key: each[key] for key in each if key != "model"} for name, each in _of(module).items()}
+    return {name: Recipe.from_json(each) for name, each in plain.items()}
+
+
+def recipe_options(module: ModuleType, name: str) -> dict[str, Any]:
+    """The options of the model's `init` that go with a recipe: what its entry in RECIPES holds under "model"."""
+    return dict(_of(module)[name].get("model", {}))

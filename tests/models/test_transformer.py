@@ -1,0 +1,129 @@
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import mm_jax
+from mm_jax.models import contract, transformer
+
+from .test_whole_words import VOCAB
+
+
+def disturbed(params, scale=0.2):
+    """No bias is 0 and no gain is 1."""
+    leaves, tree = jax.tree.flatten(params)
+    keys = jax.random.split(jax.random.key(9), len(leaves))
+    noise = [scale * jax.random.normal(key, leaf.shape) for key, leaf in zip(keys, leaves, strict=True)]
+    return jax.tree.unflatten(tree, [leaf + each for leaf, each in zip(leaves, noise, strict=True)])
+
+
+SMALL = disturbed(transformer.init(jax.random.key(0), VOCAB, num_layers=2, num_heads=2, width=4, max_length=6))
+
+
+def norm(x, gain, shift):
+    return gain * (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5) + shift
+
+
+def reference(params, tokens):
+    """The equation again in float64 NumPy, one word, position by position and head by head."""
+    params = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params)
+    blocks, width = params.blocks, params.C.shape[1]
+    head = width // params.num_heads
+    x = params.C[[0, *tokens]] + params.P[: len(tokens) + 1]
+    for i in range(len(blocks.Wo)):
+        qkv = norm(x, blocks.gain1[i], blocks.shift1[i]) @ blocks.Wqkv[i] + blocks.bqkv[i]
+        a = np.zeros_like(x)
+        for t in range(len(x)):
+            for part in (slice(n * head, n * head + head) for n in range(params.num_heads)):
+                q, k, v = (qkv[:, j * width : (j + 1) * width][:, part] for j in range(3))
+                weights = np.exp(k[: t + 1] @ q[t] / head**0.5)
+                a[t, part] = weights / weights.sum() @ v[: t + 1]
+        x = x + a @ blocks.Wo[i] + blocks.bo[i]
+        u = norm(x, blocks.gain2[i], blocks.shift2[i]) @ blocks.W1[i] + blocks.b1[i]
+        u = 0.5 * u * (1 + np.tanh(np.sqrt(2 / np.pi) * (u + 0.044715 * u**3)))
+        x = x + u @ blocks.W2[i] + blocks.b2[i]
+    return norm(x, params.gain, params.shift) @ params.Wu + params.bu
+
+
+def test_the_equation_in_float64():
+    tokens = [3, 1, 1, 6, 2]
+    found = transformer.unroll(SMALL, jnp.array(tokens, jnp.int32))
+    np.testing.assert_allclose(found, reference(SMALL, tokens), rtol=1e-4, atol=1e-5)
+
+
+class FlaxBlock(nn.Module):
+    """The same block of Flax's own layers."""
+
+    num_heads: int
+
+    @nn.compact
+    def __call__(self, x):
+        mask = nn.make_causal_mask(jnp.zeros(x.shape[0]))
+        x = x + nn.MultiHeadDotProductAttention(self.num_heads)(nn.LayerNorm(epsilon=1e-5)(x), mask=mask)
+        inside = nn.gelu(nn.Dense(4 * x.shape[-1])(nn.LayerNorm(epsilon=1e-5)(x)))
+        return x + nn.Dense(x.shape[-1])(inside)
+
+
+def flax_weights(block, num_heads):
+    width = block.Wo.shape[-1]
+    heads = (num_heads, width // num_heads)
+    Wqkv, bqkv = jnp.split(block.Wqkv, 3, -1), jnp.split(block.bqkv, 3, -1)
+    attention = {
+        name: {"kernel": W.reshape(width, *heads), "bias": b.reshape(heads)}
+        for name, W, b in zip(("query", "key", "value"), Wqkv, bqkv, strict=True)
+    }
+    attention["out"] = {"kernel": block.Wo.reshape(*heads, width), "bias": block.bo}
+    return {
+        "LayerNorm_0": {"scale": block.gain1, "bias": block.shift1},
+        "MultiHeadDotProductAttention_0": attention,
+        "LayerNorm_1": {"scale": block.gain2, "bias": block.shift2},
+        "Dense_0": {"kernel": block.W1, "bias": block.b1},
+        "Dense_1": {"kernel": block.W2, "bias": block.b2},
+    }
+
+
+def test_against_flax():
+    params = disturbed(
+        transformer.init(jax.random.key(2), VOCAB, num_layers=3, num_heads=4, width=16, max_length=9), 0.1
+    )
+    tokens = jnp.array([6, 6, 2, 1, 4, 3, 2], jnp.int32)
+    x = params.C[jnp.append(0, tokens)] + params.P[: len(tokens) + 1]
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        for i in range(3):
+            block = jax.tree.map(lambda leaf, i=i: leaf[i], params.blocks)
+            x = FlaxBlock(4).apply({"params": flax_weights(block, 4)}, x)
+        rows = nn.LayerNorm(epsilon=1e-5).apply({"params": {"scale": params.gain, "bias": params.shift}}, x)
+        expected = rows @ params.Wu + params.bu
+    np.testing.assert_allclose(transformer.unroll(params, tokens), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_what_is_not_read_yet_is_not_seen():
+    state = contract.advance(SMALL, transformer.start(SMALL), jnp.int32(2))
+    full = jax.tree.map(lambda leaf: leaf, state)._replace(
+        keys=state.keys.at[:, 2:].set(99.0), values=state.values.at[:, 2:].set(99.0)
+    )
+    one, other = (transformer.advance(SMALL, each, jnp.int32(3)) for each in (state, full))
+    np.testing.assert_array_equal(transformer.logits(SMALL, one), transformer.logits(SMALL, other))
+
+
+def test_longest_word():
+    assert transformer.max_length(SMALL) == 6
+    contract.check_lengths(SMALL, ["a" * 6])
+    with pytest.raises(ValueError, match=r"'aaaaaaa' has 7 characters, and this Transformer reads 6 at most"):
+        contract.check_lengths(SMALL, ["a", "a" * 7])
+    tokens = jnp.array([1, 2, 3, 4, 5, 6], jnp.int32)
+    np.testing.assert_allclose(
+        transformer.unroll(SMALL, tokens), reference(SMALL, tokens.tolist()), rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("option", ["num_layers", "num_heads", "width", "max_length"])
+def test_sizes_that_are_refused(option):
+    with pytest.raises(ValueError, match="1 or more"):
+        transformer.init(jax.random.key(0), VOCAB, **{option: 0})
+
+
+def test_heads_that_do_not_divide_the_width():
+    with pytest.raises(ValueError, match="3 heads do not divide a width of 64"):
+        transformer.init(jax.random.key(0), mm_jax.Vocab(".a"), num_heads=3)
