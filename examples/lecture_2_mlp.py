@@ -653,6 +653,7 @@ _ = plotting.embedding(planes[0], ax)
 # vowels are nearer to each other than a vowel is to a consonant; in one they are not. Two numbers a character leave
 # little room, and one outlier weighs heavily in such a mean: look at several runs before you read meaning into one.
 
+
 # %%
 def distances(plane):
     """Mean distance between two vowels, and between a vowel and a consonant."""

@@ -122,7 +122,9 @@ def _page(params: Any, words: list[str], title: str, with_words: bool, half: boo
         "worker-src blob:; img-src data:; base-uri 'none'; form-action 'none'"
     )
     slots = {"style": style, "weights": _base64(weights), "data": _json(data), "engine": engine, "interface": interface}
-    title = "".join(" " if unicodedata.category(char) == "Cc" else char for char in title)  # HTML knows no control characters
+    title = "".join(
+        " " if unicodedata.category(char) == "Cc" else char for char in title
+    )  # HTML knows no control characters
     values = text["html"] | {"lang": text["lang"], "title": title, "policy": policy, "generator": GENERATOR}
     template = (_FOLDER / "page.html").read_text(encoding="utf-8")
 

@@ -58,7 +58,9 @@ def rows_of(params, words):
     limit = contract.max_length(params)
     tokens = [VOCAB.encode(word[:limit]) for word in words]
     longest = max(map(len, tokens))
-    rows = jax.jit(jax.vmap(mm_jax.unroll, (None, 0)))(params, np.stack([np.pad(t, (0, longest - len(t))) for t in tokens]))
+    rows = jax.jit(jax.vmap(mm_jax.unroll, (None, 0)))(
+        params, np.stack([np.pad(t, (0, longest - len(t))) for t in tokens])
+    )
     return [np.asarray(row)[: len(t) + 1] for row, t in zip(rows, tokens, strict=True)]
 
 
@@ -360,7 +362,9 @@ def test_axe_finds_no_violation(browser, pages, kind, dark, width):
     browser.type("marvinx" if "x" in VOCAB.chars else "marvin")
     browser.run("document.getElementById('more').open = true")
     browser.run(Path(axe.AXE_FILE_PATH).read_text(encoding="utf-8"))
-    result = browser.driver.execute_async_script("axe.run().then(arguments[0], (error) => arguments[0]({error: `${error}`}))")
+    result = browser.driver.execute_async_script(
+        "axe.run().then(arguments[0], (error) => arguments[0]({error: `${error}`}))"
+    )
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
     assert "error" not in result
     assert [(each["id"], each["impact"], each["nodes"][0]["html"]) for each in result["violations"]] == []
