@@ -17,6 +17,7 @@ from mm_jax import corpus
 from mm_jax.models import contract
 from mm_jax.models.contract import Params
 from mm_jax.models.mixture import Mixture
+from mm_jax.vocab import as_set
 
 
 @dataclass(frozen=True)
@@ -214,7 +215,7 @@ def evaluate(params: Params, words: Sequence[str], *, seen: Collection[str] = ()
     """
     words = corpus.as_list(words)
     sums, lengths = word_nlls(params, words)
-    known = frozenset(seen)
+    known = as_set(seen)
     new = np.fromiter((word not in known for word in words), bool, len(words))
     nll, stderr = _ratio(sums, lengths)
     nll_unseen, stderr_unseen = _ratio(sums[new], lengths[new])

@@ -54,7 +54,7 @@ def test_smallest_dtype_has_room_for_unknown(size, dtype):
     [
         (lambda: Vocab("ab"), "starts with"),
         (lambda: Vocab(".aa"), "each character once"),
-        (lambda: Vocab.from_words([]), "no characters"),
+        (lambda: Vocab.from_words([]), "empty list"),
         (lambda: Vocab.from_words(["a.b"]), "take it out"),
         (lambda: Vocab(".ab").encode("abc"), "character 3 is 'c': not in the vocabulary"),
         (lambda: Vocab(".ab").encode("a😀"), "character 2 is '😀'"),
