@@ -151,8 +151,10 @@ def max_length(params: Transformer) -> int:
 
 
 def validate(params: Transformer) -> None:
-    """ValueError for heads that do not divide the width: the shapes of a file do not exclude them."""
+    """ValueError for heads that do not divide the width, and blocks of another width."""
     _check_heads(params.num_heads, params.C.shape[-1])
+    if any(len(block.gain1) != params.C.shape[-1] for block in params.blocks):
+        raise ValueError("its blocks have another width")
 
 
 def start(params: Transformer) -> Cache:
