@@ -45,7 +45,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.core import Tracer
-from jaxtyping import Array, Float32, Int, Key
+from jaxtyping import Array, ArrayLike, Float32, Int, Key
 
 from mm_jax.pytrees import is_pytree, pytree, static
 
@@ -115,7 +115,7 @@ def start(params: Params) -> State:
     return functions_of(params).start(params) if size is None else jnp.zeros(size, jnp.int32)
 
 
-def advance(params: Params, state: State, token: Int[Array, ""]) -> State:
+def advance(params: Params, state: State, token: Int[ArrayLike, ""]) -> State:
     """The state after one more token, of the same shapes; after token 0 it is the start of the next word.
 
     >>> import mm_jax
@@ -163,7 +163,7 @@ def logits(params: Params, state: State) -> Float32[Array, " vocab_size"]:
 
 
 def unroll(
-    params: Params, tokens: Int[Array, " length"], dropout: Dropout | None = None
+    params: Params, tokens: Int[ArrayLike, " length"], dropout: Dropout | None = None
 ) -> Float32[Array, "length+1 vocab_size"]:
     """The logits at every position: row t is what the model predicts after tokens[:t].
 

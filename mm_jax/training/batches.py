@@ -137,7 +137,7 @@ class Words:
 
     def draw(self, key: Key[Array, ""], steps: Int32[Array, " steps"]) -> Any:
         """Rows int32 [steps, batch_size], in a new order each epoch; keys [steps, batch_size] where something drops."""
-        order, noise = jax.random.split(key)
+        order, noise = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
         per_epoch = len(self.targets) // self._size()
         first = steps[0] // per_epoch
         epochs = first + jnp.arange((len(steps) - 1) // per_epoch + 2, dtype=jnp.int32)

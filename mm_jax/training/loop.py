@@ -108,7 +108,7 @@ def many_steps(
     state: State,
     corpus: Any,
     n: Int32[Array, ""],
-    rates: Float32[Array, " length"] | None,
+    rates: Float32[Array | np.ndarray, " length"] | None,
     l2: Float32[Array, ""] | None,
     *,
     optimizer: Callable[[Any], optax.GradientTransformation],
