@@ -38,7 +38,9 @@ def of(words: Sequence[str]) -> Filter:
     bits = np.zeros(8 * -(-max(1, len(different)) * _BITS_A_WORD // 8), bool)
     for word in different:
         bits[_places(word, len(bits))] = True
-    return Filter(np.packbits(bits, bitorder="little").tobytes(), _HASHES, len(different), float(bits.mean() ** _HASHES))
+    return Filter(
+        np.packbits(bits, bitorder="little").tobytes(), _HASHES, len(different), float(bits.mean() ** _HASHES)
+    )
 
 
 def words_known(known: Filter, words: Sequence[str]) -> list[str]:

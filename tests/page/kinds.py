@@ -41,7 +41,9 @@ KINDS: dict[str, Callable[[], Any]] = {
     "bow": lambda: _sharper(mm_jax.bow.init(jax.random.key(3), VOCAB, embedding_dim=8, hidden_dim=32)),
     "rnn": lambda: _sharper(mm_jax.rnn.init(jax.random.key(4), VOCAB, hidden_dim=32)),
     "gru": lambda: _sharper(mm_jax.gru.init(jax.random.key(5), VOCAB, hidden_dim=32)),
-    "transformer": lambda: _sharper(mm_jax.transformer.init(jax.random.key(6), VOCAB, num_layers=2, num_heads=4, width=16)),
+    "transformer": lambda: _sharper(
+        mm_jax.transformer.init(jax.random.key(6), VOCAB, num_layers=2, num_heads=4, width=16)
+    ),
     "mixture of sequential": lambda: _mixture(model("gru"), model("ngram"), model("transformer")),
     "mixture": lambda: _mixture(model("ngram"), model("mlp"), model("counts")),
 }

@@ -8,7 +8,7 @@ function depthAt(tokens, i) {
   const part = within(page.params, "depth");
   if (!part) return null;
   const context = [...start(part), ...tokens.slice(0, i)];
-  return functionsOf(part).depth(part, context.slice(context.length - blockSize(part)));
+  return functionsOf(part).depth(part, context.slice(i));
 }
 
 function figure(title, note, ...children) {
@@ -96,6 +96,18 @@ function attentionOf(part, tokens) {
   return [figure(title, say("attention_note"), choices, el("div", {}, ...drawn.parts)), drawn.draw];
 }
 
+// How far an n-gram model looked back, character by character.
+function depthsOf(part, tokens) {
+  const most = Math.max(1, blockSize(part));
+  const bars = [...tokens, 0].map((token, i) => {
+    const context = [...start(part), ...tokens.slice(0, i)].slice(i), depth = functionsOf(part).depth(part, context);
+    const seen = context.slice(context.length - depth).map((each) => (each ? page.vocab.chars[each] : "·")).join("");
+    const inside = [el("bdi", {}, shown(token)), el("i", { share: depth / most }), el("small", {}, `${depth} `, el("bdi", {}, seen))];
+    return el("li", {}, el("div", { class: `row${token ? "" : " word-end"}` }, ...inside));
+  });
+  return [figure(say("depths", { word: page.vocab.decode(tokens) }), say("depths_note"), el("ul", { class: "rows" }, ...bars))];
+}
+
 // The members of a mixture as bars.
 function weightsOf(part) {
   const bars = Array.from(logSoftmax(part.scores), Math.exp).map((weight, k) => {
@@ -117,12 +129,15 @@ function pictures() {
   fixed.append(...made.map(([each]) => each));
   $("pictures").append(moving, fixed);
   for (const [, draw] of made) draw?.();
-  if (!made.length && !within(page.params, "attention")) fixed.append(el("p", { class: "note" }, say("nothing")));
+  if (!made.length && !within(page.params, "attention") && !within(page.params, "depth")) fixed.append(el("p", { class: "note" }, say("nothing")));
 }
 
 // Those that do.
 function picturesOf(tokens) {
-  const made = parts(page.params).filter((part) => functionsOf(part).attention).map((part) => attentionOf(part, tokens));
+  const made = parts(page.params).flatMap((part) => [
+    ...(functionsOf(part).attention ? [attentionOf(part, tokens)] : []),
+    ...(functionsOf(part).depth ? [depthsOf(part, tokens)] : []),
+  ]);
   moving.replaceChildren(...made.map(([each]) => each));
-  for (const [, draw] of made) draw();
+  for (const [, draw] of made) draw?.();
 }
