@@ -260,4 +260,4 @@ def _decode(tokens: np.ndarray, chars: str) -> list[str]:
     ends = (rows == 0).argmax(axis=1)
     kept = rows[np.arange(rows.shape[1]) <= ends[:, None]]
     points = np.array([ord(char) for char in chars], dtype="<u4")
-    return points[kept].tobytes().decode("utf-32-le", "surrogatepass").split(".")[:-1]
+    return points[kept].tobytes().decode("utf-32-le", "surrogatepass").split(chars[0])[:-1]

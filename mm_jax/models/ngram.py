@@ -18,6 +18,7 @@ from jax import lax
 from jaxtyping import Array, Float32, Int, Int32
 
 from mm_jax.models import arpa
+from mm_jax.models.contract import Params
 from mm_jax.models.smoothing import SMOOTHINGS, Smoothing
 from mm_jax.models.tally import Tally, tally
 from mm_jax.numbers import whole_number
@@ -35,8 +36,8 @@ class Level:
 
     codes: Int32[Array, " contexts"]  # ascending
     first: Int32[Array, "contexts+1"]  # context i owns tokens[first[i] : first[i + 1]]
-    tokens: Int32[Array, " pairs+vocab_size"]  # padded, so that a slice of vocab_size from any context's first fits
-    values: Float32[Array, " pairs+vocab_size"]
+    tokens: Int32[Array, " padded_pairs"]  # padded, so that a slice of vocab_size from any context's first fits
+    values: Float32[Array, " padded_pairs"]
     backoff: Float32[Array, " contexts"]
 
 
@@ -139,7 +140,7 @@ def num_entries(params: NGram) -> int:
     return sum(int(level.first[-1]) for level in params.levels)
 
 
-def to_arpa(params: NGram, path: str | os.PathLike) -> None:
+def to_arpa(params: Params, path: str | os.PathLike) -> None:
     """Writes the model as the ARPA text that kenlm and SRILM read; ValueError for a model of another kind.
 
     `mm_jax.models.arpa` says how.
