@@ -51,13 +51,14 @@ def write(
     """Writes a page on which others can make words with a model, and look at it, offline.
 
     Args:
-      params: any model of mm_jax.models.
+      params: any model of mm_jax.models. A page holds all of it: from the counts of an `NGram` much of the list can be
+        read that it learned, and from a `Fresh`, which keeps the beginnings of its words, all of it.
       path: the HTML file; folders above it are made.
       words: the list that the model learned. The page then says where a typed word stands among them, for which it
         holds 101 quantiles, not the list.
       title: its heading.
-      with_words: also put in a Bloom filter of `words` (12 bits a word), from which the list cannot be read: the page
-        can then leave out words of the list. About 3 in 1,000 new words are taken for words of the list.
+      with_words: also put in a Bloom filter of `words` (12 bits a word), with which the page can leave out words of the
+        list. About 3 in 1,000 other words are taken for words of the list. No word can be read from it.
       half: floats in half precision: a page of half the size.
       card: what else to say about the model, such as its losses: text by label.
       overwrite: replace a file that is there.

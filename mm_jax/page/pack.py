@@ -92,14 +92,18 @@ def in_words(spec: Any, arrays: Mapping[str, Any], path: str = "") -> str:
         below = f"{path}{name}"
         if each is None:
             parts.append(f"{name} {' × '.join(map(str, arrays[below]['shape'])) or 1}")
-        elif not isinstance(each, list):
-            parts.append(f"{name} {len(each.get('fields', each.get('dict')))} arrays")
-        elif all(part["class"].split(":")[0] == spec["class"].split(":")[0] for part in each):
-            parts.append(f"{len(each)} {name}")
-        else:
+        elif isinstance(each, dict):
+            parts.append(in_words(each, arrays, f"{below}."))
+        elif any(_module(part) != _module(spec) for part in each):
             parts.extend(in_words(part, arrays, f"{below}.{i}.") for i, part in enumerate(each))
+        else:
+            parts.append(f"{len(each)} {name}")
     parts.extend(f"{name} {value}" for name, value in spec["static"].items())
     return f"{spec['class'].split(':')[1]} ({', '.join(parts)})"
+
+
+def _module(spec: Any) -> str:
+    return spec["class"].partition(":")[0]
 
 
 def packed(params: Params, *, half: bool = False) -> tuple[dict[str, dict[str, Any]], bytes]:

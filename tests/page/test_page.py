@@ -208,6 +208,16 @@ def test_nothing_can_end_the_data(tmp_path):
     assert "&lt;/title&gt;&lt;script&gt;" in text
 
 
+def test_the_command_refuses_before_it_works(tmp_path):
+    from mm_jax.tool import pages
+
+    with pytest.raises(ValueError, match="is no run folder"):
+        pages.write(tmp_path, tmp_path / "x.html", None, with_words=False, half=False, overwrite=False)
+    (tmp_path / "x.html").write_text("mine")
+    with pytest.raises(ValueError, match="--overwrite"):
+        pages.write(tmp_path, tmp_path / "x.html", None, with_words=False, half=False, overwrite=False)
+
+
 def test_importing_the_page_is_not_slow():
     code = "import sys, mm_jax.page; sys.exit('matplotlib' in sys.modules or 'flax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,6 +1,6 @@
 // Look inside: pictures of whatever a model has. A mixture shows those of its members.
 
-const parts = (params) => [params, ...(params.members ?? []).flatMap(parts)];
+const parts = (params) => [params, ...Object.values(params).flat().filter((each) => MODELS[each?.kind]).flatMap(parts)];
 const within = (params, what) => parts(params).find((part) => functionsOf(part)[what]);
 
 // How many characters of context an n-gram model knew before character i; null without one.
@@ -17,7 +17,7 @@ function figure(title, note, ...children) {
 
 // What follows what, of a model that sees one character.
 function tableOf(part) {
-  const labels = page.vocab.chars.map((char, token) => (token ? visible(char) : "."));
+  const labels = page.vocab.chars.map(visible);
   const rows = labels.map((_, previous) => logSoftmax(logits(part, [previous])).map(Math.exp));
   const text = (i, j) => {
     const values = { before: labels[i], next: labels[j], p: percent(rows[i][j]) };
@@ -70,7 +70,7 @@ function mapOf(part) {
     return values.map((each) => (30 + ((each - low) / span) * (size - 60)).toFixed(1));
   };
   const [x, y] = [scale(xs, 640), scale(ys, 480)];
-  const labels = page.vocab.chars.map((char, token) => svg("text", { x: x[token], y: y[token] }, token ? visible(char) : "."));
+  const labels = page.vocab.chars.map((char, token) => svg("text", { x: x[token], y: y[token] }, visible(char)));
   const note = part.C.shape[1] > 2 ? say("map_note", { d: part.C.shape[1] }) : say("map_note_2");
   const title = say("map");
   return [figure(title, note, svg("svg", { viewBox: "0 0 640 480", role: "img", "aria-label": title }, ...labels))];
@@ -79,7 +79,7 @@ function mapOf(part) {
 // Where a transformer looked while it read a word.
 function attentionOf(part, tokens) {
   const weights = functionsOf(part).attention(part, tokens);
-  const labels = [".", ...tokens.map(shown)];
+  const labels = [page.vocab.chars[0], ...tokens.map(shown)];
   const choice = (name, many) => {
     const options = Array.from({ length: many }, (_, i) => el("option", { value: i }, i + 1));
     return el("select", {}, ...options);
@@ -122,7 +122,7 @@ const fixed = el("div", { id: "fixed" }), moving = el("div", { id: "moving" });
 // The pictures that do not depend on the word.
 function pictures() {
   const made = parts(page.params).flatMap((part) => [
-    ...(part.members ? [weightsOf(part)] : []),
+    ...(part.scores ? [weightsOf(part)] : []),
     ...(blockSize(part) === 1 ? [tableOf(part)] : []),
     ...(part.C ? [mapOf(part)] : []),
   ]);
