@@ -92,7 +92,9 @@ class Job:
             new = distil.new_words(teacher, self.split.train, draw_key, num_words)
             laid, recipe = distil.lesson(mm_jax.gru.init(init_key, self.vocab), teacher, self.split.train, new)
             recipe = recipe.but(steps=self.most_steps)
-            print(f"{len(new):,} words drawn and read by the teacher: {time.process_time() - begin:.0f} CPU s", flush=True)
+            print(
+                f"{len(new):,} words drawn and read by the teacher: {time.process_time() - begin:.0f} CPU s", flush=True
+            )
             return trained(mm_jax.gru.init(init_key, self.vocab), laid, fit_key, recipe)
 
         return self.kept(name, make)
@@ -156,9 +158,13 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="The lowest losses: networks mixed, a student of them, the correction.")
+    parser = argparse.ArgumentParser(
+        description="The lowest losses: networks mixed, a student of them, the correction."
+    )
     parser.add_argument("--data", type=Path, metavar="LIST", help="a text file, one word a line (default: names)")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="keep the trained models here; go on from those there")
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="keep the trained models here; go on from those there"
+    )
     parser.add_argument("--quick", action="store_true", help="2,000 words and 20 steps a model, to see it run")
     try:
         main(parser.parse_args())
