@@ -21,7 +21,27 @@ WORDS = BUNDLED[::40]
 TOYS = {"windowed": WINDOWED_TOY, "sequential": SEQUENTIAL_TOY}
 toys = pytest.mark.parametrize("module", TOYS.values(), ids=TOYS)
 # Every public verb: what takes any model's parameters. A new one fails `test_every_verb_is_here` until it is tried.
-VERBS = ["start", "advance", "logits", "unroll", "num_params", "fit", "distil", "evaluate", "score", "sample", "most_probable", "save", "load", "member", "fit_population", "evaluate_population", "best_on_dev", "lr_range_test", "try_rates"]
+VERBS = [
+    "start",
+    "advance",
+    "logits",
+    "unroll",
+    "num_params",
+    "fit",
+    "distil",
+    "evaluate",
+    "score",
+    "sample",
+    "most_probable",
+    "save",
+    "load",
+    "member",
+    "fit_population",
+    "evaluate_population",
+    "best_on_dev",
+    "lr_range_test",
+    "try_rates",
+]
 TRIED_ELSEWHERE = {"num_params", "advance", "start", "unroll"}  # with all models, in test_contract
 
 
