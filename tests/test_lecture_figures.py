@@ -1,4 +1,4 @@
-"""The figures of the two lectures, to the digits they print; the examples check the same and show them."""
+"""The figures of the two lectures, to the digits they print; the notebooks check the same, and all the others."""
 
 import jax
 import jax.numpy as jnp
@@ -8,8 +8,7 @@ import pytest
 import mm_jax
 from mm_jax import corpus
 
-from .conftest import FIRST_FIVE, LETTERS, mlp_of
-from .test_examples import EXAMPLES, run
+from .conftest import FIRST_FIVE, LETTERS, loss_of, mlp_of
 
 
 @pytest.fixture
@@ -60,22 +59,3 @@ def test_part_2_shapes_and_losses(torch_init):
     p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     by_hand = -np.log(p[np.arange(32), Y]).mean()
     assert mm_jax.evaluate(small, FIRST_FIVE).nll == pytest.approx(by_hand, abs=5e-4)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("example", ["lecture_1_bigrams.py", "lecture_2_mlp.py"])
-def test_the_examples_with_names(example, names):
-    done = run(EXAMPLES / example, timeout=600)
-    assert done.returncode == 0, done.stderr + done.stdout[-3000:]
-    assert "NOT" not in done.stdout
-    assert "needs" not in done.stdout
-
-
-@pytest.mark.parametrize("example", ["lecture_1_bigrams.py", "lecture_2_mlp.py"])
-def test_the_examples_with_few_steps_and_pictures(example, tmp_path):
-    done = run(EXAMPLES / example, "--steps", 30, "--pictures", tmp_path, timeout=300)
-    assert done.returncode == 0, done.stderr + done.stdout[-3000:]
-    assert "│ step" in done.stdout.replace("┃", "│")
-    assert ("needs --steps 100" if "1" in example else "needs 200,000 steps") in done.stdout
-    pictures = {"lecture_1_bigrams.py": 1, "lecture_2_mlp.py": 5}[example]
-    assert len(list(tmp_path.glob("*.png"))) == pictures

@@ -71,7 +71,13 @@ def trained(request, split):
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         start = request.param()
         params, history = mm_jax.fit(
-            start, split.train[:5000], jax.random.key(1), steps=100, batch_size=64, optimizer=optax.adam, learning_rate=0.01
+            start,
+            split.train[:5000],
+            jax.random.key(1),
+            steps=100,
+            batch_size=64,
+            optimizer=optax.adam,
+            learning_rate=0.01,
         )
     return params, start, history
 
@@ -149,7 +155,10 @@ def test_networks_that_look_ahead_are_refused(apply):
 @pytest.mark.parametrize(
     ("apply", "message"),
     [
-        (lambda v, t: causal(v, t)[:, :-1], r"float32 of shape \(33, 11\) for 33 tokens: expected float32 of shape \(33, 12\)"),
+        (
+            lambda v, t: causal(v, t)[:, :-1],
+            r"float32 of shape \(33, 11\) for 33 tokens: expected float32 of shape \(33, 12\)",
+        ),
         (lambda v, t: causal(v, t)[:-1], r"of shape \(32, 12\) for 33 tokens"),
         (lambda v, t: causal(v, t).astype(jnp.bfloat16), "apply returned bfloat16"),
         (lambda v, t: (causal(v, t), 1), "apply returned tuple"),
