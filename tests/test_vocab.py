@@ -55,7 +55,6 @@ def test_smallest_dtype_has_room_for_unknown(size, dtype):
         (lambda: Vocab("ab"), "starts with"),
         (lambda: Vocab(".aa"), "each character once"),
         (lambda: Vocab.from_words([]), "empty list"),
-        (lambda: Vocab.from_words(["a.b"]), "take it out"),
         (lambda: Vocab(".ab").encode("abc"), "character 3 is 'c': not in the vocabulary"),
         (lambda: Vocab(".ab").encode("a😀"), "character 2 is '😀'"),
         (lambda: Vocab(".ab").encode("a.b"), "cannot stand in one"),
@@ -64,3 +63,9 @@ def test_smallest_dtype_has_room_for_unknown(size, dtype):
 def test_refuses(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_list_may_hold_the_separator():
+    vocab = Vocab.from_words(["st. ives", "a|b"])
+    assert vocab.separator == "/"
+    assert vocab.decode(vocab.encode("st. ives")) == "st. ives"
