@@ -3,8 +3,8 @@
     XLA_FLAGS=--xla_cpu_multi_thread_eigen=false taskset -c 0 python examples/best.py --out best
 
 Learned from train, chosen on dev; the weights of each mixture are fitted on one half of dev and read on the other, both
-ways. Test is looked at once, at the end. Nats per character; CPU seconds of training, compilation apart: of each model on
-one core, as above; without `taskset` the members train one a core, and only the sum of their seconds means something.
+ways. Test is looked at once, at the end. Nats per character; CPU seconds of training, compilation apart, which are those
+of a model where all runs on one core, as above. Without `taskset` the members train one a core.
 
 In the folder --out every trained model is kept; run again, the job goes on from there.
 """
@@ -92,13 +92,14 @@ class Job:
             new = distil.new_words(teacher, self.split.train, draw_key, num_words)
             laid, recipe = distil.lesson(mm_jax.gru.init(init_key, self.vocab), teacher, self.split.train, new)
             recipe = recipe.but(steps=self.most_steps)
-            print(f"{len(new):,} words drawn and read by the teacher: {time.process_time() - begin:.0f} CPU s", flush=True)
+            seconds = time.process_time() - begin
+            print(f"{len(new):,} words drawn and read by the teacher: {seconds:.0f} CPU s", flush=True)
             return trained(mm_jax.gru.init(init_key, self.vocab), laid, fit_key, recipe)
 
         return self.kept(name, make)
 
     def mixed(self, name: str, names: list[str], members: list[Any]) -> Any:
-        """The mixture with weights fitted on all of dev; printed are losses on halves of dev that its weights did not see."""
+        """The mixture with weights fitted on dev; the losses printed are on halves that the weights did not see."""
         halves = self.split.dev[::2], self.split.dev[1::2]
         plain, corrected = [], []
         for fitted, read in (halves, halves[::-1]):
@@ -156,9 +157,9 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="The lowest losses: networks mixed, a student of them, the correction.")
+    parser = argparse.ArgumentParser(description="The lowest losses: networks mixed, their student, the correction.")
     parser.add_argument("--data", type=Path, metavar="LIST", help="a text file, one word a line (default: names)")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="keep the trained models here; go on from those there")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="keep the trained models; go on from them")
     parser.add_argument("--quick", action="store_true", help="2,000 words and 20 steps a model, to see it run")
     try:
         main(parser.parse_args())
