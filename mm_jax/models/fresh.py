@@ -42,8 +42,8 @@ MAX_CELLS = 2**26  # prefixes * vocab_size, of a table of float64 while it is ma
 class Fresh:
     """A model, and the prefixes of the words it learned: prefix n goes on with `tokens[first[n] : first[n + 1]]`.
 
-    Prefix 0 is the empty one, and one that follows is numbered by its place in `tokens`, + 1. The last number stands for
-    all that begin no word of the list.
+    Prefix 0 is the empty one, and one that follows is numbered by its place in `tokens`, + 1. The last number stands
+    for all that begin no word of the list.
     """
 
     member: Any
