@@ -47,12 +47,10 @@ class Fresh:
     """
 
     member: Any
-    first: Int32[Array, " prefixes+2"]
-    tokens: Int32[
-        Array, " edges+vocab_size"
-    ]  # padded, as the next, so that a slice of vocab_size from any `first` fits
-    factors: Float32[Array, " edges+vocab_size"]  # logarithms
-    ends: Float32[Array, " prefixes+1"]  # log of the end's factor
+    ends: Float32[Array, " numbers"]  # log of the end's factor, of each prefix and of `outside`
+    first: Int32[Array, " numbers+1"]
+    tokens: Int32[Array, " padded_edges"]  # padded, so that a slice of vocab_size from any `first` fits
+    factors: Float32[Array, " padded_edges"]  # logarithms
     vocab: Vocab
 
 
