@@ -100,8 +100,8 @@ def init(
     Source: GPT-2; makemore's Transformer.
 
     >>> params = init(jax.random.key(0), Vocab.from_words(["emma"]), num_layers=2, num_heads=2, width=8, max_length=5)
-    >>> params.C.shape, params.P.shape, params.blocks.Wqkv.shape, params.Wu.shape
-    ((4, 8), (6, 8), (2, 8, 24), (8, 4))
+    >>> params.C.shape, params.P.shape, params.blocks[1].Wqkv.shape, params.Wu.shape
+    ((4, 8), (6, 8), (8, 24), (8, 4))
     """
     if min(num_layers, num_heads, width, max_length) < 1:
         raise ValueError(f"sizes must be 1 or more, got {num_layers=}, {num_heads=}, {width=}, {max_length=}")
@@ -151,8 +151,10 @@ def max_length(params: Transformer) -> int:
 
 
 def validate(params: Transformer) -> None:
-    """ValueError for heads that do not divide the width: the shapes of a file do not exclude them."""
+    """ValueError for heads that do not divide the width, and blocks of another width."""
     _check_heads(params.num_heads, params.C.shape[-1])
+    if any(len(block.gain1) != params.C.shape[-1] for block in params.blocks):
+        raise ValueError("its blocks have another width")
 
 
 def start(params: Transformer) -> Cache:
