@@ -154,7 +154,9 @@ def read_config(folder: Path) -> dict:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} was altered or cut short ({error}): train anew") from None
     kinds = {"format": int, "plan": dict, "words": str, "split": dict}
-    if wrong := [name for name, kind in kinds.items() if not isinstance(config, dict) or type(config.get(name)) is not kind]:
+    if wrong := [
+        name for name, kind in kinds.items() if not isinstance(config, dict) or type(config.get(name)) is not kind
+    ]:
         raise ValueError(f"{path} was altered or cut short (its {wrong[0]} is missing or wrong): train anew")
     if config["format"] > checkpoint.FORMAT:
         raise ValueError(f"{path} has format {config['format']}: a newer mm_jax wrote it, and is needed to read it")
