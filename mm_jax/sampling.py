@@ -159,9 +159,20 @@ def _drawer(params: Params, options: Options) -> tuple[Callable[[Key[Array, ""],
                 break
         return _decode(np.concatenate(segments)[:max_length, :n], params.vocab.chars)
 
+    return draw, at_once(params)
+
+
+def at_once(params: Params) -> int:
+    """How many words are drawn at once: as many as stay in the cache, and fewer of a model with large states.
+
+    >>> from mm_jax.models import counts
+    >>> from mm_jax.vocab import Vocab
+    >>> at_once(counts.fit(["ab"], Vocab(".ab")))
+    32768
+    """
     state = jax.eval_shape(contract.start, params)
     held = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state)) + 16 * len(params.vocab)
-    return draw, max(1, min(_BATCH, _BYTES // held))
+    return max(1, min(_BATCH, _BYTES // held))
 
 
 def _longest(params: Params, options: Options) -> int:
