@@ -48,8 +48,8 @@ def most_probable(
     longest = max_length if limit is None else min(max_length, limit)
     rows = _Rows(params)
     found: list[tuple[str, float]] = []
-    # Entries are (minus log probability, word, finished, prefix, which child of its parent, the parent's cost); the word
-    # settles ties, the same way every time.
+    # Entries are (minus log probability, word, finished, prefix, which child of its parent, the parent's cost); the
+    # word settles ties, the same way every time.
     heap: list[tuple[float, str, bool, tuple[int, ...], int, float]] = []
 
     def open_child(parent: tuple[int, ...], word: str, base: float, n: int) -> None:
