@@ -28,6 +28,7 @@ from mm_jax.vocab import Vocab
 DEFAULTS = {"order": 3}  # of the command, where no words are held back to choose on
 ON_DEV = {"order": (2, 3, 4, 5, 6, 7)}
 RUNGS = {f"order {order}": {"order": order} for order in range(1, 9)}
+_AT_ONCE = 2**20  # pairs that are looked up together
 
 
 @pytree
@@ -139,17 +140,20 @@ def pair_log_probs(
     params: NGram, contexts: Int[np.ndarray, "pairs block_size"], targets: Int[np.ndarray, " pairs"]
 ) -> Float32[np.ndarray, " pairs"]:
     """log p(target | context) of many pairs, looked up in the sorted tables: no row of probabilities is made."""
-    base = len(params.vocab)
-    p = np.full(len(targets), 1 / base, np.float32)
-    for level, rank, known in _levels_at(params, contexts):
-        first = np.asarray(level.first)
-        owner = np.repeat(np.arange(len(first) - 1), np.diff(first))
-        pairs = owner * base + np.asarray(level.tokens)[: len(owner)]
-        at, seen = _looked_up(pairs, rank * base + targets)
-        mine = np.where(seen, np.asarray(level.values)[at], np.float32(0)) + np.asarray(level.backoff)[rank] * p
-        p = np.where(known, mine, p)
+    base, found = len(params.vocab), np.empty(len(targets), np.float32)
+    firsts = [np.asarray(level.first) for level in params.levels]
+    owners = [np.repeat(np.arange(len(first) - 1), np.diff(first)) for first in firsts]
+    tables = [own * base + np.asarray(each.tokens)[: len(own)] for own, each in zip(owners, params.levels, strict=True)]
+    for begin in range(0, len(targets), _AT_ONCE):
+        block = slice(begin, begin + _AT_ONCE)
+        p = np.full(len(targets[block]), 1 / base, np.float32)
+        for pairs, (level, rank, known) in zip(tables, _levels_at(params, contexts[block]), strict=True):
+            at, seen = _looked_up(pairs, rank * base + targets[block])
+            mine = np.where(seen, np.asarray(level.values)[at], np.float32(0)) + np.asarray(level.backoff)[rank] * p
+            p = np.where(known, mine, p)
+        found[block] = p
     with np.errstate(divide="ignore"):
-        return np.log(p)
+        return np.log(found)
 
 
 def row_log_probs(

@@ -241,7 +241,7 @@ def test_an_order_beyond_the_longest_word_is_cut(mm, tmp_path):
 
 def test_a_run_that_got_worse_fails(mm, tmp_path):
     path = make(tmp_path, mm_jax.load_words(lists.bundled_names())[::20])
-    options = ["--model", "mlp", "--recipe", "lecture", "--lr", "1e15", "--steps", "30", "--hidden-dim", "16"]
+    options = ["--model", "mlp", "--recipe", "lecture", "--lr", "1e5", "--steps", "30", "--hidden-dim", "16"]
     status, _, err = mm("train", path, "--out", tmp_path / "run", *options)
     assert status == 1
     assert "--lr" in err.splitlines()[-1]
@@ -338,3 +338,44 @@ def test_loss_tables_show_names_of_files_as_they_are(monkeypatch):
     assert r"[red]\x1bx" in text
     assert f"{row.nll:.4f}" in text and not math.isnan(row.nll)
     assert Console(file=io.StringIO()).is_terminal is False
+
+
+# Pictures and large alphabets
+
+
+def test_pictures_of_any_script_give_no_warnings(mm, tmp_path):
+    words = [chr(0x4E00 + i) + chr(0x4E80 + i % 9) + "\U0001f600" for i in range(90)]
+    path = make(tmp_path, [*words, "$x^2$", "a_b"])
+    assert mm("train", path, "--out", tmp_path / "run", "--model", "counts")[0] == 0
+    status, out, err = mm("plot", tmp_path / "run")  # warnings are errors here
+    assert (status, err, len(out.split())) == (0, "", 2)
+
+
+def test_a_character_without_a_font_is_its_code_point():
+    from matplotlib.figure import Figure
+
+    from mm_jax.tool import pictures
+
+    figure = Figure()
+    ax = figure.subplots()
+    text = ax.text(0, 0, "a\U000e0041\x1b")
+    ax.set_xticks([0, 1], ["a", "\U000e0042"])
+    pictures.make_readable(figure)
+    assert text.get_text() == r"aE0041\x1b"
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["a", "E0042"]
+
+
+def test_a_large_alphabet_takes_little_memory():
+    """3,000 characters, 6,000 words: no table of contexts x characters (16,000 x 3,000) is made."""
+    import tracemalloc
+
+    rng = __import__("random").Random(0)
+    words = ["".join(chr(0x4E00 + int(rng.paretovariate(0.5)) % 3000) for _ in range(3)) for _ in range(6000)]
+    vocab = mm_jax.Vocab.from_words([*words, "".join(chr(0x4E00 + i) for i in range(3000))])
+    tracemalloc.start()
+    params = mm_jax.ngram.fit(words, vocab, 4)
+    assert mm_jax.evaluate(params, words).nll < math.log(len(vocab))
+    assert len(mm_jax.most_probable(params, 10)) == 10
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 60e6
