@@ -324,7 +324,9 @@ def test_a_table_loses_columns_before_digits(monkeypatch, width):
     table = Table(title="nats per character")
     for heading in ("", "entries", "CPU s", "train", "dev", "+-", "unseen", "test", "+-", "new"):
         table.add_column(heading)
-    table.add_row("MLP, lecture part 2", "11,897", "12.34", "2.0151", "2.4642", "0.012", "2.5003", "2.4711", "0.012", "85%")
+    table.add_row(
+        "MLP, lecture part 2", "11,897", "12.34", "2.0151", "2.4642", "0.012", "2.5003", "2.4711", "0.012", "85%"
+    )
     text = shown(table, width, monkeypatch)
     assert "2.4642" in text and "…" not in text and "..." not in text
     assert (width or 10**6) >= max(map(len, text.splitlines()))
