@@ -64,6 +64,7 @@ def test_a_failed_download_says_so_once(monkeypatch, caplog):
         (b"\n  emma \t\n\n\xc2\xa0ava\n", ["emma", "ava"]),
         ("é\n".encode(), ["é"]),
         (b"new york\nst. ives\n", ["new york", "st. ives"]),
+        (b"\xef\xbb\xbfa\n\xef\xbb\xbfb\nc\xef\xbb\xbfd\n", ["a", "b", "cd"]),
         (b"ava\nava\n", ["ava", "ava"]),
     ],
 )
