@@ -178,8 +178,9 @@ def log_probs_after(params: Params, prefixes: Sequence[tuple[int, ...]]) -> np.n
 def log_probs_of_prefixes(params: Params, words: Sequence[str]) -> np.ndarray:
     """The log probability of every token after each distinct prefix: float32 [prefixes, vocab_size].
 
-    The prefixes are numbered as by `corpus.prefixes(words, params.vocab)`, which depends on what words there are, not on
-    their order or how often each stands. Each member of a mixture is read in its own way: a windowed one once a context.
+    The prefixes are numbered as by `corpus.prefixes(words, params.vocab)`, which depends on what words there are, not
+    on their order or how often each stands. Each member of a mixture is read in its own way: a windowed one once a
+    context.
 
     Raises ValueError as `corpus.tokens` says, and for words too long for the model.
     """
