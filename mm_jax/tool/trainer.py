@@ -148,8 +148,8 @@ class Trainer:
         self.save()
         if self.split.dev and self.waited >= len(self.history) > 0 and self.history[-1][1] > self.best_dev:
             raise ValueError(
-                f"the loss rose from {self.best_dev:.4g} before the first step to {self.history[-1][1]:.4g}, with learning "
-                f"rate {self.recipe.learning_rate:g}: try --lr {(self.recipe.learning_rate or 0) / 10:.2g}"
+                f"the loss rose from {self.best_dev:.4g} before the first step to {self.history[-1][1]:.4g}, with "
+                f"learning rate {self.recipe.learning_rate:g}: try --lr {(self.recipe.learning_rate or 0) / 10:.2g}"
             )
         return self.best
 
@@ -192,8 +192,10 @@ class Trainer:
         path = self.folder / "state.safetensors"
         arrays, about = checkpoint.read_arrays(path, "state")
         try:
-            fingerprint, before, finished = about["words"], dict(json.loads(about["plan"])), about["finished"] == "True"
+            fingerprint, before, finished = about["words"], json.loads(about["plan"]), about["finished"] == "True"
             best_dev, waited = float(about["best_dev"]), int(about["waited"])
+            if not isinstance(before, dict):
+                raise TypeError("its plan is no object")
         except (KeyError, ValueError, TypeError, RecursionError) as error:
             raise ValueError(f"{path} was altered ({type(error).__name__}: {error}): train anew") from None
         if fingerprint != self.fingerprint:
