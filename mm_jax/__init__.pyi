@@ -7,6 +7,7 @@ from .evaluation import evaluate as evaluate
 from .models import bigram as bigram
 from .models import bow as bow
 from .models import counts as counts
+from .models import fresh as fresh
 from .models import gru as gru
 from .models import mlp as mlp
 from .models import network as network
@@ -21,6 +22,7 @@ from .models.contract import num_params as num_params
 from .models.contract import start as start
 from .models.contract import unroll as unroll
 from .models.counts import Counts as Counts
+from .models.fresh import Fresh as Fresh
 from .models.gru import GRU as GRU
 from .models.mixture import Mixture as Mixture
 from .models.mlp import MLP as MLP
@@ -34,6 +36,7 @@ from .sampling import sample as sample
 from .scoring import Score as Score
 from .scoring import score as score
 from .training import mixture as mixture
+from .training.distil import distil as distil
 from .training.loop import History as History
 from .training.loop import fit as fit
 from .training.population import best_on_dev as best_on_dev

@@ -135,7 +135,7 @@ def suffixes(stream: np.ndarray, vocab_size: int, longest: int) -> Iterator[tupl
     inside = np.ones(len(ids), bool)  # whether the context so far holds no 0: what is older then reads as 0
     for back in range(1, longest + 1):
         older = np.zeros(len(ids), stream.dtype)
-        older[back - 1 :] = stream[: len(ids) - back + 1]
+        older[back - 1 :] = stream[: max(0, len(ids) - back + 1)]  # none where the list is shorter than the context
         older *= inside
         inside &= older != 0
         codes, ids = ranked(paired(ids, older, vocab_size, distinct), distinct * vocab_size)

@@ -4,6 +4,7 @@ The lecture reports the loss of one pass as a bare figure; here it comes with a 
 because the characters of a word are not independent, and beside it the same over words that were not trained on.
 """
 
+import functools
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import numpy as np
 from mm_jax import corpus
 from mm_jax.models import contract
 from mm_jax.models.contract import Params
+from mm_jax.models.mixture import Mixture
 
 
 @dataclass(frozen=True)
@@ -137,14 +139,51 @@ def log_probs_after(params: Params, prefixes: Sequence[tuple[int, ...]]) -> np.n
     return np.concatenate(parts)[: len(prefixes)]
 
 
+def log_probs_of_prefixes(params: Params, words: Sequence[str]) -> np.ndarray:
+    """The log probability of every token after each distinct prefix: float32 [prefixes, vocab_size].
+
+    The prefixes are numbered as by `corpus.prefixes(words, params.vocab)`, which depends on what words there are, not on
+    their order or how often each stands. Each member of a mixture is read in its own way: a windowed one once a context.
+
+    Raises ValueError as `corpus.tokens` says, and for words too long for the model.
+    """
+    words = list(dict.fromkeys(corpus.as_list(words)))
+    contract.check_lengths(params, words)
+    if isinstance(params, Mixture):
+        parts = zip(jax.nn.log_softmax(params.scores).tolist(), params.members, strict=True)
+        return functools.reduce(
+            np.logaddexp, (log_probs_of_prefixes(member, words) + np.float32(score) for score, member in parts)
+        )
+    trie = corpus.prefixes(words, params.vocab)
+    if (size := contract.block_size(params)) is not None:
+        examples = corpus.examples(words, params.vocab, size)
+        context = np.empty(trie.distinct, np.int32)
+        context[trie.ids] = examples.ids  # the same at every place where a prefix stands
+        return log_probs(params, examples.contexts)[context]
+    rows = corpus.rows(words, params.vocab, pack=contract.packs(params))
+    found = np.empty((trie.distinct, len(params.vocab)), np.float32)
+    block = max(1, _block(len(params.vocab)) // 4)
+    filled = np.pad(rows.targets, ((0, -len(rows.targets) % block), (0, 0)))
+    for first in range(0, len(rows.targets), block):
+        places = rows.places[first : first + block]
+        logp = np.asarray(_of_positions(params, filled[first : first + block]))[: len(places)]
+        found[trie.ids[places[places >= 0]]] = logp[places >= 0]
+    return found
+
+
 @jax.jit
 def _after_contexts(params: Params, contexts: jax.Array) -> jax.Array:
     return jax.nn.log_softmax(jax.vmap(contract.logits, (None, 0))(params, contexts))
 
 
 @jax.jit
+def _of_positions(params: Params, targets: jax.Array) -> jax.Array:
+    return jax.nn.log_softmax(jax.vmap(contract.unroll, (None, 0))(params, targets[:, :-1]))
+
+
+@jax.jit
 def _of_rows(params: Params, targets: jax.Array) -> jax.Array:
-    rows = jax.nn.log_softmax(jax.vmap(contract.unroll, (None, 0))(params, targets[:, :-1]))
+    rows = _of_positions(params, targets)
     return jnp.take_along_axis(rows, targets[..., None], axis=-1)[..., 0]
 
 
@@ -168,6 +207,7 @@ def evaluate(params: Params, words: Sequence[str], *, seen: Collection[str] = ()
     Raises ValueError as `corpus.tokens` says: a character the model does not know, an empty list.
 
     >>> from mm_jax.models import counts
+    >>> from mm_jax.vocab import Vocab
     >>> params = counts.fit(["ab", "b"], Vocab(".ab"), smoothing=1.0)
     >>> round(evaluate(params, ["ab", "b"]).nll, 4)
     0.7095

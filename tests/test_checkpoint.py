@@ -11,7 +11,7 @@ import safetensors.numpy
 import mm_jax
 from mm_jax import Vocab, checkpoint
 
-from .models.test_protocol import EVERY
+from .models.test_contract import EVERY
 
 FORMAT_1 = Path(__file__).parent / "format_1.safetensors"
 

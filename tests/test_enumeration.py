@@ -8,7 +8,7 @@ import mm_jax
 from mm_jax import Vocab
 from mm_jax.models import MODELS
 
-from .models.test_protocol import every_model
+from .models.test_contract import every_model
 
 VOCAB = Vocab(".ab")
 

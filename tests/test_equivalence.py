@@ -7,16 +7,17 @@ import optax
 import pytest
 
 import mm_jax
-from mm_jax import batches, data, training
+from mm_jax import corpus
+from mm_jax.training import batches
 
-from .conftest import FIRST_FIVE, LETTERS, mlp_of
+from .conftest import BUNDLED, FIRST_FIVE, LETTERS, loss_of, mlp_of
 
 COUNT_NLL, ADD_ONE_NLL = 2.4540145, 2.4545768
 
 
 def table_loss(params, N):
     """The nll of a model of one character of context over the bigrams of a count table."""
-    return float(training.loss(params, jnp.arange(27)[:, None], jnp.asarray(N / N.sum(), jnp.float32)))
+    return float(loss_of(params, jnp.arange(27)[:, None], jnp.asarray(N / N.sum(), jnp.float32)))
 
 
 def train_on_table(N, steps=1000):
@@ -25,7 +26,7 @@ def train_on_table(N, steps=1000):
     solver = optax.lbfgs()
 
     def value(W):
-        return training.loss(mm_jax.Bigram(W=W, vocab=LETTERS), contexts, weights)
+        return loss_of(mm_jax.Bigram(W=W, vocab=LETTERS), contexts, weights)
 
     @jax.jit
     def descend(W):
@@ -95,10 +96,10 @@ def test_from_counts_is_the_same_model_exactly(table, smoothing):
 
 
 def test_one_hot_rows_looked_up_rows_and_the_count_table_give_one_loss_and_gradient():
-    words = mm_jax.load_words(data.bundled_names())
-    X, Y = data.contexts(words[::20], LETTERS, 1)  # float32 sums over more rows differ by more than 1e-6
+    words = BUNDLED[::20]
+    X, Y = corpus.contexts(words, LETTERS, 1)  # float32 sums over more rows differ by more than 1e-6
     W = mm_jax.bigram.init(jax.random.key(0), LETTERS).W
-    everything = batches.of(words[::20], LETTERS, 1, None, "examples")
+    everything = batches.of(words, mm_jax.Bigram(W=W, vocab=LETTERS), mm_jax.Recipe(steps=1, batch_size=None))
 
     def nll(rows):
         return optax.softmax_cross_entropy_with_integer_labels(rows, Y).mean()
@@ -107,7 +108,7 @@ def test_one_hot_rows_looked_up_rows_and_the_count_table_give_one_loss_and_gradi
     ways = [
         jax.value_and_grad(lambda W: nll(one_hot @ W)),
         jax.value_and_grad(lambda W: nll(W[X[:, 0]])),
-        jax.value_and_grad(lambda W: training.loss(mm_jax.Bigram(W=W, vocab=LETTERS), *everything.batch(()))),
+        jax.value_and_grad(lambda W: loss_of(mm_jax.Bigram(W=W, vocab=LETTERS), everything.contexts, everything.weights)),
     ]
     assert everything.contexts.shape == (27, 1)
     (loss, gradient), *others = [way(W) for way in ways]
@@ -137,5 +138,5 @@ def test_mlp_overfits_32_examples(torch_init):
     _, history = mm_jax.fit(
         mlp_of(torch_init, "2_100"), FIRST_FIVE, jax.random.key(0), steps=1000, batch_size=None, learning_rate=0.1
     )
-    assert history.loss[0] == pytest.approx(17.7697, abs=1e-4)
+    assert history.loss[0] == pytest.approx(mm_jax.evaluate(mlp_of(torch_init, "2_100"), FIRST_FIVE).nll, abs=1e-4)
     assert history.loss[999] == pytest.approx(0.256, abs=0.002)

@@ -5,14 +5,15 @@ import numpy as np
 import pytest
 
 import mm_jax
-from mm_jax import Vocab, data
+from mm_jax import Vocab
+from mm_jax.models import contract
 
-from .conftest import FIRST_FIVE, LETTERS, mlp_of
+from .conftest import BUNDLED, FIRST_FIVE, LETTERS, mlp_of
 
 
 def word_nlls(params, words):
     """Sum and length of each word's nll, one character at a time."""
-    size = mm_jax.models.block_size(params)
+    size = contract.block_size(params)
     out = []
     for word in words:
         context, total = [0] * size, 0.0
@@ -40,7 +41,7 @@ def test_against_one_word_at_a_time():
 
 def test_the_standard_error_is_the_spread_of_samples():
     """The nll of 300 lists drawn from the model itself varies as the standard error says, within 5 sigma."""
-    words = mm_jax.load_words(data.bundled_names())
+    words = BUNDLED
     params = mm_jax.counts.fit(words, LETTERS, 1.0)
     drawn = [word for word in mm_jax.sample(params, jax.random.key(0), 30_300) if word][:30_000]
     lists = [mm_jax.evaluate(params, drawn[i : i + 100]) for i in range(0, 30_000, 100)]
@@ -66,7 +67,7 @@ def test_nothing_unseen_is_nan():
 
 def test_blocks_do_not_matter(torch_init):
     """More contexts than one compiled call takes: the mean over all is that over the parts."""
-    words = mm_jax.load_words(data.bundled_names())
+    words = BUNDLED
     params = mlp_of(torch_init, "2_100")
     parts = [mm_jax.evaluate(params, words[:4000]), mm_jax.evaluate(params, words[4000:])]
     expected = sum(p.nll * p.tokens for p in parts) / sum(p.tokens for p in parts)

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 import mm_jax
-from mm_jax import Vocab, data, sampling
+from mm_jax import Vocab, sampling
+from mm_jax.models import contract
 
-from .conftest import FIRST_FIVE, LETTERS
-from .models.test_protocol import every_model
+from .conftest import BUNDLED, FIRST_FIVE, LETTERS
+from .models.test_contract import every_model
 
-WORDS = mm_jax.load_words(data.bundled_names())
-TRAINED = every_model(LETTERS, WORDS)
+TRAINED = every_model(LETTERS, BUNDLED)
 models = pytest.mark.parametrize("params", TRAINED, ids=lambda params: type(params).__name__)
 
 
@@ -18,7 +18,7 @@ models = pytest.mark.parametrize("params", TRAINED, ids=lambda params: type(para
 def test_first_characters_have_the_models_frequencies(params):
     """Chi-square of 100,000 first characters, at 5 sigma of a chi-square of that many degrees of freedom."""
     n = 100_000
-    p = np.asarray(jax.nn.softmax(mm_jax.logits(params, [0] * mm_jax.models.block_size(params))), np.float64)
+    p = np.asarray(jax.nn.softmax(mm_jax.logits(params, [0] * contract.block_size(params))), np.float64)
     drawn = [word[0] if word else "." for word in mm_jax.sample(params, jax.random.key(7), n, max_length=1)]
     found = np.array([drawn.count(char) for char in LETTERS.chars])
     likely = p * n > 5
@@ -32,7 +32,7 @@ def test_first_characters_have_the_models_frequencies(params):
 def test_second_characters_follow_the_first(params):
     n = 20_000
     drawn = mm_jax.sample(params, jax.random.key(7), n, prefix="ma", max_length=3)
-    size = mm_jax.models.block_size(params)
+    size = contract.block_size(params)
     context = np.concatenate([np.zeros(3, int), LETTERS.encode("ma")])[5 - size :]
     p = np.asarray(jax.nn.softmax(mm_jax.logits(params, context)), np.float64)
     found = np.array([sum(word[2:] == char.strip(".") for word in drawn) for char in LETTERS.chars])
@@ -56,7 +56,7 @@ def test_temperature_zero_is_greedy_and_ignores_the_key(params):
     greedy = mm_jax.sample(params, jax.random.key(0), 3, temperature=0.0, max_length=12)
     assert greedy == mm_jax.sample(params, jax.random.key(1), 3, temperature=0, max_length=12)
     assert greedy == mm_jax.sample(params, jax.random.key(2), 3, top_k=1, max_length=12)
-    size = mm_jax.models.block_size(params)
+    size = contract.block_size(params)
     context, word = [0] * size, ""
     while len(word) < 12 and (token := int(jnp.argmax(mm_jax.logits(params, context)))):
         word += LETTERS.chars[token]

@@ -6,14 +6,14 @@ import mm_jax
 from mm_jax import Vocab
 
 from .conftest import FIRST_FIVE
-from .models.test_protocol import VOCAB, every_model
+from .models.test_contract import VOCAB, every_model
 
 
 @pytest.mark.parametrize("params", every_model(), ids=lambda params: type(params).__name__)
 def test_against_the_logits_one_by_one(params):
     found = mm_jax.score(params, "olivia")
     assert "".join(each.character for each in found.characters) == "olivia."
-    context = [0] * mm_jax.models.block_size(params)
+    context = [0] * contract.block_size(params)
     for each in found.characters:
         p = np.asarray(jax.nn.softmax(mm_jax.logits(params, context)))
         token = VOCAB.chars.index(each.character)

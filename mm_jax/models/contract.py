@@ -19,7 +19,7 @@ those of the module its class stands in: adding a model is adding its file, and 
 What else a file may hold:
 
     unroll(params, tokens)     where all positions can be read at once; a 0 in `tokens` must start the next word, unless
-    PACKED = False             says that `unroll` reads one word a row
+    packs(params)              False where `unroll` reads one word a row, and a 0 in `tokens` starts nothing
     max_length(params)         the longest word it can read, in characters; longer ones are refused
     validate(params)           ValueError for numbers in a loaded file that the shapes do not exclude
     init(key, vocab, ...)      new parameters, to be trained by gradient steps; or
@@ -48,7 +48,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.core import Tracer
-from jaxtyping import Array, Float32, Int, Key
+from jaxtyping import Array, ArrayLike, Float32, Int, Key
 
 from mm_jax.pytrees import is_pytree, pytree, static
 
@@ -103,7 +103,8 @@ def check_lengths(params: Params, words: Iterable[str]) -> None:
 
 def packs(params: Params) -> bool:
     """Whether `unroll` reads several words from one row of tokens, each 0 starting the next."""
-    return getattr(functions_of(params), "PACKED", True)
+    own = getattr(functions_of(params), "packs", None)
+    return own is None or own(params)
 
 
 def start(params: Params) -> State:
@@ -117,7 +118,7 @@ def start(params: Params) -> State:
     return functions_of(params).start(params) if size is None else jnp.zeros(size, jnp.int32)
 
 
-def advance(params: Params, state: State, token: Int[Array, ""]) -> State:
+def advance(params: Params, state: State, token: Int[ArrayLike, ""]) -> State:
     """The state after one more token, of the same shapes; after token 0 it is the start of the next word.
 
     >>> import mm_jax
@@ -165,7 +166,7 @@ def logits(params: Params, state: State) -> Float32[Array, " vocab_size"]:
 
 
 def unroll(
-    params: Params, tokens: Int[Array, " length"], dropout: Dropout | None = None
+    params: Params, tokens: Int[ArrayLike, " length"], dropout: Dropout | None = None
 ) -> Float32[Array, "length+1 vocab_size"]:
     """The logits at every position: row t is what the model predicts after tokens[:t].
 

@@ -15,8 +15,6 @@ from mm_jax.models import contract
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
-PACKED = False  # a member may not pack
-
 
 @pytree
 class Mixture:
@@ -44,6 +42,11 @@ def max_length(params: Mixture) -> int | None:
     return min(limits, default=None)
 
 
+def packs(params: Mixture) -> bool:
+    """Whether all members read several words from one row."""
+    return all(contract.packs(member) for member in params.members)
+
+
 def start(params: Mixture) -> tuple[Any, ...]:
     """The states of all members before a word."""
     return tuple(contract.start(member) for member in params.members)
@@ -59,15 +62,15 @@ def logits(params: Mixture, state: Any) -> Float32[Array, " vocab_size"]:
     """log p(next): of one window, each member given as much of it as it sees; or of the tuple of states."""
     if block_size(params) is not None:
         state = [state[len(state) - (contract.block_size(member) or 0) :] for member in params.members]
-    return _mixed(params, [contract.logits(member, each) for member, each in zip(params.members, state, strict=True)])
+    return mixed(params, [contract.logits(member, each) for member, each in zip(params.members, state, strict=True)])
 
 
 def unroll(params: Mixture, tokens: Int[Array, " length"]) -> Float32[Array, "length+1 vocab_size"]:
     """log p(next) at every position: each member reads the word in its own way."""
-    return _mixed(params, [contract.unroll(member, tokens) for member in params.members])
+    return mixed(params, [contract.unroll(member, tokens) for member in params.members])
 
 
-def _mixed(params: Mixture, rows: list[Array]) -> Float32[Array, "*positions vocab_size"]:
+def mixed(params: Mixture, rows: list[Array]) -> Float32[Array, "*positions vocab_size"]:
     """log sum_k weight_k softmax(rows_k), of one position or of all."""
     logp = jnp.stack([jax.nn.log_softmax(row) for row in rows], axis=-1)
     return jax.nn.logsumexp(logp + jnp.broadcast_to(jax.nn.log_softmax(params.scores), logp.shape), axis=-1)

@@ -20,8 +20,6 @@ from mm_jax.numbers import whole_number
 from mm_jax.pytrees import pytree, static
 from mm_jax.vocab import Vocab
 
-PACKED = False  # `apply` reads one word
-
 
 @pytree
 class Network:

@@ -18,6 +18,7 @@ from jax import lax
 from jaxtyping import Array, Float32, Int, Int32
 
 from mm_jax.models import arpa
+from mm_jax.models.contract import Params
 from mm_jax.models.orders import choose as choose
 from mm_jax.models.smoothing import SMOOTHINGS, Smoothing
 from mm_jax.models.tally import Tally, tally
@@ -140,7 +141,7 @@ def num_entries(params: NGram) -> int:
     return sum(int(level.first[-1]) for level in params.levels)
 
 
-def to_arpa(params: NGram, path: str | os.PathLike) -> None:
+def to_arpa(params: Params, path: str | os.PathLike) -> None:
     """Writes the model as the ARPA text that kenlm and SRILM read; ValueError for a model of another kind.
 
     `mm_jax.models.arpa` says how.

@@ -16,10 +16,12 @@ from jax import lax
 from jaxtyping import Array, Bool, Float32, Int, Int32, Key, UInt
 
 from mm_jax import corpus
-from mm_jax.models import contract
-from mm_jax.models.contract import Dropout, Params
+from mm_jax.evaluation import log_probs_of_prefixes
+from mm_jax.models import contract, ngram
+from mm_jax.models.contract import Dropout, Params, functions_of
 from mm_jax.pytrees import pytree, static
 from mm_jax.training.recipes import Recipe
+from mm_jax.vocab import Vocab
 
 MAX_CELLS = 2**26  # of a table of float32: 256 MB
 
@@ -135,7 +137,7 @@ class Words:
 
     def draw(self, key: Key[Array, ""], steps: Int32[Array, " steps"]) -> Any:
         """Rows int32 [steps, batch_size], in a new order each epoch; keys [steps, batch_size] where something drops."""
-        order, noise = jax.random.split(key)
+        order, noise = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
         per_epoch = len(self.targets) // self._size()
         first = steps[0] // per_epoch
         epochs = first + jnp.arange((len(steps) - 1) // per_epoch + 2, dtype=jnp.int32)
@@ -171,11 +173,12 @@ class Words:
         return jax.vmap(noisy)(tokens, keys)
 
 
-def of(words: Sequence[str], params: Params, recipe: Recipe) -> Any:
+def of(words: Sequence[str], params: Params, recipe: Recipe, teacher: Params | None = None) -> Any:
     """`words` as what a model's steps read, on the device.
 
     Raises ValueError as `corpus.tokens` says, for a draw that the model cannot read, for words longer than it can read,
-    for a table of contexts too large, and for dropout that the model does not know.
+    for a table of contexts or prefixes too large, for dropout that the model does not know, and for a teacher of
+    another vocabulary or without a share.
     """
     size, vocab = contract.block_size(params), params.vocab
     draw = recipe.draw or ("words" if size is None else "examples")
@@ -185,8 +188,13 @@ def of(words: Sequence[str], params: Params, recipe: Recipe) -> Any:
         raise ValueError(
             f"{type(params).__name__} by draw={draw!r} drops no {unknown[0]}: leave drop_{unknown[0]} at 0"
         )
+    if recipe.teach and draw != "words":
+        raise ValueError(f"teach is {recipe.teach} and draw {draw!r}: a teacher needs draw='words'")
+    if teacher is not None and not recipe.teach:
+        raise ValueError("a teacher without a share in the targets: give teach, such as 0.5")
     if draw == "words":
-        return _words(words, params, recipe.batch_size, tuple(drops.values()))
+        table = _of_teacher(words, vocab, teacher, recipe.teach) if recipe.teach else None
+        return laid(words, params, recipe, table)
     if size is None:
         raise ValueError(f"{type(params).__name__} sees the whole word: draw is {draw!r}, choose 'words'")
     if recipe.batch_size is not None and draw == "examples":
@@ -209,13 +217,19 @@ def of(words: Sequence[str], params: Params, recipe: Recipe) -> Any:
     return Contexts(contexts, jnp.asarray(weights, jnp.float32), cumulative, batch_size=recipe.batch_size)
 
 
-def _words(words: Sequence[str], params: Params, batch_size: int | None, rates: tuple[float, ...]) -> Words:
-    words, vocab = corpus.as_list(words), params.vocab
+def laid(words: Sequence[str], params: Params, recipe: Recipe, table: np.ndarray | None = None) -> Words:
+    """Whole words in rows.
+
+    `table` is what to learn at each prefix, float32 [prefixes, vocab_size], rows summing to 1, in the order of
+    `corpus.prefixes`; None is what followed it.
+    """
+    words, vocab, batch_size = corpus.as_list(words), params.vocab, recipe.batch_size
     contract.check_lengths(params, words)
     trie = corpus.prefixes(words, vocab)
     rows = corpus.rows(words, vocab, pack=contract.packs(params))
     inside = rows.places >= 0
-    row_of, following = _following(trie, len(vocab))
+    known = _following(trie, len(vocab)) if table is None else (np.arange(trie.distinct, dtype=np.int32), table)
+    row_of, following = known
     count = len(rows.targets) if batch_size is None else min(batch_size, len(rows.targets))
     return Words(
         targets=jnp.asarray(rows.targets),
@@ -225,8 +239,37 @@ def _words(words: Sequence[str], params: Params, batch_size: int | None, rates: 
         scale=jnp.asarray(np.float32(len(rows.targets) / (count * len(trie.ids)))),
         batch_size=batch_size,
         vocab_size=len(vocab),
-        rates=rates,  # pyright: ignore[reportArgumentType]
+        rates=(recipe.drop_tokens, recipe.drop_states, recipe.drop_edges),
     )
+
+
+def _of_teacher(words: Sequence[str], vocab: Vocab, teacher: Params | None, share: float) -> np.ndarray:
+    if teacher is None:
+        teacher = ngram.fit(words, vocab)
+    if functions_of(teacher) and teacher.vocab != vocab:
+        raise ValueError("the teacher has another vocabulary: make both from the same Vocab")
+    return taught(words, teacher, share)
+
+
+def taught(words: Sequence[str], teacher: Params, share: float, others: Sequence[str] = ()) -> np.ndarray:
+    """What to learn at each prefix of `words` and `others`: float32 [prefixes, vocab_size].
+
+    share * (the teacher's distribution there) + (1 - share) * (all that followed this prefix in `words`), the teacher's
+    alone at prefixes that only `others` have. Raises ValueError for a table too large.
+    """
+    every, size = [*others, *words], len(teacher.vocab)
+    trie = corpus.prefixes(every, teacher.vocab)
+    if trie.distinct * size > MAX_CELLS:
+        raise ValueError(
+            f"{trie.distinct:,} prefixes of {size:,} characters are too large a table for a teacher: give fewer words"
+        )
+    table = np.exp(log_probs_of_prefixes(teacher, every))
+    own = slice(sum(map(len, others)) + len(others), None)
+    cells = trie.ids[own].astype(np.int64) * size + trie.targets[own]
+    followed = np.bincount(cells, minlength=table.size).reshape(table.shape).astype(np.float32)
+    often = followed.sum(1, keepdims=True)
+    followed /= np.maximum(often, 1)
+    return np.where(often > 0, np.float32(share) * table + np.float32(1 - share) * followed, table)
 
 
 def _following(trie: corpus.Prefixes, vocab_size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -108,7 +108,7 @@ def many_steps(
     state: State,
     corpus: Any,
     n: Int32[Array, ""],
-    rates: Float32[Array, " length"] | None,
+    rates: Float32[Array | np.ndarray, " length"] | None,
     l2: Float32[Array, ""] | None,
     *,
     optimizer: Callable[[Any], optax.GradientTransformation],
@@ -155,9 +155,10 @@ def first_state(params: Params, key: Key[Array, ""], recipe: Recipe) -> State:
 
 def run(
     state: State,
-    words: Sequence[str],
+    words: Sequence[str] | batches.Words,
     recipe: Recipe,
     *,
+    teacher: Params | None = None,
     dev: Sequence[str] | None = None,
     interval: int | None = None,
     mesh: Mesh | None = None,
@@ -165,12 +166,13 @@ def run(
     """Trains until the state has made `recipe.steps` steps.
 
     Yields Progress before the first step and after each `interval` of them: 1,000 where it is None, or with dev
-    steps / 20 if that is less. Leave the loop to stop early. Other arguments and errors are `fit`'s.
+    steps / 20 if that is less. Leave the loop to stop early. `words` may be laid out already, with targets of their own
+    (`batches.laid`). Other arguments and errors are `fit`'s.
     """
     steps = recipe.steps
     interval = min(1000, max(1, steps // 20) if dev is not None else steps) if interval is None else interval
     whole_number("interval", interval)
-    corpus = batches.of(words, state.params, recipe)
+    corpus = words if isinstance(words, batches.Words) else batches.of(words, state.params, recipe, teacher)
     if mesh is not None:
         mesh = sharding.automatic(mesh)
         state, corpus = sharding.replicate((state, sharding.divisible(corpus, recipe.batch_size, mesh)), mesh)
@@ -202,10 +204,11 @@ def _ahead(rates: np.ndarray, done: int, length: int) -> np.ndarray:
 
 def fit(
     params: Params,
-    words: Sequence[str],
+    words: Sequence[str] | batches.Words,
     key: Key[Array, ""],
     recipe: Recipe | None = None,
     *,
+    teacher: Params | None = None,
     dev: Sequence[str] | None = None,
     mesh: Mesh | None = None,
     **options: Any,
@@ -219,6 +222,8 @@ def fit(
       recipe: how to train, a `mm_jax.Recipe`; or else
       options: those of `mm_jax.Recipe`, of which steps is the only one needed: steps, batch_size=32, draw, optimizer,
         learning_rate, decay, l2, ...
+      teacher: a model whose distribution at each prefix is mixed into what followed there, with the recipe's share
+        `teach`; None is a Kneser-Ney model of the same words, where `teach` is not 0.
       dev: words to take the nll of on the way; training never depends on them.
       mesh: a `jax.sharding.Mesh`: batches are divided among the devices of its first axis, the rest is replicated.
 
@@ -227,7 +232,7 @@ def fit(
     Raises:
       ValueError: options as `mm_jax.Recipe` says, or both of recipe and options; a batch_size that the mesh does not
         divide; words as `corpus.tokens` says; params without gradients or not finite; l2 for a model without weight
-        matrices.
+        matrices; a teacher of another vocabulary, or without a share.
       TypeError: an option that a Recipe does not have.
 
     >>> from mm_jax.models import bigram
@@ -244,7 +249,7 @@ def fit(
     recipe = recipe_from(recipe, options)
     state = first_state(params, key, recipe)
     losses, dev_losses = [], []
-    for progress in run(state, words, recipe, dev=dev, mesh=mesh):
+    for progress in run(state, words, recipe, teacher=teacher, dev=dev, mesh=mesh):
         state = progress.state
         losses.append(progress.loss)
         if progress.dev is not None:

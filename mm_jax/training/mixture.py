@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jaxtyping import Array, Float32, Int32
 
 from mm_jax.evaluation import TokenNLL
 from mm_jax.models.contract import functions_of
@@ -47,17 +48,20 @@ def fit(members: Sequence[Any], words: Sequence[str], *, steps: int = 500, learn
     logp = np.maximum(np.stack([-TokenNLL(words, member)(member) for member in members]), -99.0)
     if (logp.max(axis=0) <= -99.0).any():
         raise ValueError("no member expects one of the characters: smooth the counts, or leave the word out")
-    scores = _descend(jnp.asarray(logp), jnp.float32(learning_rate), steps)
+    scores = _descend(jnp.asarray(logp), jnp.float32(learning_rate), jnp.int32(steps))
     return Mixture(members=members, scores=scores, vocab=members[0].vocab)
 
 
-def _nll(scores: jax.Array, logp: jax.Array) -> jax.Array:
+def _nll(scores: Float32[Array, " members"], logp: Float32[Array, "members tokens"]) -> Float32[Array, ""]:
+    """The mean nll of the mixture over all tokens."""
     return -jax.nn.logsumexp(jax.nn.log_softmax(scores)[:, None] + logp, axis=0).mean()
 
 
 @jax.jit
-def _descend(logp: jax.Array, learning_rate: jax.Array, steps: int) -> jax.Array:
-    """The logits of the weights after `steps` steps: float32 [members]."""
+def _descend(
+    logp: Float32[Array, "members tokens"], learning_rate: Float32[Array, ""], steps: Int32[Array, ""]
+) -> Float32[Array, " members"]:
+    """The logits of the weights after `steps` steps."""
 
     def body(t, carry):
         scores, state = carry

@@ -84,6 +84,8 @@ class Recipe:
       drop_tokens: share of the input characters that a step leaves out.
       drop_states: share of the hidden states that a step leaves out.
       drop_edges: share of the attention edges that a step leaves out.
+      teach: share of a teacher in what whole words are learned from; the rest is what followed each prefix. The teacher
+        is the one given to `fit`, or else a Kneser-Ney model of the same words.
 
     Raises ValueError for numbers out of range, and for a rate without an optimizer to take it.
 
@@ -102,6 +104,7 @@ class Recipe:
     drop_tokens: float = 0.0
     drop_states: float = 0.0
     drop_edges: float = 0.0
+    teach: float = 0.0
 
     def __post_init__(self) -> None:
         if self.optimizer is optax.sgd and self.learning_rate is None:
@@ -124,6 +127,8 @@ class Recipe:
         for name in ("drop_tokens", "drop_states", "drop_edges"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: give a share of 0 or more, below 1")
+        if not 0 <= self.teach <= 1:
+            raise ValueError(f"teach is {self.teach}: give a share from 0 to 1")
 
     def but(self, **changes: Any) -> "Recipe":
         """The recipe with other values where they are not None."""

@@ -3,9 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mm_jax import Vocab, data, mlp, training
+from mm_jax import Vocab, corpus, mlp
 
-from ..conftest import FIRST_FIVE, LETTERS, mlp_of
+from ..conftest import FIRST_FIVE, LETTERS, loss_of, mlp_of
 
 
 def one_hot(Y):
@@ -23,8 +23,8 @@ def reference_loss(leaves, X, Y):
 
 def test_gradient_against_finite_differences(torch_init):
     params = mlp_of(torch_init, "2_100")
-    X, Y = data.contexts(FIRST_FIVE, LETTERS, 3)
-    gradient = jax.grad(training.loss)(params, jnp.asarray(X), one_hot(Y))
+    X, Y = corpus.contexts(FIRST_FIVE, LETTERS, 3)
+    gradient = jax.grad(loss_of)(params, jnp.asarray(X), one_hot(Y))
     names = ["C", "W1", "b1", "W2", "b2"]
     leaves = [np.asarray(getattr(params, name), np.float64) for name in names]
     rng = np.random.default_rng(0)
@@ -39,9 +39,9 @@ def test_gradient_against_finite_differences(torch_init):
 
 
 def test_scaled_starts_near_uniform_and_lecture_does_not():
-    X, Y = data.contexts(FIRST_FIVE, LETTERS, 3)
+    X, Y = corpus.contexts(FIRST_FIVE, LETTERS, 3)
     losses = {
-        init: float(training.loss(mlp.init(jax.random.key(3), LETTERS, init=init), jnp.asarray(X), one_hot(Y)))
+        init: float(loss_of(mlp.init(jax.random.key(3), LETTERS, init=init), jnp.asarray(X), one_hot(Y)))
         for init in ("scaled", "lecture")
     }
     assert losses["scaled"] == pytest.approx(np.log(27), abs=0.1)

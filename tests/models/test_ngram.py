@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mm_jax
-from mm_jax import Vocab, data
-from mm_jax.models import ngram
+from mm_jax import Vocab, corpus
+from mm_jax.models import contract, ngram
 
-from ..conftest import FIRST_FIVE, LETTERS
+from ..conftest import BUNDLED, FIRST_FIVE, LETTERS
 
 FIGURES = {2: 2.453, 3: 2.219, 4: 2.056, 5: 1.984, 6: 1.975, 7: 1.978, 8: 1.980}
 
@@ -90,7 +90,7 @@ def test_against_the_reference(smoothing, words, order, seed):
     params = ngram.fit(words, vocab, order, smoothing=smoothing, k=0.5)
     reference = Reference(words, vocab, order, smoothing, k=0.5)
     rng = np.random.default_rng(seed)
-    seen = data.examples(words, vocab, order - 1).contexts
+    seen = corpus.examples(words, vocab, order - 1).contexts
     unseen = rng.integers(0, 4, (6, order - 1))
     contexts = np.concatenate([seen[:10], unseen]).astype(np.int32)
     found = rows(params, contexts)
@@ -102,7 +102,7 @@ def test_against_the_reference(smoothing, words, order, seed):
 def test_against_the_reference_on_names(names, split):
     params = ngram.fit(split.train, LETTERS, 6)
     reference = Reference(split.train, LETTERS, 6, "modified-kneser-ney")
-    contexts = data.examples(split.dev, LETTERS, 5).contexts[::400]
+    contexts = corpus.examples(split.dev, LETTERS, 5).contexts[::400]
     expected = [[reference.p(w, tuple(context)) for w in range(27)] for context in contexts.tolist()]
     np.testing.assert_allclose(rows(params, contexts), expected, atol=1e-5)
 
@@ -116,7 +116,7 @@ def test_dev_losses(split, order):
 
 
 def test_order_2_without_smoothing_is_the_count_model():
-    words = mm_jax.load_words(data.bundled_names())[::10]
+    words = BUNDLED[::10]
     counts, params = mm_jax.counts.fit(words, LETTERS), ngram.fit(words, LETTERS, 2, smoothing="none")
     for token in range(27):
         expected = jax.nn.softmax(mm_jax.logits(counts, [token]))
@@ -140,7 +140,7 @@ def test_order_2_without_smoothing_is_the_count_model():
 def test_tiny_and_odd_lists(words, smoothing):
     vocab = Vocab.from_words(words)
     params = ngram.fit(words, vocab, 10, smoothing=smoothing)
-    contexts = np.concatenate([data.examples(words, vocab, 9).contexts[:20], np.full((1, 9), len(vocab) - 1)])
+    contexts = np.concatenate([corpus.examples(words, vocab, 9).contexts[:20], np.full((1, 9), len(vocab) - 1)])
     found = rows(params, contexts)
     np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
     assert np.all(found >= 0)
@@ -155,17 +155,17 @@ def test_codes_fit_int32():
 
 
 def test_mixture_weights_and_equation():
-    words = mm_jax.load_words(data.bundled_names())
+    words = BUNDLED
     train, held_out = words[::2], words[1::2]
     members = [ngram.fit(train, LETTERS, order) for order in (2, 4)]
     members.append(mm_jax.mlp.init(jax.random.key(0), LETTERS, hidden_dim=8))
     with jax.numpy_dtype_promotion("standard"):  # optax.adam needs it
-        params = mm_jax.ngram.mixture(members, held_out)
+        params = mm_jax.mixture.fit(members, held_out)
     weights = np.asarray(params.weights)
     assert weights.sum() == pytest.approx(1, abs=1e-6)
     context = LETTERS.encode("mar")
     expected = sum(
-        w * np.exp(jax.nn.log_softmax(mm_jax.logits(model, context[3 - mm_jax.models.block_size(model) :])))
+        w * np.exp(jax.nn.log_softmax(mm_jax.logits(model, context[3 - contract.block_size(model) :])))
         for w, model in zip(weights, members, strict=True)
     )
     np.testing.assert_allclose(np.exp(mm_jax.logits(params, context)), expected, rtol=1e-4)
@@ -183,9 +183,9 @@ def test_mixture_weights_and_equation():
         (lambda: ngram.fit(FIRST_FIVE, LETTERS, 0), "order is 0"),
         (lambda: ngram.fit(FIRST_FIVE, LETTERS, 3, k=-1.0), "k is -1"),
         (lambda: ngram.fit([], LETTERS), "empty list"),
-        (lambda: mm_jax.ngram.mixture([ngram.fit(["a"], Vocab(".a"))], ["a"]), "two or more models"),
+        (lambda: mm_jax.mixture.fit([ngram.fit(["a"], Vocab(".a"))], ["a"]), "two or more models"),
         (
-            lambda: mm_jax.ngram.mixture([ngram.fit(["a"], Vocab(".a")), ngram.fit(["a"], Vocab(".ab"))], ["a"]),
+            lambda: mm_jax.mixture.fit([ngram.fit(["a"], Vocab(".a")), ngram.fit(["a"], Vocab(".ab"))], ["a"]),
             "one vocabulary",
         ),
     ],

@@ -1,6 +1,6 @@
-"""Run by test_mesh.py in processes of their own: the number of devices is fixed when JAX starts.
+"""Run by test_sharding.py in processes of their own: the number of devices is fixed when JAX starts.
 
-python tests/multi_device.py WORDS OUT [PROCESS PORT]
+python tests/training/multi_device.py WORDS OUT [PROCESS PORT]
 """
 
 import sys

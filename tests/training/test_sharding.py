@@ -12,7 +12,8 @@ import optax
 import pytest
 
 import mm_jax
-from mm_jax import data
+
+from ..conftest import BUNDLED
 
 SCRIPT = Path(__file__).parent / "multi_device.py"
 
@@ -20,7 +21,7 @@ SCRIPT = Path(__file__).parent / "multi_device.py"
 @pytest.fixture(scope="module")
 def words_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("words") / "words.txt"
-    path.write_text("\n".join(mm_jax.load_words(data.bundled_names())[::20]))
+    path.write_text("\n".join(BUNDLED[::20]))
     return path
 
 

@@ -3,11 +3,11 @@ import numpy as np
 import pytest
 
 import mm_jax
-from mm_jax import Vocab, data
+from mm_jax import Vocab
 
-from .conftest import LETTERS
+from ..conftest import BUNDLED, LETTERS
 
-WORDS = mm_jax.load_words(data.bundled_names())[::15]
+WORDS = BUNDLED[::15]
 
 
 def read_arpa(path):

@@ -4,11 +4,10 @@ import optax
 import pytest
 
 import mm_jax
-from mm_jax import data
 
-from .conftest import LETTERS
+from ..conftest import BUNDLED, LETTERS
 
-WORDS = mm_jax.load_words(data.bundled_names())[::20]
+WORDS = BUNDLED[::20]
 
 
 def new_mlp():

@@ -4,11 +4,10 @@ import optax
 import pytest
 
 import mm_jax
-from mm_jax import data
 
-from .conftest import LETTERS
+from ..conftest import BUNDLED, LETTERS
 
-WORDS = mm_jax.load_words(data.bundled_names())[::20]
+WORDS = BUNDLED[::20]
 
 
 def population(members, seed=0):
@@ -69,8 +68,8 @@ def test_summaries():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"learning_rate": [0.1]}, "one or 3 learning rates"),
-        ({"l2": [0.1, 0.2]}, "one or 3 values of l2"),
+        ({"learning_rate": [0.1]}, "one learning_rate or 3"),
+        ({"l2": [0.1, 0.2]}, "one l2 or 3"),
         ({"steps": 0}, "steps is 0"),
     ],
 )

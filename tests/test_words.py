@@ -1,54 +1,9 @@
-import numpy as np
 import pytest
-from hypothesis import given
 
 import mm_jax
-from mm_jax import Vocab, data
+from mm_jax import words as word_lists
 
-from .conftest import FIRST_FIVE, LETTERS
-from .test_vocab import WORDS
-
-
-def brute_force(words, vocab, block_size):
-    X, Y = [], []
-    for word in words:
-        context = [0] * block_size
-        for char in [*word, "."]:
-            token = vocab.chars.index(char)
-            X.append(context)
-            Y.append(token)
-            context = [*context, token][1:] if block_size else []
-    return X, Y
-
-
-@given(WORDS)
-@pytest.mark.parametrize("block_size", [0, 1, 2, 3, 8])
-def test_contexts_against_a_loop(block_size, words):
-    vocab = Vocab.from_words(words)
-    X, Y = data.contexts(words, vocab, block_size)
-    expected = brute_force(words, vocab, block_size)
-    assert (X.tolist(), Y.tolist()) == expected
-    assert X.dtype == Y.dtype == np.int32
-    table = data.examples(words, vocab, block_size)
-    assert table.contexts[table.ids].tolist() == X.tolist()
-    assert len({tuple(row) for row in table.contexts.tolist()}) == len(table.contexts)
-    assert table.counts(len(vocab)).sum() == len(Y)
-
-
-def test_the_stream():
-    stream = data.tokens(["emma", "ava"], LETTERS)
-    assert LETTERS.decode(stream) == ".emma.ava."
-    assert stream.dtype == np.uint8
-
-
-def test_the_lectures_numbers(names, split):
-    assert len(names) == 32033
-    assert (min(map(len, names)), max(map(len, names))) == (2, 15)
-    vocab = Vocab.from_words(names)
-    assert vocab == LETTERS
-    assert [len(data.contexts(part, vocab, 3)[0]) for part in split] == [182625, 22655, 22866]
-    assert len(data.tokens(names, vocab)) - 1 == 228146
-    assert len(data.examples(split.train, vocab, 3).contexts) == 5438
+from .conftest import BUNDLED, FIRST_FIVE, LETTERS
 
 
 def test_dev_words_that_are_in_training_too(split):
@@ -57,20 +12,19 @@ def test_dev_words_that_are_in_training_too(split):
 
 
 def test_bundled_names():
-    names = mm_jax.load_words(data.bundled_names())
-    assert len(names) == len(set(names)) >= 2500
-    assert set("".join(names)) <= set(LETTERS.chars[1:])
+    assert len(BUNDLED) == len(set(BUNDLED)) >= 2500
+    assert set("".join(BUNDLED)) <= set(LETTERS.chars[1:])
 
 
 def test_where_words_are_looked_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(data, "_PACKAGE", tmp_path / "mm_jax")
+    monkeypatch.setattr(word_lists, "_PACKAGE", tmp_path / "mm_jax")
     (tmp_path / "mm_jax").mkdir()
     (tmp_path / "mm_jax" / "given_names.txt").write_text("ada\n")
     monkeypatch.delenv("MM_JAX_DATA", raising=False)
     assert mm_jax.load_words() == ["ada"]
     downloaded = tmp_path / "cached.txt"
     downloaded.write_text("cy\n")
-    monkeypatch.setattr(data, "_download", lambda: downloaded)
+    monkeypatch.setattr(word_lists, "_download", lambda: downloaded)
     assert mm_jax.load_words() == ["cy"]
     (tmp_path / "env").mkdir()
     (tmp_path / "env" / "names.txt").write_text("eve\n")
@@ -92,11 +46,11 @@ def test_a_failed_download_says_so_once(monkeypatch, caplog):
 
     monkeypatch.undo()
     monkeypatch.setattr(pooch, "retrieve", retrieve)
-    data._download.cache_clear()
-    assert data._download() is None
-    assert data._download() is None
-    data._download.cache_clear()
-    assert tries == [(data.NAMES_URL, f"sha256:{data.NAMES_SHA256}")]
+    word_lists._download.cache_clear()
+    assert word_lists._download() is None
+    assert word_lists._download() is None
+    word_lists._download.cache_clear()
+    assert tries == [(word_lists.NAMES_URL, f"sha256:{word_lists.NAMES_SHA256}")]
     assert [record.message for record in caplog.records if "put names.txt into data/" in record.message]
 
 
@@ -141,20 +95,6 @@ def test_paths_that_are_refused(tmp_path):
         mm_jax.load_words(tmp_path / "none.txt")
     with pytest.raises(ValueError, match="is a directory"):
         mm_jax.load_words(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ([], "empty list"),
-        (["a", ""], "an empty word"),
-        (["a.b"], "'a.b' holds '.'"),
-        (["emma", "zoë"], "word 2, 'zoë': character 3 is 'ë'"),
-    ],
-)
-def test_what_a_list_is_refused_for(words, message):
-    with pytest.raises(ValueError, match=message):
-        data.tokens(words, LETTERS)
 
 
 def test_split_is_whole_and_needs_six_words():

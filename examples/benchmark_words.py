@@ -1,0 +1,268 @@
+"""How fast whole-word models are, beside PyTorch's own modules in a loop as one writes it today.
+
+    python examples/benchmark_words.py           # about ten minutes: CPU seconds to dev 2.014, step, sampling
+    python examples/benchmark_words.py --quick   # a minute: few steps, nothing is judged
+
+PyTorch's side is nn.GRU, and nn.TransformerEncoder with 4 layers of 64: batches of 32 padded words, AdamW. Both sides run
+in processes of their own, in turn. Times are CPU seconds of training after compilation; 2.014 is where makemore's own
+transformer stands after 240 s.
+"""
+
+import argparse
+import importlib.util
+import json
+import subprocess
+import sys
+import time
+
+TARGET = 2.014
+LIMIT = 400.0  # CPU seconds that PyTorch's side gets
+
+
+def torch_side(kind: str, quick: bool) -> dict:
+    """CPU seconds until dev is at most TARGET: inf where LIMIT is too short; and the best dev loss by then."""
+    import torch
+    import torch.nn.functional as F
+    from torch import nn
+
+    import mm_jax
+
+    torch.manual_seed(0)
+    split = mm_jax.split_words(mm_jax.load_words())
+    stoi = {char: i for i, char in enumerate(".abcdefghijklmnopqrstuvwxyz")}
+
+    def pad(words: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        X = torch.zeros(len(words), 16, dtype=torch.long)
+        Y = torch.full((len(words), 16), -1)
+        for i, word in enumerate(words):
+            ids = torch.tensor([stoi[char] for char in word])
+            X[i, 1 : len(ids) + 1] = ids
+            Y[i, : len(ids)] = ids
+            Y[i, len(ids)] = 0
+        return X, Y
+
+    class Gated(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.rnn, self.out = nn.Embedding(27, 64), nn.GRU(64, 256, batch_first=True), nn.Linear(256, 27)
+
+        def forward(self, X: torch.Tensor) -> torch.Tensor:
+            return self.out(self.rnn(self.embed(X))[0])
+
+    class Attending(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.place, self.out = nn.Embedding(27, 64), nn.Embedding(16, 64), nn.Linear(64, 27)
+            layer = nn.TransformerEncoderLayer(
+                64, 4, 256, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+            )
+            self.body = nn.TransformerEncoder(layer, 4, norm=nn.LayerNorm(64), enable_nested_tensor=False)
+            self.mask = nn.Transformer.generate_square_subsequent_mask(16)
+
+        def forward(self, X: torch.Tensor) -> torch.Tensor:
+            return self.out(self.body(self.embed(X) + self.place(torch.arange(16)), mask=self.mask, is_causal=True))
+
+    def loss_of(X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(model(X).reshape(-1, 27), Y.reshape(-1), ignore_index=-1)
+
+    model = Gated() if kind == "gru" else Attending()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3 if kind == "gru" else 1e-3, weight_decay=0.01)
+    (Xtr, Ytr), (Xdev, Ydev) = pad(split.train), pad(split.dev)
+    best, spent, steps = float("inf"), 0.0, 0
+    while best > TARGET and spent < LIMIT and not (quick and steps):
+        begin = time.process_time()
+        for _ in range(20 if quick else 200):
+            ix = torch.randint(0, len(Xtr), (32,))
+            loss = loss_of(Xtr[ix], Ytr[ix])
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            steps += 1
+        spent += time.process_time() - begin
+        model.eval()
+        with torch.no_grad():
+            best = min(best, loss_of(Xdev, Ydev).item())
+        model.train()
+    return {"seconds": spent if best <= TARGET else float("inf"), "dev": best, "steps": steps, "spent": spent}
+
+
+def mm_jax_side(kind: str, quick: bool) -> dict:
+    """The same with mm_jax; and a step's share of the float32 rate of a large matrix product on this machine."""
+    import jax
+    import jax.numpy as jnp
+
+    import mm_jax
+    from mm_jax import models
+    from mm_jax.training import loop
+    from mm_jax.training.recipes import recipes_of
+
+    split = mm_jax.split_words(mm_jax.load_words())
+    vocab = mm_jax.Vocab.from_words(split.train)
+    module = getattr(models, kind)
+    recipe = next(iter(recipes_of(module).values()))
+    recipe = recipe.but(steps=20 if quick else SHORT_STEPS[kind], drop_tokens=0.0, drop_states=0.0, drop_edges=0.0)
+    params = module.init(jax.random.key(0), vocab)
+
+    def run():
+        state = loop.first_state(params, jax.random.key(1), recipe)
+        return loop.run(state, split.train, recipe, dev=split.dev, interval=10)
+
+    cold = run()
+    next(cold), next(cold)  # compiles, and makes the kernels that are made at their first run
+    found = {"seconds": float("inf"), "dev": float("inf")}
+    spent, begin = 0.0, time.process_time()
+    warm = run()
+    next(warm)
+    while True:
+        begin = time.process_time()
+        progress = next(warm, None)
+        if progress is None:
+            break
+        spent += time.process_time() - begin
+        found["dev"] = min(found["dev"], progress.dev)
+        if found["dev"] <= TARGET and found["seconds"] == float("inf"):
+            found["seconds"] = spent
+    bare = loop.run(loop.first_state(params, jax.random.key(1), recipe), split.train, recipe, interval=10)
+    next(bare)
+    times = []
+    for _ in range(2 if quick else 8):
+        begin = time.process_time()
+        next(bare)
+        times.append((time.process_time() - begin) / 10)
+    found["step"] = sorted(times)[len(times) // 2]
+
+    big = jnp.ones((1024, 1024), jnp.float32)
+    product = jax.jit(lambda a, b: a @ b)
+    product(big, big).block_until_ready()
+    rates = []
+    for _ in range(5):
+        begin = time.process_time()
+        for _ in range(10):
+            product(big, big).block_until_ready()
+        rates.append(10 * 2 * 1024**3 / (time.process_time() - begin))
+    positions = (recipe.batch_size or 1) * (max(map(len, split.train)) + 1)
+    found["share"] = FLOPS[kind](params) * positions / found["step"] / sorted(rates)[2]
+    if kind == "transformer":
+        found["sampling"] = reread(params) / sampled(params)
+    return found
+
+
+def gru_flops(params) -> float:
+    """Floating-point operations of the matrix products of a step, a position: forward, and twice that backward."""
+    return 6 * (params.W1.size + params.W2.size)
+
+
+def transformer_flops(params) -> float:
+    """As `gru_flops`; attention's own products, over the 16 positions of a row, included."""
+    blocks = params.blocks
+    matrices = blocks.Wqkv.size + blocks.Wo.size + blocks.W1.size + blocks.W2.size + params.Wu.size
+    return 6 * (matrices + len(blocks.Wo) * 2 * 16 * params.C.shape[-1])
+
+
+FLOPS = {"gru": gru_flops, "transformer": transformer_flops}
+SHORT_STEPS = {"gru": 400, "transformer": 700}  # enough to pass TARGET
+
+
+def sampled(params) -> float:
+    """CPU seconds a word of `mm_jax.sample`, which keeps the state."""
+    import jax
+
+    import mm_jax
+
+    mm_jax.sample(params, jax.random.key(0), 4000)
+    begin = time.process_time()
+    mm_jax.sample(params, jax.random.key(1), 4000)
+    return (time.process_time() - begin) / 4000
+
+
+def reread(params) -> float:
+    """CPU seconds a word where the whole prefix is read again for each character, in batches, compiled."""
+    import functools
+
+    import jax
+    import jax.numpy as jnp
+
+    import mm_jax
+
+    n, longest = 1000, 20
+
+    @functools.partial(jax.jit, static_argnums=1)
+    def following(key, length, tokens):
+        rows = jax.vmap(mm_jax.unroll, (None, 0))(params, tokens[:, :length])
+        return jax.random.categorical(key, rows[:, -1]).astype(jnp.int32)
+
+    def draw(key):
+        tokens = jnp.zeros((n, longest), jnp.int32)
+        alive = jnp.ones(n, bool)
+        for t in range(longest):
+            token = jnp.where(alive, following(jax.random.fold_in(key, t), t, tokens), 0)
+            tokens, alive = tokens.at[:, t].set(token), alive & (token != 0)
+            if not alive.any():
+                break
+        return tokens.block_until_ready()
+
+    draw(jax.random.key(0))
+    begin = time.process_time()
+    draw(jax.random.key(1))
+    return (time.process_time() - begin) / n
+
+
+def in_a_process(*args: str) -> dict:
+    done = subprocess.run([sys.executable, __file__, *args], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main(quick: bool) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    flags = ["--quick"] if quick else []
+    with_torch = importlib.util.find_spec("torch") is not None
+    table = Table("whole words", "PyTorch", "mm_jax", "ratio", "must reach", title_justify="left")
+    missed = []
+
+    def judge(what: str, value: float, least: float) -> str:
+        if not quick and not value >= least:
+            missed.append(what)
+        return f"{value:.3g}"
+
+    for kind in ("gru", "transformer"):
+        ours = in_a_process("--side", "mm_jax", "--kind", kind, *flags)
+        name = {"gru": "GRU", "transformer": "transformer"}[kind]
+        what = f"{name}: CPU s to dev {TARGET}"
+        if with_torch:
+            theirs = in_a_process("--side", "torch", "--kind", kind, *flags)
+            reached = theirs["seconds"] < float("inf")
+            seconds = theirs["seconds"] if reached else theirs["spent"]
+            shown = f"{seconds:.0f}" if reached else f"{seconds:.0f} (at {theirs['dev']:.3f})"
+            ratio = judge(what, seconds / ours["seconds"], 10)
+            table.add_row(what, shown, f"{ours['seconds']:.1f}", f"{'' if reached else 'over '}{ratio}x", "10x")
+        else:
+            table.add_row(what, "", f"{ours['seconds']:.1f}", "", "10x")
+        least = {"gru": 0.6, "transformer": 0.5}[kind]
+        what = f"{name}: share of the float32 rate, a step"
+        table.add_row(what, "", f"{1e3 * ours['step']:.0f} ms", judge(what, ours["share"], least), f"{least}")
+        if "sampling" in ours:
+            what = "transformer: sampling with its cache"
+            table.add_row(what, "", "", judge(what, ours["sampling"], 8) + "x of re-reading", "8x")
+    console.print(table)
+    if not quick:
+        console.print("not reached: " + ", ".join(missed) if missed else "every figure that must be reached is reached")
+    return int(bool(missed))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Whole-word models: PyTorch's modules against mm_jax, on names.txt.")
+    parser.add_argument("--quick", action="store_true", help="few steps; nothing is judged")
+    parser.add_argument("--side", choices=("torch", "mm_jax"), help=argparse.SUPPRESS)
+    parser.add_argument("--kind", choices=("gru", "transformer"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.side:
+        print(json.dumps((torch_side if options.side == "torch" else mm_jax_side)(options.kind, options.quick)))
+    else:
+        from mm_jax import words as lists
+
+        if not lists.is_names(lists.find_words()):
+            sys.exit("error: the benchmark compares figures of names.txt: put it into data/ first")
+        sys.exit(main(options.quick))

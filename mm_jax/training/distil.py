@@ -1,0 +1,110 @@
+"""A student: one network that learns what its teachers know together.
+
+25,000 names are few: a network of 200,000 numbers that learns them well soon learns them by heart. A teacher, say a
+mixture of several networks and a Kneser-Ney model, knows more than the list: how likely each character is at any prefix
+there may be. So the student gets words that are not in the list, drawn from the teacher, and learns the teacher's whole
+distribution at each of their prefixes. Of such words there is no end, and nothing to learn by heart.
+
+Source: Hinton et al. (2015), Distilling the knowledge in a neural network.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+from jaxtyping import Array, Key
+
+from mm_jax import corpus
+from mm_jax.models import contract
+from mm_jax.models.contract import Params
+from mm_jax.numbers import whole_number
+from mm_jax.sampling import Options, search
+from mm_jax.training import batches, loop
+from mm_jax.training.loop import History
+from mm_jax.training.recipes import Recipe
+
+EPOCHS = 10
+FOLLOWED = 0.1  # share of what truly followed in the targets, at prefixes of real words
+DEFAULT = {
+    "batch_size": 64,
+    "draw": "words",
+    "optimizer": "adamw",
+    "learning_rate": 4e-3,
+    "decay": "linear",
+    "weight_decay": 0.02,
+}
+
+
+def distil(
+    params: Params,
+    teacher: Params,
+    words: Sequence[str],
+    key: Key[Array, ""],
+    recipe: Recipe | None = None,
+    *,
+    num_words: int = 100_000,
+    dev: Sequence[str] | None = None,
+    **options: Any,
+) -> tuple[Params, History]:
+    """Trains a model on a teacher's distribution, at every prefix of words drawn from the teacher and of `words`.
+
+    At prefixes of `words` a tenth of the target is what truly followed. An epoch holds the drawn words once and `words`
+    twice.
+
+    Args:
+      params: the student, any model that `fit` trains; left as it is.
+      teacher: any model of the same vocabulary, such as a mixture.
+      words: the list that the teacher learned from. No drawn word is longer than its longest, or in it.
+      key: decides the drawn words and every minibatch.
+      recipe: how to train; or else
+      options: those of `mm_jax.Recipe`. What is not given: AdamW with a weight_decay of 0.02, batches of 64 rows, a
+        learning_rate of 0.004 that falls to 0, steps for ten epochs.
+      num_words: how many distinct new words to draw: fewer are found where the teacher knows no more.
+      dev: words to take the nll of on the way; training never depends on them.
+
+    Returns the trained student and a History.
+
+    Raises ValueError as `fit` does, and for a teacher of another vocabulary.
+
+    >>> import mm_jax
+    >>> words = ["emma", "ava", "mia"]
+    >>> vocab = mm_jax.Vocab.from_words(words)
+    >>> teacher = mm_jax.ngram.fit(words, vocab, order=3)
+    >>> student = mm_jax.mlp.init(jax.random.key(0), vocab, hidden_dim=8)
+    >>> student, history = distil(student, teacher, words, jax.random.key(1), num_words=20, steps=50)
+    >>> history.loss.shape
+    (50,)
+    """
+    words = corpus.as_list(words)
+    if contract.functions_of(teacher) and teacher.vocab != params.vocab:
+        raise ValueError("the teacher has another vocabulary: make both from the same Vocab")
+    given = recipe is not None or "steps" in options
+    recipe = loop.recipe_from(recipe, options) if recipe else Recipe(**Recipe.named({"steps": 1, **DEFAULT}) | options)
+    draw_key, fit_key = jax.random.split(key)
+    new = new_words(teacher, words, draw_key, num_words)
+    table = batches.taught(words, teacher, 1 - FOLLOWED, others=new)
+    laid = batches.laid([*new, *words, *words], params, recipe, table)
+    if not given:
+        recipe = recipe.but(steps=max(1, EPOCHS * len(laid.targets) // (recipe.batch_size or len(laid.targets))))
+    return loop.fit(params, laid, fit_key, recipe, dev=dev)
+
+
+def new_words(model: Params, words: Sequence[str], key: Key[Array, ""], num_words: int) -> list[str]:
+    """Distinct words drawn from a model, none of them in `words` or longer than the longest there.
+
+    Fewer than num_words where ten times as many draws did not find them.
+    """
+    whole_number("num_words", num_words)
+    longest = max(map(len, words))
+    limit = contract.max_length(model)
+    known = {"", *words}
+
+    def accept(word: str) -> bool:
+        if len(word) > longest or word in known:
+            return False
+        known.add(word)
+        return True
+
+    # One character more, so that a word that was cut is seen to be too long.
+    cut = longest + 1 if limit is None else min(longest + 1, limit)
+    return search(model, key, num_words, accept, Options(max_length=cut), budget=10 * num_words).words

@@ -1,0 +1,142 @@
+"""All models: the same verbs with the same signatures, and one contract."""
+
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import mm_jax
+from mm_jax.models import contract
+
+from ..conftest import LETTERS
+from .zoo import MODULES, VOCAB, by_steps, each_of, every_model
+
+EVERY = every_model()
+WORD = VOCAB.encode("isabella")
+TWO_WORDS = np.concatenate([VOCAB.encode("ava"), [0], VOCAB.encode("emma")]).astype(np.int32)
+PROTOCOL = {
+    "block_size": (["params"],),
+    "max_length": (["params"],),
+    "validate": (["params"],),
+    "start": (["params"],),
+    "advance": (["params", "state", "token"],),
+    "logits": (["params", "context"], ["params", "state"]),
+    "unroll": (["params", "tokens"], ["params", "tokens", "dropout"]),
+}
+
+
+def test_every_model_is_tried():
+    assert {type(params).__module__ for params in EVERY} == {module.__name__ for module in MODULES}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_signatures(module):
+    for name, allowed in PROTOCOL.items():
+        if name in vars(module):
+            assert list(inspect.signature(getattr(module, name)).parameters) in allowed, name
+    assert hasattr(module, "logits")
+    assert hasattr(module, "block_size") or (hasattr(module, "start") and hasattr(module, "advance"))
+    for name, first in (("init", ["key", "vocab"]), ("fit", ["words", "vocab"])):
+        if name in vars(module):
+            assert list(inspect.signature(getattr(module, name)).parameters)[:2] == first
+
+
+@each_of(EVERY)
+def test_one_state_in_one_row_out(params):
+    row = mm_jax.logits(params, mm_jax.start(params))
+    assert row.shape == (len(VOCAB),)
+    assert row.dtype == jnp.float32
+    assert np.exp(jax.nn.log_softmax(row)).sum() == pytest.approx(1, abs=1e-6)
+
+
+@each_of(EVERY)
+def test_unroll_is_stepping(params):
+    np.testing.assert_allclose(mm_jax.unroll(params, WORD), by_steps(params, WORD), rtol=1e-6, atol=1e-6)
+    assert mm_jax.unroll(params, WORD).shape == (len(WORD) + 1, len(VOCAB))
+
+
+@each_of(EVERY)
+def test_token_0_starts_the_next_word(params):
+    alone = by_steps(params, TWO_WORDS[4:])
+    np.testing.assert_array_equal(by_steps(params, TWO_WORDS)[4:], alone)
+    if contract.packs(params):
+        np.testing.assert_allclose(mm_jax.unroll(params, TWO_WORDS), by_steps(params, TWO_WORDS), rtol=1e-6, atol=1e-6)
+
+
+@each_of(EVERY)
+def test_a_state_keeps_its_shapes(params):
+    state = mm_jax.start(params)
+    after = mm_jax.advance(params, mm_jax.advance(params, state, 1), 2)
+    assert jax.tree.structure(state) == jax.tree.structure(after)
+    for one, other in zip(jax.tree.leaves(state), jax.tree.leaves(after), strict=True):
+        assert (one.shape, one.dtype) == (other.shape, other.dtype)
+
+
+@each_of(EVERY)
+def test_vmap_and_jit_change_nothing(params):
+    words = np.stack([WORD, WORD[::-1], np.roll(WORD, 3)])
+    expected = np.stack([by_steps(params, word) for word in words])
+    rows = jax.jit(jax.vmap(mm_jax.unroll, (None, 0)))(params, words)
+    np.testing.assert_allclose(rows, expected, rtol=1e-5, atol=1e-6)
+    states = jax.vmap(lambda _: mm_jax.start(params))(words)
+    for t in range(3):
+        states = jax.jit(jax.vmap(mm_jax.advance, (None, 0, 0)))(params, states, words[:, t])
+    rows = jax.jit(jax.vmap(mm_jax.logits, (None, 0)))(params, states)
+    np.testing.assert_allclose(rows, expected[:, 3], rtol=1e-5, atol=1e-6)
+
+
+@each_of(EVERY)
+def test_a_pytree_of_arrays_with_a_static_vocab(params):
+    leaves, structure = jax.tree.flatten(params)
+    assert all(isinstance(leaf, jax.Array) for leaf in leaves)
+    again = jax.tree.unflatten(structure, leaves)
+    assert type(again) is type(params)
+    assert again.vocab == params.vocab
+    assert mm_jax.num_params(params) == sum(np.size(leaf) for leaf in leaves)
+
+
+WINDOWED = [params for params in EVERY if contract.block_size(params) is not None]
+
+
+@each_of(WINDOWED)
+@pytest.mark.parametrize("context", [[0] * 7, [[0]], 0, [0.0], [0.5, 0.5, 0.5]])
+def test_contexts_that_are_refused(params, context):
+    with pytest.raises(ValueError, match="expected one context of"):
+        mm_jax.logits(params, context)
+
+
+@each_of([params for params in WINDOWED if contract.block_size(params)])
+@pytest.mark.parametrize("token", [-1, len(VOCAB)])
+def test_tokens_that_are_refused(params, token):
+    with pytest.raises(ValueError, match="tokens run from 0"):
+        mm_jax.logits(params, [token] * contract.block_size(params))
+
+
+def test_parameter_counts():
+    key = jax.random.key(0)
+    assert mm_jax.num_params(mm_jax.mlp.init(key, LETTERS, embedding_dim=2, hidden_dim=100)) == 3481
+    assert mm_jax.num_params(mm_jax.mlp.init(jax.random.clone(key), LETTERS)) == 11897
+
+
+class Bag(mm_jax.MLP):
+    """A subclass that `pytree` did not decorate."""
+
+
+@pytest.mark.parametrize("verb", [
+    lambda params: mm_jax.logits(params, [0]),
+    lambda params: mm_jax.unroll(params, WORD),
+    lambda params: mm_jax.start(params),
+    lambda params: mm_jax.sample(params, jax.random.key(0)),
+    lambda params: mm_jax.score(params, "emma"),
+    lambda params: mm_jax.evaluate(params, ["emma"]),
+    lambda params: mm_jax.most_probable(params, 1),
+    lambda params: mm_jax.fit(params, ["emma"], jax.random.key(0), steps=1),
+    lambda params: mm_jax.mixture.fit([params, params], ["emma"]),
+    lambda params: mm_jax.save(params, "nowhere"),
+], ids="logits unroll start sample score evaluate most_probable fit mixture save".split())
+@pytest.mark.parametrize("params", [None, {"W": 1}, VOCAB, Bag(**vars(mm_jax.mlp.init(jax.random.key(0), VOCAB)))], ids=["None", "dict", "Vocab", "subclass"])
+def test_what_is_no_model(verb, params):
+    with pytest.raises(ValueError, match=f"{type(params).__name__} is not a model"):
+        verb(params)

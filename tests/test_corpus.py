@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+from hypothesis import given
+
+from mm_jax import Vocab, corpus
+
+from .conftest import LETTERS
+from .test_vocab import WORDS
+
+
+def brute_force(words, vocab, block_size):
+    X, Y = [], []
+    for word in words:
+        context = [0] * block_size
+        for char in [*word, "."]:
+            token = vocab.chars.index(char)
+            X.append(context)
+            Y.append(token)
+            context = [*context, token][1:] if block_size else []
+    return X, Y
+
+
+@given(WORDS)
+@pytest.mark.parametrize("block_size", [0, 1, 2, 3, 8])
+def test_contexts_against_a_loop(block_size, words):
+    vocab = Vocab.from_words(words)
+    X, Y = corpus.contexts(words, vocab, block_size)
+    expected = brute_force(words, vocab, block_size)
+    assert (X.tolist(), Y.tolist()) == expected
+    assert X.dtype == Y.dtype == np.int32
+    table = corpus.examples(words, vocab, block_size)
+    assert table.contexts[table.ids].tolist() == X.tolist()
+    assert len({tuple(row) for row in table.contexts.tolist()}) == len(table.contexts)
+    assert table.counts(len(vocab)).sum() == len(Y)
+
+
+def test_the_stream():
+    stream = corpus.tokens(["emma", "ava"], LETTERS)
+    assert LETTERS.decode(stream) == ".emma.ava."
+    assert stream.dtype == np.uint8
+
+
+def test_the_lectures_numbers(names, split):
+    assert len(names) == 32033
+    assert (min(map(len, names)), max(map(len, names))) == (2, 15)
+    vocab = Vocab.from_words(names)
+    assert vocab == LETTERS
+    assert [len(corpus.contexts(part, vocab, 3)[0]) for part in split] == [182625, 22655, 22866]
+    assert len(corpus.tokens(names, vocab)) - 1 == 228146
+    assert len(corpus.examples(split.train, vocab, 3).contexts) == 5438
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "empty list"),
+        (["a", ""], "an empty word"),
+        (["a.b"], "'a.b' holds '.'"),
+        (["emma", "zoë"], "word 2, 'zoë': character 3 is 'ë'"),
+    ],
+)
+def test_what_a_list_is_refused_for(words, message):
+    with pytest.raises(ValueError, match=message):
+        corpus.tokens(words, LETTERS)

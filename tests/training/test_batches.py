@@ -1,0 +1,64 @@
+"""What a step reads: every draw has the loss and the gradient of the whole list, on average."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import mm_jax
+from mm_jax import Recipe, corpus
+from mm_jax.training import batches, loop
+
+from ..conftest import BUNDLED, LETTERS
+
+WORDS = BUNDLED[::20]
+
+
+def new_mlp(seed=0):
+    return mm_jax.mlp.init(jax.random.key(seed), LETTERS, hidden_dim=16)
+
+
+def gradient(params, batch, choice):
+    return jax.grad(loop.loss)(params, batch.read, *batch.batch(choice))
+
+
+def test_a_minibatch_holds_examples_of_the_list():
+    batch = batches.of(WORDS, new_mlp(), Recipe(steps=1, batch_size=64))
+    contexts, following = batch.draw(jax.random.key(0), jnp.arange(50))
+    X, Y = corpus.contexts(WORDS, LETTERS, 3)
+    known = {(*x, y) for x, y in zip(X.tolist(), Y.tolist(), strict=True)}
+    drawn = np.concatenate([contexts, following[..., None]], -1).reshape(-1, 4)
+    assert {tuple(row) for row in drawn.tolist()} <= known
+    # 3,200 draws with replacement: the frequency of each next character, at 5 sigma
+    p = np.bincount(Y, minlength=27) / len(Y)
+    n = drawn.shape[0]
+    assert np.all(np.abs(np.bincount(drawn[:, 3], minlength=27) - n * p) <= 5 * np.sqrt(n * p * (1 - p)) + 1e-9)
+
+
+@pytest.mark.parametrize("draw", ["examples", "contexts"])
+def test_the_mean_gradient_of_minibatches_is_that_of_the_full_batch(draw):
+    params = new_mlp(3)
+    everything = batches.of(WORDS, params, Recipe(steps=1, batch_size=None))
+    exact = gradient(params, everything, ())
+    batch = batches.of(WORDS, params, Recipe(steps=1, batch_size=32, draw=draw))
+    choices = batch.draw(jax.random.key(0), jnp.arange(400))
+    each = jax.jit(jax.vmap(lambda choice: gradient(params, batch, choice)))(choices)
+
+    def sigmas(grads, mean):  # 400 gradients a leaf: their mean against the exact one
+        error = np.sqrt(np.square(np.std(grads, 0) / 20).sum())
+        return np.sqrt(np.square(np.mean(grads, 0) - mean).sum()) / error
+
+    for name in ("C", "W1", "b1", "W2", "b2"):
+        assert sigmas(getattr(each, name), getattr(exact, name)) < 2, name
+
+
+def test_contexts_have_the_smaller_variance():
+    params = new_mlp(3)
+
+    def spread(draw):
+        batch = batches.of(WORDS, params, Recipe(steps=1, batch_size=32, draw=draw))
+        choices = batch.draw(jax.random.key(0), jnp.arange(200))
+        grads = jax.jit(jax.vmap(lambda choice: gradient(params, batch, choice).W2))(choices)
+        return float(np.var(grads, 0).sum())
+
+    assert spread("contexts") < 0.5 * spread("examples")
