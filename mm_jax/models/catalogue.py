@@ -30,9 +30,9 @@ class Option(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """A model that can be made from words: its file's name, how it is made ("init" or "fit"), options, recipes, efforts.
+    """A model that can be made from words: its file's name, how it is made ("init" or "fit"), and its data.
 
-    `efforts` says at which efforts the command tries it, and with which options (see `contract`).
+    `options` are those of that function, `recipes` names; `efforts` says at which efforts the command tries it, and with which options (see `contract`).
     """
 
     name: str

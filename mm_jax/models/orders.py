@@ -14,7 +14,6 @@ from mm_jax.models.smoothing import SMOOTHINGS, Smoothing
 from mm_jax.models.tally import tally
 from mm_jax.vocab import Vocab
 
-
 _FEWEST, _MORE = 6, 3  # orders that are looked at first, and then each time while the highest is the best
 _GAIN = 0.001  # nats per character that a higher order must be better by
 
