@@ -14,7 +14,14 @@ _AHEAD = 255  # open prefixes whose next characters are looked up together with 
 
 
 def most_probable(
-    params: Params, k: int, *, exclude: Collection[str] = (), max_length: int = 100, budget: int = 200_000
+    params: Params,
+    k: int,
+    *,
+    exclude: Collection[str] = (),
+    prefix: str = "",
+    min_length: int = 1,
+    max_length: int = 100,
+    budget: int = 200_000,
 ) -> list[tuple[str, float]]:
     """The k most probable whole words that are not in `exclude`, best first, with their probabilities.
 
@@ -25,13 +32,15 @@ def most_probable(
       params: any model's parameters.
       k: how many, 1 or more.
       exclude: words not to return, such as the training list.
+      prefix: what every word begins with.
+      min_length: shorter words are not returned.
       max_length: longer words are not looked at.
       budget: how many prefixes to extend before giving up; fewer than k words come back then, still the best.
 
     Returns:
       A list of (word, probability); the empty word is left out.
 
-    Raises ValueError for k below 1.
+    Raises ValueError for k below 1, and for a prefix with a character the model does not know.
 
     >>> from mm_jax.models import counts
     >>> from mm_jax.vocab import Vocab
@@ -50,11 +59,12 @@ def most_probable(
         return prefix if size is None else prefix[max(0, len(prefix) - size) :] if size else ()
 
     # Entries are (minus log probability, word, finished, prefix); the word settles ties, the same way every time.
-    heap: list[tuple[float, str, bool, tuple[int, ...]]] = [(0.0, "", False, ())]
+    first = tuple(params.vocab.encode(prefix).tolist())
+    heap: list[tuple[float, str, bool, tuple[int, ...]]] = [(_cost(params, first), prefix, False, first)]
     while heap and len(found) < k:
         cost, word, finished, prefix = heapq.heappop(heap)
         if finished:
-            if word and word not in unwanted:
+            if word and len(word) >= min_length and word not in unwanted:
                 found.append((word, float(np.exp(-cost))))
             continue
         if (budget := budget - 1) < 0:
@@ -72,3 +82,11 @@ def most_probable(
             elif len(word) < longest:
                 heapq.heappush(heap, (cost - row[token], word + chars[token], False, (*prefix, token)))
     return found
+
+
+def _cost(params: Params, prefix: tuple[int, ...]) -> float:
+    """Minus the log probability that a word begins with a prefix."""
+    if not prefix:
+        return 0.0
+    rows = log_probs_after(params, [prefix[:length] for length in range(len(prefix))]).astype(np.float64)
+    return -float(rows[np.arange(len(prefix)), prefix].sum())

@@ -18,7 +18,9 @@ _FEWEST, _MORE = 6, 3  # orders that are looked at first, and then each time whi
 _GAIN = 0.001  # nats per character that a higher order must be better by
 
 
-def choose(folds: Sequence[tuple[Sequence[str], Sequence[str]]], vocab: Vocab, **given: Any) -> dict[str, Any]:
+def choose(
+    folds: Sequence[tuple[Sequence[str], Sequence[str]]], vocab: Vocab, **given: Any
+) -> tuple[dict[str, Any], dict[str, float]]:
     """The order to take, by the loss on held-out words: the lowest within 0.001 of the best.
 
     Args:
@@ -26,13 +28,14 @@ def choose(folds: Sequence[tuple[Sequence[str], Sequence[str]]], vocab: Vocab, *
       vocab: the characters.
       given: options of `ngram.fit` that are settled.
 
-    Returns `given`, with the order.
+    Returns `given` with the order, and the loss of each order that was looked at, by name.
 
-    >>> choose([(["abab", "ab"], ["abab"])], Vocab(".ab"))
-    {'order': 2}
+    >>> options, losses = choose([(["abab", "ab"], ["abab"])], Vocab(".ab"))
+    >>> options, list(losses)
+    ({'order': 2}, ['order 1', 'order 2', 'order 3', 'order 4', 'order 5'])
     """
     if "order" in given:
-        return dict(given)
+        return dict(given), {}
     longest = 1 + max(len(word) for fold in folds for part in fold for word in part)
     most = min(_FEWEST, longest)
     smoothing = given.get("smoothing", "modified-kneser-ney")
@@ -41,7 +44,8 @@ def choose(folds: Sequence[tuple[Sequence[str], Sequence[str]]], vocab: Vocab, *
         means = sums / sum(len(word) + 1 for _, held_out in folds for word in held_out)
         best = int(np.flatnonzero(means <= means.min() + _GAIN)[0]) + 1
         if best < most or most == longest:
-            return {**given, "order": max(best, min(2, longest))}
+            losses = {f"order {order}": float(mean) for order, mean in enumerate(means, 1)}
+            return {**given, "order": best}, losses
         most = min(most + _MORE, longest)
 
 

@@ -1,8 +1,8 @@
 """Which model suits a list: what `mm-jax train` tries at an effort, and what it keeps.
 
-The models' files say what is tried, and how (`EFFORTS`). Each candidate is trained as if it had been asked for alone, in
-a folder of its own inside the run's, so that a run that was killed goes on with the candidate it was at. All choices are
-made on dev; a list too short for that has its n-grams chosen by cross-validation, and no networks.
+The models' files say what is tried, and how (`EFFORTS`). Each candidate is trained as if it had been asked for alone,
+in a folder of its own inside the run's, so that a run that was killed goes on with the candidate it was at. All choices
+are made on dev; a list too short for that has its n-grams chosen by cross-validation, and no networks.
 """
 
 import json
@@ -20,14 +20,12 @@ from mm_jax.evaluation import evaluate
 from mm_jax.files import write_whole
 from mm_jax.models import catalogue
 from mm_jax.models.contract import Params, num_params
-from mm_jax.tool import runs, trainer
+from mm_jax.tool import trainer
 from mm_jax.tool.output import say
 from mm_jax.tool.runs import Plan
 from mm_jax.training import mixture
 from mm_jax.vocab import Vocab
 
-MODEL = "auto"  # what `--model` says for all this
-EFFORTS = ("quick", "normal", "best")
 TRIED = "tried"  # the folder of the candidates, and the name of the file that says how they did
 _GAIN = 0.002  # nats per character that a mixture must be better by than the best model alone
 _LEAST_WEIGHT = 0.02  # of a member of a mixture
@@ -71,7 +69,7 @@ class Choice:
     def reason(self) -> str:
         """Why this one, in a sentence."""
         if len(self.tried) == 1:
-            return f"kept {self.kept.name}: nothing else was tried"
+            return f"kept {self.kept.name}"
         best = min(self.tried, key=lambda each: each.dev)
         if best is self.kept:
             return f"kept {self.kept.name}: the lowest loss on dev"
@@ -118,7 +116,7 @@ def choose(
         say(trainer.described(each))
         begin = time.perf_counter()
         params, whole = trainer.trained(folder / TRIED / name, each, split, vocab, resume, watch)
-        tried.append(judged(_title(each), params, split, time.perf_counter() - begin))
+        tried.append(judged(title(each), params, split, time.perf_counter() - begin))
         kept = min(tried, key=lambda one: one.dev)
         checkpoint.save(kept.params, folder / "model.safetensors")  # what was best so far, should this be killed
         if not whole:  # stopped by the user: what comes next is for another time
@@ -132,7 +130,7 @@ def choose(
     return choice
 
 
-def _title(plan: Plan) -> str:
+def title(plan: Plan) -> str:
     """The candidate's name: with the options that were chosen where it is made by counting."""
     chosen = plan.options.items() if plan.recipe is None else ()
     return " ".join([plan.model, *(f"{name} {value}" for name, value in chosen)])

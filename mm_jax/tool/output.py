@@ -6,9 +6,24 @@ from typing import Any, NoReturn
 
 import typer
 
+_hushed = False
+
+
+def hush() -> None:
+    """From now on no messages are printed, but warnings and errors."""
+    global _hushed
+    _hushed = True
+
+
+def hushed() -> bool:
+    """Whether messages are left out."""
+    return _hushed
+
 
 def say(text: str) -> None:
     """Prints a message to stderr."""
+    if _hushed and not text.startswith(("error:", "warning:")):
+        return
     print(text, file=sys.stderr, flush=True)
 
 

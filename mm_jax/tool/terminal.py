@@ -40,7 +40,7 @@ def watch(run: Iterator[Step], steps: int, console: Console) -> Iterator[Step]:
         TextColumn("{task.fields[figures]}"),
         TimeRemainingColumn(compact=True),
         console=console,
-        disable=not console.is_terminal,
+        disable=not console.is_terminal or console.quiet,
     )
     with interruptible() as interrupted:
         started = time.perf_counter()

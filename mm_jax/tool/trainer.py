@@ -96,7 +96,12 @@ def _chosen(module: ModuleType, listed: Sequence[str], vocab: Vocab, given: dict
     """The options of a model that is made by counting: what its file chooses on held-out words, or its defaults."""
     split = split_for(listed)
     if hasattr(module, "choose") and split.dev:
-        return module.choose(folds_of(split), vocab, **given)
+        folds = folds_of(split)
+        options, losses = module.choose(folds, vocab, **given)
+        how = "dev" if len(folds) == 1 else f"{len(folds)} parts of train and dev, each predicted from the others"
+        if losses:
+            say(f"loss on {how}: " + ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items()))
+        return options
     return {**getattr(module, "DEFAULTS", {}), **given}
 
 
