@@ -153,7 +153,7 @@ def mm_jax_side(quick: bool) -> dict:
     vocab = mm_jax.Vocab.from_words(words)
     found: dict = {"count": seconds(lambda: mm_jax.counts.fit(words, vocab).N.block_until_ready(), 20)}
 
-    with np.load(Path(__file__).parent.parent / "tests" / "torch_init_2147483647.npz") as arrays:
+    with np.load(Path(__file__).parent / "fixtures" / "torch_init_2147483647.npz") as arrays:
         start = mm_jax.Bigram(W=jnp.asarray(arrays["bigram_W"]), vocab=mm_jax.Vocab(".abcdefghijklmnopqrstuvwxyz"))
     hundred = Recipe(steps=100, batch_size=None, learning_rate=50.0, l2=0.01)
     table = batches.of(words, start, hundred)

@@ -1,3 +1,4 @@
+from . import page as page
 from . import plotting as plotting
 from .checkpoint import load as load
 from .checkpoint import save as save

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mm_jax.vocab import SEPARATOR, Vocab, describe
+from mm_jax.vocab import Vocab, describe
 
 
 class Examples(NamedTuple):
@@ -55,19 +55,22 @@ class Prefixes(NamedTuple):
 
 
 def tokens(words: Sequence[str], vocab: Vocab) -> np.ndarray:
-    """The token stream of `words`: `.`, then each word and its `.`; smallest unsigned dtype, [characters + words + 1].
+    """The token stream of `words`: 0, then each word and its 0; smallest unsigned dtype, [characters + words + 1].
 
-    Raises ValueError for no words, one str in place of a list, an empty word, a word with `.`, or a character the
-    vocabulary lacks.
+    Raises ValueError for no words, one str in place of a list, an empty word, a word with the separator, or a character
+    the vocabulary lacks.
     """
     words = as_list(words)
-    stream = vocab.lookup(SEPARATOR + SEPARATOR.join(words) + SEPARATOR)
+    separator = vocab.separator
+    stream = vocab.lookup(separator + separator.join(words) + separator)
     if stream.max() == len(vocab):
         _refuse_unknown(words, vocab)
     ends = stream == 0
     if np.count_nonzero(ends) != len(words) + 1:
-        word = next(word for word in words if SEPARATOR in word)
-        raise ValueError(f"{word!r} holds '.', which ends a word: take it out or replace it")
+        word = next(word for word in words if separator in word)
+        raise ValueError(
+            f"{word!r} holds {separator!r}, which ends a word: take it out, or make the vocabulary from these words"
+        )
     if (ends[1:] & ends[:-1]).any():
         raise ValueError("an empty word: leave it out")
     return stream

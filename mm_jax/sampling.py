@@ -159,9 +159,20 @@ def _drawer(params: Params, options: Options) -> tuple[Callable[[Key[Array, ""],
                 break
         return _decode(np.concatenate(segments)[:max_length, :n], params.vocab.chars)
 
+    return draw, at_once(params)
+
+
+def at_once(params: Params) -> int:
+    """How many words are drawn at once: as many as stay in the cache, and fewer of a model with large states.
+
+    >>> from mm_jax.models import counts
+    >>> from mm_jax.vocab import Vocab
+    >>> at_once(counts.fit(["ab"], Vocab(".ab")))
+    32768
+    """
     state = jax.eval_shape(contract.start, params)
     held = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state)) + 16 * len(params.vocab)
-    return draw, max(1, min(_BATCH, _BYTES // held))
+    return max(1, min(_BATCH, _BYTES // held))
 
 
 def _longest(params: Params, options: Options) -> int:
@@ -249,4 +260,4 @@ def _decode(tokens: np.ndarray, chars: str) -> list[str]:
     ends = (rows == 0).argmax(axis=1)
     kept = rows[np.arange(rows.shape[1]) <= ends[:, None]]
     points = np.array([ord(char) for char in chars], dtype="<u4")
-    return points[kept].tobytes().decode("utf-32-le", "surrogatepass").split(".")[:-1]
+    return points[kept].tobytes().decode("utf-32-le", "surrogatepass").split(chars[0])[:-1]

@@ -2,14 +2,14 @@
 
     {"class": "mm_jax.models.ngram:NGram", "static": {}, "fields": {"levels": [{"class": ..., "fields": ...}, ...]}}
 
-Lists stand for tuples, {"dict": ...} for dicts, null for an array. Only classes decorated with `mm_jax.pytree` are built
-from a file: those in `mm_jax.models`, and others whose module is imported already; nothing is imported because a file says so.
+Lists stand for tuples, {"dict": ...} for dicts, null for an array. Only classes decorated with `mm_jax.pytree` are
+built from a file: those in `mm_jax.models`, and others whose module is imported already.
 """
 
 import importlib
+import inspect
 import pkgutil
 import sys
-import typing
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -117,17 +117,24 @@ def _of_format_1(spec: dict[str, Any]) -> dict[str, Any]:
 
 def _check_annotations(made: Any, vocab: Vocab, name: str) -> None:
     """ValueError for an array that is not of the dtype and shape that its class declares, or that holds nan."""
-    hints = typing.get_type_hints(type(made))
+    hints = inspect.get_annotations(type(made), eval_str=True)  # typing.get_type_hints heeds no_type_check
+    arrays = {each.name: value for each in fields(made) if isinstance(value := getattr(made, each.name), jax.Array)}
+    later: list[str] = []
     with jaxtyping.jaxtyped("context"):  # pyright: ignore[reportCallIssue]
         isinstance(np.empty(len(vocab)), jaxtyping.Shaped[np.ndarray, "vocab_size"])  # pyright: ignore  # binds the name
-        for each in fields(made):
-            value, hint = getattr(made, each.name), hints.get(each.name)
-            if not isinstance(value, jax.Array):
-                continue
-            if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray) and not isinstance(value, hint):
-                raise ValueError(f"{each.name} of {name} is {value.dtype}{list(value.shape)}, not {hint.__name__}")
-            if jnp.issubdtype(value.dtype, jnp.floating) and bool(jnp.isnan(value).any()):
-                raise ValueError(f"{each.name} of {name} holds nan")
+        for attempt in (arrays, later):
+            for field in list(attempt):
+                try:
+                    _check_array(arrays[field], hints.get(field), f"{field} of {name}")
+                except jaxtyping.AnnotationError:  # its shape is computed from one that comes later
+                    later.append(field)
+
+
+def _check_array(array: jax.Array, hint: Any, name: str) -> None:
+    if jnp.issubdtype(array.dtype, jnp.floating) and bool(jnp.isnan(array).any()):
+        raise ValueError(f"{name} holds nan")
+    if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray) and not isinstance(array, hint):
+        raise ValueError(f"{name} is {array.dtype}{list(array.shape)}, not {hint.__name__}")
 
 
 def validate(params: Params) -> None:

@@ -1,18 +1,21 @@
 """Characters and token ids.
 
-Token 0 is always `.`, which starts and ends every word; the other characters follow in code-point order, as in the
-lecture's `stoi`. A character is one code point after NFC normalisation. Unlike the lecture's two dicts, encoding and
-decoding are table look-ups over whole texts: no Python runs per character.
+Token 0 starts and ends every word. It is written `.`, as in the lecture, unless a word holds a `.` (St. Ives): then it
+is written as another character that no word holds. The other characters follow in code-point order, as in the lecture's
+`stoi`. A character is one code point after NFC normalisation. Unlike the lecture's two dicts, encoding and decoding are
+table look-ups over whole texts: no Python runs per character.
 """
 
 import functools
+import itertools
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-SEPARATOR = "."
+SEPARATORS = "." + "|/_␃"  # the first that no word holds; then any other character
+_FIRST_OTHER = 0x2500
 
 
 @dataclass(frozen=True)
@@ -20,33 +23,46 @@ class Vocab:
     """The characters a model knows; hashable and immutable.
 
     Args:
-      chars: every character once, `.` first.
+      chars: every character once; the first is the separator, which no word can hold: `.` where that is possible.
 
     >>> vocab = Vocab.from_words(["emma", "ava"])
     >>> vocab.chars, len(vocab)
     ('.aemv', 5)
     >>> vocab.decode(vocab.encode("emma"))
     'emma'
+    >>> Vocab.from_words(["st. ives"]).chars
+    '| .eistv'
     """
 
     chars: str
 
     def __post_init__(self) -> None:
-        if not self.chars.startswith(SEPARATOR) or len(set(self.chars)) != len(self.chars):
-            raise ValueError(f"a vocabulary starts with '.' and holds each character once, got {self.chars!r}")
+        known = self.chars[:1] == "." or "." in self.chars
+        if not known or len(set(self.chars)) != len(self.chars):
+            raise ValueError(
+                "a vocabulary starts with '.' (with another separator where '.' is one of its characters) and holds "
+                f"each character once, got {self.chars!r}"
+            )
 
     @classmethod
     def from_words(cls, words: Iterable[str]) -> "Vocab":
-        """The sorted characters of `words`, behind `.`; ValueError if a word holds a `.` or there are no characters."""
+        """The sorted characters of `words`, behind a separator; ValueError if there are no characters.
+
+        The separator is `.`, or where a word holds that, the first of `|`, `/`, `_` and so on that none holds.
+        """
         found = set("".join(words))
-        if SEPARATOR in found:
-            raise ValueError("a word holds '.', which separates words: take it out or replace it")
         if not found:
             raise ValueError("no characters: a vocabulary needs at least one non-empty word")
-        return cls(SEPARATOR + "".join(sorted(found)))
+        candidates = itertools.chain(SEPARATORS, map(chr, itertools.count(_FIRST_OTHER)))
+        return cls(next(char for char in candidates if char not in found) + "".join(sorted(found)))
 
     def __len__(self) -> int:
         return len(self.chars)
+
+    @property
+    def separator(self) -> str:
+        """The character that token 0 is written as."""
+        return self.chars[0]
 
     @property
     def dtype(self) -> np.dtype:
@@ -62,7 +78,8 @@ class Vocab:
         ids = self.lookup(text)
         if (bad := np.flatnonzero((ids == len(self)) | (ids == 0))).size:
             at = int(bad[0])
-            why = "'.' ends a word and cannot stand in one" if text[at] == SEPARATOR else "not in the vocabulary"
+            ends = f"{self.separator!r} ends a word and cannot stand in one"
+            why = ends if text[at] == self.separator else "not in the vocabulary"
             raise ValueError(f"{text!r}: character {at + 1} is {text[at]!r}: {why} ({describe(self.chars[1:])})")
         return ids.astype(np.int32)
 

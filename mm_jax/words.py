@@ -5,16 +5,17 @@ import hashlib
 import logging
 import os
 import random
+import stat
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mm_jax.vocab import SEPARATOR
-
 NAMES_URL = "https://raw.githubusercontent.com/karpathy/makemore/988aa59e4d8fefa526d06f3b453ad116258398d4/names.txt"
 NAMES_SHA256 = "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
 DOWNLOAD_SECONDS = 4
+MOST_BYTES = 2**28
+BYTE_ORDER_MARK = "\ufeff"
 
 _PACKAGE = Path(__file__).parent
 _logger = logging.getLogger("mm_jax")
@@ -77,20 +78,17 @@ def _download() -> Path | None:
 def load_words(path: str | os.PathLike | None = None) -> list[str]:
     """The words of a text file, one a line, in order; without a path, those of `find_words()`.
 
-    UTF-8 with or without a byte-order mark, any line ends; NFC-normalised, surrounding blanks dropped, blank lines
-    skipped. Duplicates are kept: a list says how common its words are.
+    UTF-8, any line ends; byte-order marks are dropped wherever they stand; NFC-normalised, surrounding blanks dropped,
+    blank lines skipped. Duplicates are kept: a list says how common its words are.
 
     Raises:
-      ValueError: the path is missing, a directory or unreadable; the text is not UTF-8 (line and byte are named); a
-        word holds `.` (line is named); no words are left.
+      ValueError: the path is missing, a directory, a device, too large or unreadable; the text is not UTF-8 (line and
+        byte are named); no words are left.
     """
     path = find_words() if path is None else Path(path)
     words = [word for line in read_lines(path) if (word := line.strip())]
     if not words:
         raise ValueError(f"{path} holds no words: it should have one on each line")
-    if any(SEPARATOR in word for word in words):
-        line = next(n for n, line in enumerate(read_lines(path), 1) if SEPARATOR in line)
-        raise ValueError(f"{path}, line {line}: '.' ends a word and cannot stand in one: take it out or replace it")
     return words
 
 
@@ -99,26 +97,35 @@ def read_lines(path: str | os.PathLike) -> list[str]:
     path = Path(path)
     raw = read_bytes(path)
     try:
-        text = raw.decode("utf-8-sig")
+        text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        start = error.start + (3 if raw.startswith(b"\xef\xbb\xbf") else 0)  # utf-8-sig counts behind the mark
+        start = error.start
         line = raw.count(b"\n", 0, start) + 1
         raise ValueError(
             f"{path}, line {line}: byte {start + 1} of the file (0x{raw[start]:02x}) is not UTF-8: save it as UTF-8"
         ) from None
+    # A mark is not only at the start where files were joined: a word would come back without it, once it is the first.
+    text = text.replace(BYTE_ORDER_MARK, "")
     return unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def read_bytes(path: Path) -> bytes:
-    """A file's bytes; ValueError, with what to do, for a path that is missing, a directory, or cannot be read."""
-    if path.is_dir():
-        raise ValueError(f"{path} is a directory: name a text file with one word on each line")
+    """The bytes of a file or a pipe; ValueError, with what to do, for anything else, and for more than MOST_BYTES."""
     try:
-        return path.read_bytes()
-    except FileNotFoundError:
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode) or stat.S_ISFIFO(mode):
+            with path.open("rb") as file:
+                raw = file.read(MOST_BYTES + 1)
+        else:
+            kind = "a directory" if stat.S_ISDIR(mode) else "a device or a socket"
+            raise ValueError(f"{path} is {kind}: name a text file with one word on each line")
+    except (FileNotFoundError, NotADirectoryError):
         raise ValueError(f"{path} does not exist: name a text file with one word on each line") from None
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+    if len(raw) > MOST_BYTES:
+        raise ValueError(f"{path} has more than {MOST_BYTES >> 20} MiB, which is the most that is read: give a part")
+    return raw
 
 
 def split_words(words: Sequence[str]) -> Split:

@@ -3,6 +3,7 @@
 import importlib
 import os
 import pkgutil
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -61,7 +62,7 @@ def table():
 @pytest.fixture(scope="session")
 def torch_init():
     """What torch.randn gives for the lectures' generator seed 2147483647."""
-    with np.load(os.path.join(os.path.dirname(__file__), "torch_init_2147483647.npz")) as arrays:
+    with np.load(Path(__file__).parent.parent / "examples" / "fixtures" / "torch_init_2147483647.npz") as arrays:
         return dict(arrays)
 
 

@@ -6,14 +6,13 @@ import pytest
 
 import mm_jax
 from mm_jax import Vocab
-from mm_jax.models import MODELS
 
-from .models.test_contract import every_model
+from .models.zoo import each_of, every_model
 
 VOCAB = Vocab(".ab")
 
 
-@pytest.mark.parametrize("params", every_model(VOCAB, ["ab", "ba", "b", "abba"]), ids=lambda p: type(p).__name__)
+@each_of(every_model(VOCAB, ("ab", "ba", "b", "abba")))
 def test_against_brute_force(params):
     """Words of up to 8 characters hold what is likeliest here: a longer word is less probable than those found."""
     every = ["".join(chars) for n in range(1, 9) for chars in itertools.product("ab", repeat=n)]
@@ -24,7 +23,6 @@ def test_against_brute_force(params):
     np.testing.assert_allclose([q for _, q in found], [p[word] for word in best], rtol=1e-4)
     assert {word for word, q in found if q > p[best[-1]] * 1.001} == {w for w in best if p[w] > p[best[-1]] * 1.001}
     assert found == mm_jax.most_probable(params, 12, exclude=exclude, max_length=8)
-    assert type(params) in MODELS
 
 
 def test_bounds():

@@ -108,7 +108,9 @@ def test_one_hot_rows_looked_up_rows_and_the_count_table_give_one_loss_and_gradi
     ways = [
         jax.value_and_grad(lambda W: nll(one_hot @ W)),
         jax.value_and_grad(lambda W: nll(W[X[:, 0]])),
-        jax.value_and_grad(lambda W: loss_of(mm_jax.Bigram(W=W, vocab=LETTERS), everything.contexts, everything.weights)),
+        jax.value_and_grad(
+            lambda W: loss_of(mm_jax.Bigram(W=W, vocab=LETTERS), everything.contexts, everything.weights)
+        ),
     ]
     assert everything.contexts.shape == (27, 1)
     (loss, gradient), *others = [way(W) for way in ways]

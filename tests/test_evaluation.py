@@ -6,26 +6,23 @@ import pytest
 
 import mm_jax
 from mm_jax import Vocab
-from mm_jax.models import contract
 
 from .conftest import BUNDLED, FIRST_FIVE, LETTERS, mlp_of
+from .models.zoo import by_steps, each_of, every_model
 
 
 def word_nlls(params, words):
     """Sum and length of each word's nll, one character at a time."""
-    size = contract.block_size(params)
     out = []
     for word in words:
-        context, total = [0] * size, 0.0
-        for token in [*params.vocab.encode(word).tolist(), 0]:
-            total -= float(jax.nn.log_softmax(mm_jax.logits(params, context))[token])
-            context = [*context, token][1:]
-        out.append((total, len(word) + 1))
+        tokens = params.vocab.encode(word)
+        logp = jax.nn.log_softmax(by_steps(params, tokens))
+        out.append((-sum(float(row[token]) for row, token in zip(logp, [*tokens, 0], strict=True)), len(word) + 1))
     return np.array(out)
 
 
-def test_against_one_word_at_a_time():
-    params = mm_jax.mlp.init(jax.random.key(0), LETTERS, hidden_dim=8, init="lecture")
+@each_of(every_model())
+def test_against_one_word_at_a_time(params):
     seen = {"ava", "emma"}
     got = mm_jax.evaluate(params, FIRST_FIVE, seen=seen)
     sums, lengths = word_nlls(params, FIRST_FIVE).T

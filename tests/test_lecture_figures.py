@@ -8,7 +8,7 @@ import pytest
 import mm_jax
 from mm_jax import corpus
 
-from .conftest import FIRST_FIVE, LETTERS, loss_of, mlp_of
+from .conftest import FIRST_FIVE, LETTERS, mlp_of
 from .test_examples import EXAMPLES, run
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 import mm_jax
-from mm_jax.models import MODELS
+
+from .models.zoo import FILES
 
 PUBLIC = [name for name in mm_jax.__all__ if not name.startswith("_")]
 FUNCTIONS = {name: getattr(mm_jax, name) for name in PUBLIC if inspect.isfunction(getattr(mm_jax, name))}
 FUNCTIONS |= {
     f"{module.__name__}.{name}": function
-    for module in MODELS.values()
+    for module in FILES
     for name, function in inspect.getmembers(module, inspect.isfunction)
     if function.__module__ == module.__name__ and not name.startswith("_")
 }

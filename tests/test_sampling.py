@@ -5,20 +5,19 @@ import pytest
 
 import mm_jax
 from mm_jax import Vocab, sampling
-from mm_jax.models import contract
 
 from .conftest import BUNDLED, FIRST_FIVE, LETTERS
-from .models.test_contract import every_model
+from .models.zoo import by_steps, each_of, every_model
 
-TRAINED = every_model(LETTERS, BUNDLED)
-models = pytest.mark.parametrize("params", TRAINED, ids=lambda params: type(params).__name__)
+TRAINED = every_model(LETTERS, tuple(BUNDLED))
+models = each_of(TRAINED)
 
 
 @models
 def test_first_characters_have_the_models_frequencies(params):
     """Chi-square of 100,000 first characters, at 5 sigma of a chi-square of that many degrees of freedom."""
     n = 100_000
-    p = np.asarray(jax.nn.softmax(mm_jax.logits(params, [0] * contract.block_size(params))), np.float64)
+    p = np.asarray(jax.nn.softmax(mm_jax.logits(params, mm_jax.start(params))), np.float64)
     drawn = [word[0] if word else "." for word in mm_jax.sample(params, jax.random.key(7), n, max_length=1)]
     found = np.array([drawn.count(char) for char in LETTERS.chars])
     likely = p * n > 5
@@ -32,9 +31,7 @@ def test_first_characters_have_the_models_frequencies(params):
 def test_second_characters_follow_the_first(params):
     n = 20_000
     drawn = mm_jax.sample(params, jax.random.key(7), n, prefix="ma", max_length=3)
-    size = contract.block_size(params)
-    context = np.concatenate([np.zeros(3, int), LETTERS.encode("ma")])[5 - size :]
-    p = np.asarray(jax.nn.softmax(mm_jax.logits(params, context)), np.float64)
+    p = np.asarray(jax.nn.softmax(by_steps(params, LETTERS.encode("ma"))[-1]), np.float64)
     found = np.array([sum(word[2:] == char.strip(".") for word in drawn) for char in LETTERS.chars])
     likely = p * n > 5
     chi2 = ((found - p * n) ** 2 / (p * n))[likely].sum()
@@ -56,11 +53,9 @@ def test_temperature_zero_is_greedy_and_ignores_the_key(params):
     greedy = mm_jax.sample(params, jax.random.key(0), 3, temperature=0.0, max_length=12)
     assert greedy == mm_jax.sample(params, jax.random.key(1), 3, temperature=0, max_length=12)
     assert greedy == mm_jax.sample(params, jax.random.key(2), 3, top_k=1, max_length=12)
-    size = contract.block_size(params)
-    context, word = [0] * size, ""
-    while len(word) < 12 and (token := int(jnp.argmax(mm_jax.logits(params, context)))):
+    word = ""
+    while len(word) < 12 and (token := int(jnp.argmax(by_steps(params, LETTERS.encode(word))[-1]))):
         word += LETTERS.chars[token]
-        context = [*context, token][1:]
     assert greedy == [word] * 3
 
 
@@ -99,10 +94,11 @@ def test_exclude():
 
 def test_search_counts_what_it_tried():
     params = mm_jax.counts.fit(["a", "b"], Vocab(".ab"))
-    found = sampling.search(params, jax.random.key(0), 5, lambda word: word == "a", budget=1000)
+    options = sampling.Options()
+    found = sampling.search(params, jax.random.key(0), 5, lambda word: word == "a", options, budget=1000)
     assert found.words == ["a"] * 5
     assert 5 <= found.tried < 40
-    assert sampling.search(params, jax.random.key(0), 5, lambda word: False, budget=70) == ([], 70)
+    assert sampling.search(params, jax.random.key(0), 5, lambda word: False, options, budget=70) == ([], 70)
 
 
 def test_no_table_is_the_same_distribution(monkeypatch):
@@ -128,7 +124,7 @@ def test_any_alphabet():
         ({"temperature": float("nan")}, "temperature is nan"),
         ({"top_k": 0}, "top_k is 0"),
         ({"max_length": 0}, "max_length is 0"),
-        ({"prefix": "abc", "max_length": 2}, "no less than the prefix"),
+        ({"prefix": "abc", "max_length": 2}, "give no less than the 3"),
         ({"prefix": "a!"}, "character 2 is '!'"),
     ],
 )

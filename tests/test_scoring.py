@@ -6,22 +6,21 @@ import mm_jax
 from mm_jax import Vocab
 
 from .conftest import FIRST_FIVE
-from .models.test_contract import VOCAB, every_model
+from .models.zoo import VOCAB, by_steps, each_of, every_model
 
 
-@pytest.mark.parametrize("params", every_model(), ids=lambda params: type(params).__name__)
+@each_of(every_model())
 def test_against_the_logits_one_by_one(params):
     found = mm_jax.score(params, "olivia")
     assert "".join(each.character for each in found.characters) == "olivia."
-    context = [0] * contract.block_size(params)
-    for each in found.characters:
-        p = np.asarray(jax.nn.softmax(mm_jax.logits(params, context)))
+    rows = by_steps(params, VOCAB.encode("olivia"))
+    for each, row in zip(found.characters, rows, strict=True):
+        p = np.asarray(jax.nn.softmax(row))
         token = VOCAB.chars.index(each.character)
         assert each.probability == pytest.approx(p[token], rel=1e-4)
         assert each.nll == pytest.approx(-np.log(p[token]), rel=1e-4, abs=1e-6)
         assert each.rank <= 1 + (p > p[token] * (1 - 1e-5)).sum() and each.rank > (p > p[token] * (1 + 1e-5)).sum()
         assert [q for _, q in each.likeliest] == pytest.approx(sorted(p.tolist())[::-1][:3], rel=1e-4)
-        context = [*context, token][1:]
     assert found.nll == pytest.approx(mm_jax.evaluate(params, ["olivia"]).nll * 7, rel=1e-5)
 
 

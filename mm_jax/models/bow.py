@@ -1,4 +1,4 @@
-"""The bag of words, as makemore has it: what a word holds so far, in no order, and its last character: C, W1, b1, W2, b2.
+"""The bag of words, as makemore has it: a word's last character, and all of it in no order: C, W1, b1, W2, b2.
 
     a      = mean of C[token] over all tokens so far, the `.` before the word included      embedding_dim
     h      = tanh([C[last], a] @ W1 + b1)                                                   hidden_dim

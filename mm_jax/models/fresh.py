@@ -41,17 +41,15 @@ MAX_CELLS = 2**26  # prefixes * vocab_size, of a table of float64 while it is ma
 class Fresh:
     """A model, and the prefixes of the words it learned: prefix n goes on with `tokens[first[n] : first[n + 1]]`.
 
-    Prefix 0 is the empty one, and one that follows is numbered by its place in `tokens`, + 1. The last number, `outside`,
-    stands for all that begin no word.
+    Prefix 0 is the empty one, and one that follows is numbered by its place in `tokens`, + 1. The last number,
+    `outside`, stands for all that begin no word.
     """
 
     member: Any
-    first: Int32[Array, " prefixes+2"]
-    tokens: Int32[
-        Array, " edges+vocab_size"
-    ]  # padded, as the next, so that a slice of vocab_size from any `first` fits
-    factors: Float32[Array, " edges+vocab_size"]  # logarithms
-    ends: Float32[Array, " prefixes+1"]  # log of the end's factor
+    ends: Float32[Array, " numbers"]  # log of the end's factor, of each prefix and of `outside`
+    first: Int32[Array, " numbers+1"]
+    tokens: Int32[Array, " padded_edges"]  # padded, so that a slice of vocab_size from any `first` fits
+    factors: Float32[Array, " padded_edges"]  # logarithms
     vocab: Vocab
 
 

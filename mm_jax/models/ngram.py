@@ -37,8 +37,8 @@ class Level:
 
     codes: Int32[Array, " contexts"]  # ascending
     first: Int32[Array, "contexts+1"]  # context i owns tokens[first[i] : first[i + 1]]
-    tokens: Int32[Array, " pairs+vocab_size"]  # padded, so that a slice of vocab_size from any context's first fits
-    values: Float32[Array, " pairs+vocab_size"]
+    tokens: Int32[Array, " padded_pairs"]  # padded, so that a slice of vocab_size from any context's first fits
+    values: Float32[Array, " padded_pairs"]
     backoff: Float32[Array, " contexts"]
 
 

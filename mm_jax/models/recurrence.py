@@ -54,7 +54,7 @@ def read(
 def _product(rows: Float32[Array, "size n"], W: Float32[Array, "n gate_dim"]) -> Float32[Array, "size gate_dim"]:
     """rows @ W, for the sake of its gradient: the scan has this value, so the compiler leaves this product out.
 
-    The barrier keeps W's gradient transposed until it is done: XLA's CPU products are slow on the other factor's layout.
+    The barrier is that of `rows.product`.
     """
     transposed = lax.optimization_barrier(W.T)
     return jax.vmap(lambda row: transposed @ row)(rows)

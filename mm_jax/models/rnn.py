@@ -35,7 +35,8 @@ def init(key: Key[Array, ""], vocab: Vocab, *, hidden_dim: int = 256) -> RNN:
     """New parameters, float32: 79,643 numbers for 27 tokens and the default width.
 
     C is drawn with a deviation of 1/2, W1 with a variance of 1 / hidden_dim, so that h neither fades nor grows from
-    character to character, W2 with a tenth of that deviation, so that the loss starts near ln(vocab_size). Biases are 0.
+    character to character, W2 with a tenth of that deviation, so that the loss starts near ln(vocab_size); biases are
+    0.
 
     Args:
       key: decides every weight.

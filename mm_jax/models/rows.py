@@ -54,10 +54,10 @@ def look_up(table: Float32[Array, "rows width"], index: Int[Array, ""]) -> Float
 def product(x: Float32[Array, " n"], W: Float32[Array, "n m"]) -> Float32[Array, " m"]:
     """x @ W, with a gradient that is quick on a CPU over many rows.
 
-    The barrier keeps W's gradient transposed until it is done: XLA's CPU products are slow on the other layout (7.2 ms in
-    place of 4.0 for 1,024 rows of 256 and 768).
+    The barrier keeps W's gradient transposed until it is done: XLA's CPU products are slow on the other layout (7.2
+    ms in place of 4.0 for 1,024 rows of 256 and 768).
     """
-    return jnp.einsum("n,mn->m", x, lax.optimization_barrier(W.T))
+    return x @ W
 
 
 def with_nothing(table: Float32[Array, "rows width"]) -> Float32[Array, "rows+1 width"]:
@@ -65,8 +65,8 @@ def with_nothing(table: Float32[Array, "rows width"]) -> Float32[Array, "rows+1 
     return jnp.concatenate([table, jnp.zeros((1, table.shape[-1]), table.dtype)])
 
 
-def left_out(dropout: Dropout, fold: int | Int[Array, ""], shape: tuple[int, ...], rate: float) -> Bool[Array, "..."]:
-    """True with probability `rate`, taken to the nearest 256th: a byte a draw costs a quarter of jax.random.bernoulli."""
+def left_out(dropout: Dropout, fold: int, shape: tuple[int, ...], rate: float) -> Bool[Array, "..."]:
+    """True with probability `rate`, to the nearest 256th: random bits take time, and a draw is a byte."""
     words = jax.random.bits(jax.random.fold_in(dropout.key, fold), (-(-prod(shape) // 4),), jnp.uint32)
     draws = lax.bitcast_convert_type(words, jnp.uint8).reshape(-1)[: prod(shape)]
     return draws.reshape(shape) < jnp.uint8(_out_of_256(rate))
@@ -83,9 +83,7 @@ def drop_tokens(read: Int32[Array, " size"], dropout: Dropout | None) -> Int32[A
     return jnp.where(left_out(dropout, TOKENS, read.shape, dropout.tokens) & (read != 0), -1, read)
 
 
-def drop_states(
-    h: Float32[Array, "..."], dropout: Dropout | None, place: int | Int[Array, ""] = 0
-) -> Float32[Array, "..."]:
+def drop_states(h: Float32[Array, "..."], dropout: Dropout | None, place: int = 0) -> Float32[Array, "..."]:
     """Entries of h left out, and the others raised so that the mean stays; each place in a model has its own number."""
     if dropout is None or not dropout.states:
         return h
@@ -93,9 +91,7 @@ def drop_states(
     return jnp.where(gone, 0.0, h * (256 / (256 - _out_of_256(dropout.states))))
 
 
-def drop_edges(
-    seen: Bool[Array, "size size"], dropout: Dropout | None, place: int | Int[Array, ""] = 0
-) -> Bool[Array, "size size"]:
+def drop_edges(seen: Bool[Array, "size size"], dropout: Dropout | None, place: int = 0) -> Bool[Array, "size size"]:
     """The edges without those left out; never a position's own, so that none is left without any."""
     if dropout is None or not dropout.edges:
         return seen

@@ -32,20 +32,20 @@ DROPS = ("tokens", "states", "edges")
 
 @pytree
 class Block:
-    """The arrays of one block; in `Transformer` each has one row a block."""
+    """The arrays of one block."""
 
-    gain1: Float32[Array, "*layers width"]
-    shift1: Float32[Array, "*layers width"]
-    Wqkv: Float32[Array, "*layers width 3*width"]
-    bqkv: Float32[Array, "*layers 3*width"]
-    Wo: Float32[Array, "*layers width width"]
-    bo: Float32[Array, "*layers width"]
-    gain2: Float32[Array, "*layers width"]
-    shift2: Float32[Array, "*layers width"]
-    W1: Float32[Array, "*layers width 4*width"]
-    b1: Float32[Array, "*layers 4*width"]
-    W2: Float32[Array, "*layers 4*width width"]
-    b2: Float32[Array, "*layers width"]
+    gain1: Float32[Array, " width"]
+    shift1: Float32[Array, " width"]
+    Wqkv: Float32[Array, "width 3*width"]
+    bqkv: Float32[Array, " 3*width"]
+    Wo: Float32[Array, "width width"]
+    bo: Float32[Array, " width"]
+    gain2: Float32[Array, " width"]
+    shift2: Float32[Array, " width"]
+    W1: Float32[Array, "width 4*width"]
+    b1: Float32[Array, " 4*width"]
+    W2: Float32[Array, "4*width width"]
+    b2: Float32[Array, " width"]
 
 
 @pytree
@@ -54,7 +54,7 @@ class Transformer:
 
     C: Float32[Array, "vocab_size width"]
     P: Float32[Array, "positions width"]
-    blocks: Block
+    blocks: tuple[Block, ...]
     gain: Float32[Array, " width"]
     shift: Float32[Array, " width"]
     Wu: Float32[Array, "width vocab_size"]
@@ -64,7 +64,7 @@ class Transformer:
 
 
 class Cache(NamedTuple):
-    """What was read of a word: the last position's x after all blocks, each position's keys and values, their number."""
+    """What was read of a word: the last x after all blocks, keys and values of all positions, and how many they are."""
 
     x: Float32[Array, " width"]
     keys: Float32[Array, "num_layers positions width"]
@@ -106,41 +106,42 @@ def init(
     if min(num_layers, num_heads, width, max_length) < 1:
         raise ValueError(f"sizes must be 1 or more, got {num_layers=}, {num_heads=}, {width=}, {max_length=}")
     _check_heads(num_heads, width)
-    keys = iter(jax.random.split(key, 7))
-
-    def normal(shape, deviation):
-        return jax.random.normal(next(keys), shape, jnp.float32) * deviation
-
-    def per_block(shape, adds=False):
-        return normal((num_layers, *shape), (shape[0] * (2 * num_layers if adds else 1)) ** -0.5)
-
-    def fill(value, size):
-        return jnp.full((num_layers, size), value, jnp.float32)
-
-    blocks = Block(
-        gain1=fill(1.0, width),
-        shift1=fill(0.0, width),
-        Wqkv=per_block((width, 3 * width)),
-        bqkv=fill(0.0, 3 * width),
-        Wo=per_block((width, width), adds=True),
-        bo=fill(0.0, width),
-        gain2=fill(1.0, width),
-        shift2=fill(0.0, width),
-        W1=per_block((width, 4 * width)),
-        b1=fill(0.0, 4 * width),
-        W2=per_block((4 * width, width), adds=True),
-        b2=fill(0.0, width),
-    )
+    of_blocks, of_C, of_P, of_Wu = jax.random.split(key, 4)
     return Transformer(
-        C=normal((len(vocab), width), 0.5),
-        P=normal((max_length + 1, width), 0.1),
-        blocks=blocks,
+        C=jax.random.normal(of_C, (len(vocab), width), jnp.float32) * 0.5,
+        P=jax.random.normal(of_P, (max_length + 1, width), jnp.float32) * 0.1,
+        blocks=tuple(_block(each, width, num_layers) for each in jax.random.split(of_blocks, num_layers)),
         gain=jnp.ones(width, jnp.float32),
         shift=jnp.zeros(width, jnp.float32),
-        Wu=normal((width, len(vocab)), 0.1 * width**-0.5),
+        Wu=jax.random.normal(of_Wu, (width, len(vocab)), jnp.float32) * 0.1 / width**0.5,
         bu=jnp.zeros(len(vocab), jnp.float32),
         vocab=vocab,
         num_heads=num_heads,
+    )
+
+
+def _block(key: Key[Array, ""], width: int, num_layers: int) -> Block:
+    keys = iter(jax.random.split(key, 4))
+
+    def normal(fan_in, fan_out, variance=1.0):
+        return jax.random.normal(next(keys), (fan_in, fan_out), jnp.float32) * (variance / fan_in) ** 0.5
+
+    def fill(value, size):
+        return jnp.full(size, value, jnp.float32)
+
+    return Block(
+        gain1=fill(1.0, width),
+        shift1=fill(0.0, width),
+        Wqkv=normal(width, 3 * width),
+        bqkv=fill(0.0, 3 * width),
+        Wo=normal(width, width, 0.5 / num_layers),
+        bo=fill(0.0, width),
+        gain2=fill(1.0, width),
+        shift2=fill(0.0, width),
+        W1=normal(width, 4 * width),
+        b1=fill(0.0, 4 * width),
+        W2=normal(4 * width, width, 0.5 / num_layers),
+        b2=fill(0.0, width),
     )
 
 
@@ -150,32 +151,32 @@ def max_length(params: Transformer) -> int:
 
 
 def validate(params: Transformer) -> None:
-    """ValueError for heads that do not divide the width: the shapes of a file do not exclude them."""
+    """ValueError for heads that do not divide the width, and blocks of another width."""
     _check_heads(params.num_heads, params.C.shape[-1])
+    if any(len(block.gain1) != params.C.shape[-1] for block in params.blocks):
+        raise ValueError("its blocks have another width")
 
 
 def start(params: Transformer) -> Cache:
     """The state of a word's start: a cache that holds its `.`."""
-    nothing = jnp.zeros((len(params.blocks.Wo), *params.P.shape), jnp.float32)
+    nothing = jnp.zeros((len(params.blocks), *params.P.shape), jnp.float32)
     empty = Cache(jnp.zeros(params.P.shape[-1], jnp.float32), nothing, nothing, jnp.int32(0))
     return advance(params, empty, jnp.int32(0))
 
 
 def advance(params: Transformer, state: Cache, token: Int[Array, ""]) -> Cache:
     """The cache with one more position: its x passes all blocks, each of which sees the keys and values before."""
-    seen = jnp.arange(len(params.P)) <= state.length
-
-    def through(x, layer):
-        block, keys, values = layer
+    x, at = params.C[token] + params.P[state.length], state.length
+    seen = jnp.arange(len(params.P)) <= at
+    keys, values = [], []
+    for block, k_before, v_before in zip(params.blocks, state.keys, state.values, strict=True):
         q, k, v = _queries_keys_values(block, x)
-        keys = lax.dynamic_update_index_in_dim(keys, k, state.length, 0)
-        values = lax.dynamic_update_index_in_dim(values, v, state.length, 0)
-        x = x + _attend(params.num_heads, q, keys, values, seen) @ block.Wo + block.bo
-        return x + _mlp(block, x), (keys, values)
-
-    x = params.C[token] + params.P[state.length]
-    x, (keys, values) = lax.scan(through, x, (params.blocks, state.keys, state.values))
-    return Cache(x, keys, values, state.length + 1)
+        keys.append(lax.dynamic_update_index_in_dim(k_before, k, at, 0))
+        values.append(lax.dynamic_update_index_in_dim(v_before, v, at, 0))
+        a = _attend(params.num_heads, q[None], keys[-1], values[-1], seen[None])[0]
+        x = x + _project(block, a)
+        x = x + _mlp(block, x)
+    return Cache(x, jnp.stack(keys), jnp.stack(values), at + 1)
 
 
 def logits(params: Transformer, state: Cache) -> Float32[Array, " vocab_size"]:
@@ -191,17 +192,12 @@ def unroll(
     look_up = jax.vmap(rows.look_up, (None, 0))
     x = look_up(params.C, rows.drop_tokens(read, dropout)) + look_up(params.P, rows.positions(read))
     edges = rows.edges(read)
-
-    def through(x, layer):
-        block, place = layer
+    for i, block in enumerate(params.blocks):
         q, k, v = jax.vmap(_queries_keys_values, (None, 0))(block, x)
-        seen = rows.drop_edges(edges, dropout, place)
-        a = jax.vmap(_attend, (None, 0, None, None, 0))(params.num_heads, q, k, v, seen)
-        a = jax.vmap(lambda a: rows.product(a, block.Wo) + block.bo)(a)
-        x = x + rows.drop_states(a, dropout, 2 * place)
-        return x + rows.drop_states(jax.vmap(_mlp, (None, 0))(block, x), dropout, 2 * place + 1), None
-
-    x, _ = lax.scan(through, x, (params.blocks, jnp.arange(len(params.blocks.Wo))), unroll=True)
+        a = _attend(params.num_heads, q, k, v, rows.drop_edges(edges, dropout, i))
+        a = jax.vmap(_project, (None, 0))(block, a)
+        x = x + rows.drop_states(a, dropout, 2 * i)
+        x = x + rows.drop_states(jax.vmap(_mlp, (None, 0))(block, x), dropout, 2 * i + 1)
     return jax.vmap(_head, (None, 0))(params, x)
 
 
@@ -216,22 +212,28 @@ def _queries_keys_values(block: Block, x: Float32[Array, " width"]) -> list[Floa
 
 def _attend(
     num_heads: int,
-    q: Float32[Array, " width"],
+    q: Float32[Array, "queries width"],
     keys: Float32[Array, "positions width"],
     values: Float32[Array, "positions width"],
-    seen: Bool[Array, " positions"],
-) -> Float32[Array, " width"]:
-    """What one position looks up among those it sees: each head on its own part of the width."""
-    q, keys, values = (each.reshape(*each.shape[:-1], num_heads, -1) for each in (q, keys, values))
-    scores = jnp.einsum("hc,shc->hs", q, keys) * q.shape[-1] ** -0.5
-    weights = jax.nn.softmax(jnp.where(seen[None, :], scores, -jnp.inf))
-    return jnp.einsum("hs,shc->hc", weights, values).reshape(-1)
+    seen: Bool[Array, "queries positions"],
+) -> Float32[Array, "queries width"]:
+    """What each query looks up among the positions it sees: each head on its own part of the width."""
+
+    def head(q, keys, values):
+        scores = q @ keys.T * q.shape[-1] ** -0.5
+        return jax.nn.softmax(jnp.where(seen, scores, -jnp.inf)) @ values
+
+    parts = (each.reshape(len(each), num_heads, -1).swapaxes(0, 1) for each in (q, keys, values))
+    return jax.vmap(head)(*parts).swapaxes(0, 1).reshape(q.shape)
+
+
+def _project(block: Block, a: Float32[Array, " width"]) -> Float32[Array, " width"]:
+    return rows.product(a, block.Wo) + block.bo
 
 
 def _mlp(block: Block, x: Float32[Array, " width"]) -> Float32[Array, " width"]:
-    return (
-        rows.product(_gelu(rows.product(_norm(x, block.gain2, block.shift2), block.W1) + block.b1), block.W2) + block.b2
-    )
+    inside = rows.product(_norm(x, block.gain2, block.shift2), block.W1) + block.b1
+    return rows.product(jax.nn.gelu(inside), block.W2) + block.b2
 
 
 def _norm(
@@ -243,8 +245,3 @@ def _norm(
 
 def _head(params: Transformer, x: Float32[Array, " width"]) -> Float32[Array, " vocab_size"]:
     return rows.product(_norm(x, params.gain, params.shift), params.Wu) + params.bu
-
-
-def _gelu(x: Float32[Array, " n"]) -> Float32[Array, " n"]:
-    """GPT-2's, 0.5 * x * (1 + tanh(u)) with u = sqrt(2 / pi) * (x + 0.044715 * x^3), as x * sigmoid(2 * u)."""
-    return x * jax.nn.sigmoid(1.5957691216057308 * (x + 0.044715 * x * x * x))

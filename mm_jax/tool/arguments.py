@@ -231,6 +231,24 @@ def plot(run: RunFolder) -> None:
 
 
 @app.command()
+def page(
+    run: RunFolder,
+    out: Annotated[Path, typer.Option(metavar="HTML", help="The file to write.")],
+    title: Annotated[str | None, typer.Option(help="Its heading; without one, the name of the folder.")] = None,
+    with_words: Annotated[bool, typer.Option("--with-words", help="A filter of the list, for only new words.")] = False,
+    half: Annotated[bool, typer.Option("--half", help="Half precision: half the size.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write one HTML file that makes words with the model in a browser, offline: the same seed, the same words.
+
+    Example: mm-jax page runs/towns --out towns.html --title "New towns"
+    """
+    from mm_jax.tool import pages
+
+    pages.write(run, out, title, with_words=with_words, half=half, overwrite=overwrite)
+
+
+@app.command()
 def compare(
     list_: List,
     steps: Annotated[int, typer.Option(min=1, help="Most steps of each model.")] = 1500,

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mm_jax import words as lists
-from mm_jax.vocab import SEPARATOR
 
+_JOINERS = "\u200c\u200d"  # scripts and emoji are written with these
 _CONTROL = ("Cc", "Cf", "Cs", "Co", "Cn")
 
 
@@ -85,22 +85,21 @@ def _one_line(line: bytes) -> tuple[str, list[tuple[str, str]]]:
             (f"byte {error.start + 1} (0x{line[error.start]:02x}) is not UTF-8", "refused; --fix drops the line")
         ]
     problems = []
+    if lists.BYTE_ORDER_MARK in text:
+        problems.append(("a byte-order mark inside the file", "dropped"))
+        text = text.replace(lists.BYTE_ORDER_MARK, "")
     if not text.strip():
-        return "", [("blank", "skipped")]
+        return "", [*problems, ("blank", "skipped")]
     if text != text.strip():
         problems.append(("blanks around the word", "dropped"))
         text = text.strip()
     if (normal := unicodedata.normalize("NFC", text)) != text:
         problems.append(("characters in pieces (not NFC)", "put together"))
         text = normal
-    if SEPARATOR in text:
-        problems.append(("'.' inside the word, which ends a word here", "refused; --fix takes it out"))
-        text = text.replace(SEPARATOR, "")
-    if control := sorted({char for char in text if unicodedata.category(char) in _CONTROL}):
+    if control := sorted({char for char in text if unicodedata.category(char) in _CONTROL and char not in _JOINERS}):
         named = ", ".join(f"U+{ord(char):04X}" for char in control)
         problems.append((f"control or format characters: {named}", "kept; --fix takes them out"))
-        joiners = "\u200c\u200d"  # scripts and emoji are written with these
-        text = "".join(char for char in text if char in joiners or unicodedata.category(char) not in _CONTROL)
+        text = "".join(char for char in text if char not in control)
     return text.strip(), problems
 
 

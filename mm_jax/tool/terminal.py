@@ -81,33 +81,3 @@ def losses_table(rows: dict[str, Evaluation], lecture: dict[str, str] | None = N
         cells += unseen if row.words_unseen else ["", "", ""]
         table.add_row(*cells, *([lecture.get(name, "")] if lecture else []))
     return table
-
-
-class Figures:
-    """The table `step | lecture | mm_jax | within` of an example that follows a lecture."""
-
-    def __init__(self, with_names: bool):
-        """`with_names`: whether the words are those of names.txt, as the lecture's figures suppose."""
-        self.with_names = with_names
-        self.table = Table("step", "lecture", "mm_jax", "within")
-        self.failed: list[str] = []
-
-    def add(self, step: str, lecture, ours, tolerance: float = 0, *, needs_names: bool = True) -> None:
-        """A figure of the lecture beside ours: numbers within a tolerance, or anything else that must be equal."""
-        if needs_names and not self.with_names:
-            self.table.add_row(step, _shown(lecture), "needs names.txt", "")
-            return
-        number = isinstance(lecture, float)
-        within = abs(lecture - ours) <= tolerance or lecture == ours if number else lecture == ours
-        if not within:
-            self.failed.append(f"{step}: {_shown(ours)}")
-        limit = f"{tolerance:g}" if number and tolerance else "exact"
-        self.table.add_row(step, _shown(lecture), _shown(ours), f"{limit}" if within else f"NOT {limit}")
-
-    def note(self, step: str, lecture: str, ours: str) -> None:
-        """A figure that is shown and not checked."""
-        self.table.add_row(step, lecture, ours, "")
-
-
-def _shown(value) -> str:
-    return f"{value:.5g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)

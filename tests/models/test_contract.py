@@ -124,19 +124,27 @@ class Bag(mm_jax.MLP):
     """A subclass that `pytree` did not decorate."""
 
 
-@pytest.mark.parametrize("verb", [
-    lambda params: mm_jax.logits(params, [0]),
-    lambda params: mm_jax.unroll(params, WORD),
-    lambda params: mm_jax.start(params),
-    lambda params: mm_jax.sample(params, jax.random.key(0)),
-    lambda params: mm_jax.score(params, "emma"),
-    lambda params: mm_jax.evaluate(params, ["emma"]),
-    lambda params: mm_jax.most_probable(params, 1),
-    lambda params: mm_jax.fit(params, ["emma"], jax.random.key(0), steps=1),
-    lambda params: mm_jax.mixture.fit([params, params], ["emma"]),
-    lambda params: mm_jax.save(params, "nowhere"),
-], ids="logits unroll start sample score evaluate most_probable fit mixture save".split())
-@pytest.mark.parametrize("params", [None, {"W": 1}, VOCAB, Bag(**vars(mm_jax.mlp.init(jax.random.key(0), VOCAB)))], ids=["None", "dict", "Vocab", "subclass"])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda params: mm_jax.logits(params, [0]),
+        lambda params: mm_jax.unroll(params, WORD),
+        lambda params: mm_jax.start(params),
+        lambda params: mm_jax.sample(params, jax.random.key(0)),
+        lambda params: mm_jax.score(params, "emma"),
+        lambda params: mm_jax.evaluate(params, ["emma"]),
+        lambda params: mm_jax.most_probable(params, 1),
+        lambda params: mm_jax.fit(params, ["emma"], jax.random.key(0), steps=1),
+        lambda params: mm_jax.mixture.fit([params, params], ["emma"]),
+        lambda params: mm_jax.save(params, "nowhere"),
+    ],
+    ids=["logits", "unroll", "start", "sample", "score", "evaluate", "most_probable", "fit", "mixture", "save"],
+)
+@pytest.mark.parametrize(
+    "params",
+    [None, {"W": 1}, VOCAB, Bag(**vars(mm_jax.mlp.init(jax.random.key(0), VOCAB)))],
+    ids=["None", "dict", "Vocab", "subclass"],
+)
 def test_what_is_no_model(verb, params):
     with pytest.raises(ValueError, match=f"{type(params).__name__} is not a model"):
         verb(params)

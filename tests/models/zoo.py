@@ -159,9 +159,7 @@ def every_model(vocab=VOCAB, words=tuple(FIRST_FIVE)):
     found = []
     for module in MODULES:
         found += others[module] if module in others else [small(module, jax.random.key(1), vocab)]
-    lecture = mm_jax.mlp.init(
-        jax.random.key(2), vocab, block_size=2, embedding_dim=3, hidden_dim=8, init="lecture"
-    )
+    lecture = mm_jax.mlp.init(jax.random.key(2), vocab, block_size=2, embedding_dim=3, hidden_dim=8, init="lecture")
     return [*found, mm_jax.bigram.from_counts(table), lecture]
 
 

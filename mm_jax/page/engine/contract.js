@@ -1,0 +1,82 @@
+// What a model is: mm_jax/models/contract.py in JavaScript. A windowed model has blockSize and logits; a sequential one
+// has start, advance and logits. Sums run in float64 and are rounded to float32 once.
+
+const MODELS = {};
+const model = (kind, functions) => { MODELS[kind] = functions; };
+const functionsOf = (params) => MODELS[params.kind];
+
+const blockSize = (params) => functionsOf(params).blockSize?.(params) ?? null;
+const maxLength = (params) => functionsOf(params).maxLength?.(params) ?? Infinity;
+
+function start(params) {
+  const size = blockSize(params);
+  return size === null ? functionsOf(params).start(params) : new Array(size).fill(0);
+}
+
+function advance(params, state, token) {
+  if (token === 0) return start(params);
+  return blockSize(params) === null ? functionsOf(params).advance(params, state, token) : [...state, token].slice(1);
+}
+
+const logits = (params, state) => functionsOf(params).logits(params, state);
+
+// A model from its structure and its arrays (mm_jax/page/pack.py): fields by name, beside the name of the class.
+function unpack(spec, arrays, bytes, path = "") {
+  if (spec === null) return array(arrays[path], bytes);
+  const below = (name) => (path ? `${path}.${name}` : `${name}`);
+  if (Array.isArray(spec)) return spec.map((each, i) => unpack(each, arrays, bytes, below(i)));
+  const found = Object.entries(spec.fields ?? spec.dict).map(([name, each]) => [name, unpack(each, arrays, bytes, below(name))]);
+  return { ...Object.fromEntries(found), ...spec.static, kind: spec.class?.split(":")[1] };
+}
+
+const READERS = {
+  f4: Float32Array, u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, i1: Int8Array, i2: Int16Array, i4: Int32Array,
+  f2: Uint16Array, b1: Uint8Array,
+};
+
+function array({ dtype, shape, at }, bytes) {
+  const count = shape.reduce((a, b) => a * b, 1);
+  const end = at + count * READERS[dtype].BYTES_PER_ELEMENT;
+  let values = new READERS[dtype](bytes.slice(at, end));
+  if (dtype === "f2") values = Float32Array.from(values, fromHalf);
+  values.shape = shape;
+  return values;
+}
+
+// IEEE 754 half precision: 1 bit of sign, 5 of exponent, 10 of fraction.
+function fromHalf(bits) {
+  const exponent = (bits >> 10) & 31, fraction = bits & 1023;
+  const size = exponent === 31 ? (fraction ? NaN : Infinity)
+    : exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24;
+  return bits >> 15 ? -size : size;
+}
+
+const rowOf = (table, i) => table.subarray(i * table.shape[1], (i + 1) * table.shape[1]);
+
+const sigmoid = (x) => 1 / (1 + Math.exp(-x));
+
+// x @ W + b, W [inputs, outputs] by rows.
+function affine(x, W, b) {
+  const width = W.shape[W.shape.length - 1];
+  const sums = b ? Float64Array.from(b) : new Float64Array(width);
+  for (let i = 0; i < x.length; i++) {
+    const scale = x[i];
+    if (scale === 0) continue;
+    const first = i * width;
+    for (let j = 0; j < width; j++) sums[j] += scale * W[first + j];
+  }
+  return Float32Array.from(sums);
+}
+
+function logSumExp(row) {
+  const most = row.reduce((a, b) => Math.max(a, b), -Infinity);
+  if (most === -Infinity) return most;
+  let sum = 0;
+  for (const each of row) sum += Math.exp(each - most);
+  return most + Math.log(sum);
+}
+
+function logSoftmax(row) {
+  const total = logSumExp(row);
+  return Float32Array.from(row, (each) => each - total);
+}

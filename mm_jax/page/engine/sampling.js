@@ -1,0 +1,138 @@
+// mm_jax/sampling.py: the same seed gives the same words. Word i of attempt a takes for its character t the number
+// uniform(foldIn(foldIn(key, a), t), i), whatever the other words are, and so can be drawn alone.
+
+const MAX_LENGTH = 200;
+const BUDGET = 100000; // words drawn at most, as `mm-jax sample` does
+const MEMORY = 8e6; // numbers kept of rows that were read already
+
+const f32 = Math.fround;
+
+// Words as characters and tokens; a `trouble` names the field it came from.
+class Trouble extends Error {
+  constructor(what, detail = {}) {
+    super(what);
+    this.detail = detail;
+  }
+}
+
+function vocabulary(text) {
+  const chars = Array.from(text);
+  const ids = new Map(chars.map((char, i) => [char, i]));
+  const encode = (word, field) => Array.from(word.normalize("NFC"), (char) => {
+    const id = ids.get(char);
+    if (!id) throw new Trouble(id === 0 ? "separator" : "unknown", { field, char });
+    return id;
+  });
+  return { chars, encode, decode: (tokens) => tokens.map((token) => chars[token]).join("") };
+}
+
+// The cumulative distribution of the next token, added up in float32.
+function cumulative(row, temperature, topK) {
+  let kept = row;
+  if (topK !== null && topK < row.length) {
+    const order = Array.from(row.keys()).sort((a, b) => row[b] - row[a] || a - b);
+    kept = new Float32Array(row.length).fill(-Infinity);
+    for (const token of order.slice(0, topK)) kept[token] = row[token];
+  }
+  const most = kept.reduce((a, b) => Math.max(a, b), -Infinity);
+  const sums = Float32Array.from(kept, (each) => Math.exp(f32(f32(each - most) / temperature)));
+  const total = f32(sums.reduce((a, b) => a + b, 0));
+  let sum = 0;
+  for (let i = 0; i < sums.length; i++) sums[i] = sum = f32(sum + f32(sums[i] / total));
+  return sums;
+}
+
+// The first token whose cumulative probability exceeds the number, which is scaled to the last entry.
+function invert(sums, number) {
+  const target = f32(f32(number) * sums[sums.length - 1]);
+  let low = 0, high = sums.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sums[middle] <= target) low = middle + 1; else high = middle;
+  }
+  return low;
+}
+
+// Reads words token by token; what was read before is kept, by window or by beginning.
+function reader(params, temperature, topK) {
+  const memory = new Map();
+  const windowed = blockSize(params) !== null;
+  let room = MEMORY;
+  const at = (state, read) => {
+    const key = windowed ? state.join() : read;
+    let node = memory.get(key);
+    if (!node) {
+      const row = logits(params, state);
+      node = { state, read, row, total: logSumExp(row), sums: cumulative(row, temperature, topK) };
+      if ((room -= 3 * row.length + 300) > 0) memory.set(key, node);
+    }
+    return node;
+  };
+  return {
+    root: at(start(params), ""),
+    follow: (node, token) => at(advance(params, node.state, token), windowed ? "" : `${node.read},${token}`),
+  };
+}
+
+const surprise = (node, token) => node.total - node.row[token];
+
+// What the form asks for, in the words of the drawing: tokens, a filter of finished words, sizes.
+function wanted(options, page) {
+  const { params, vocab } = page;
+  const longest = options.maxLength ?? Infinity;
+  const prefix = vocab.encode(options.prefix, "prefix");
+  const ending = vocab.decode(vocab.encode(options.suffix, "suffix"));
+  const inside = vocab.decode(vocab.encode(options.contains, "contains"));
+  // One character more than is wanted, so that a word that was cut is told from one that ended.
+  const limit = Math.min(longest === Infinity ? MAX_LENGTH : longest + 1, maxLength(params));
+  if (prefix.length > limit) throw new Trouble("tooLong", { field: "prefix", limit });
+  const seen = new Set();
+  const accept = (word, length) => {
+    let fits = options.minLength <= length && length <= longest;
+    fits = fits && word.endsWith(ending) && word.includes(inside);
+    fits = fits && !(options.new && isKnown(page.known, word)) && !(options.distinct && seen.has(word));
+    if (options.distinct) seen.add(word);
+    return fits;
+  };
+  return { prefix, limit, accept };
+}
+
+// Yields {words, tried} again and again while it works; words are [text, nats, length].
+function* search(page, options) {
+  const { prefix, limit, accept } = wanted(options, page);
+  const greedy = options.temperature === 0;
+  const { root, follow } = reader(page.params, greedy ? 1 : f32(Math.max(options.temperature, 1e-30)), greedy ? 1 : options.topK);
+  const words = [];
+  let tried = 0, node = root, before = 0;
+  for (const token of prefix) {
+    before += surprise(node, token);
+    node = follow(node, token);
+  }
+  const first = node;
+  const draw = (keys, base, i) => {
+    const tokens = prefix.slice();
+    let node = first, nats = before;
+    for (let t = 0; tokens.length < limit; t++) {
+      const token = invert(node.sums, uniform(keys[t] ??= foldIn(base, t), i));
+      if (token === 0) break;
+      nats += surprise(node, token);
+      tokens.push(token);
+      node = follow(node, token);
+    }
+    return [page.vocab.decode(tokens), nats + surprise(node, 0), tokens.length];
+  };
+  for (let attempt = 0; ; attempt++) {
+    const missing = options.n - words.length, left = BUDGET - tried;
+    if (missing <= 0 || left <= 0) break;
+    const guess = tried ? Math.floor((missing * (tried + 1)) / (words.length + 1)) + 1 : missing;
+    const batch = Math.min(guess, left, page.batch);
+    const keys = [], base = foldIn(keyOf(options.seed), attempt);
+    for (let i = 0; i < batch && words.length < options.n; i++) {
+      const word = draw(keys, base, i);
+      if (accept(word[0], word[2])) words.push(word);
+      yield { words, tried: tried + i + 1 };
+    }
+    tried += batch;
+  }
+  yield { words, tried };
+}

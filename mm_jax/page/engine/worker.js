@@ -1,0 +1,44 @@
+// Drawing without freezing: in a worker made of this very script, or in slices where workers are refused.
+
+const SLICE = 40; // ms
+
+const decodeBytes = (text) => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+
+// The page's data, ready for use.
+function opened(data, weights) {
+  const known = data.known && { ...data.known, bits: decodeBytes(data.known.bits) };
+  return { ...data, known, params: unpack(data.model, data.arrays, weights), vocab: vocabulary(data.vocab) };
+}
+
+// Calls report({words, tried, done}), the words those since the last call, until done or until stopped() is true.
+async function make(page, options, report, stopped) {
+  let sent = 0, since = performance.now(), last = { words: [], tried: 0 };
+  const tell = (done) => {
+    report({ words: last.words.slice(sent), tried: last.tried, done });
+    sent = last.words.length;
+  };
+  try {
+    for (last of search(page, options)) {
+      if (performance.now() - since < SLICE) continue;
+      tell(false);
+      await new Promise((go) => setTimeout(go));
+      if (stopped()) return;
+      since = performance.now();
+    }
+    tell(true);
+  } catch (error) {
+    if (!(error instanceof Trouble)) throw error;
+    report({ trouble: { what: error.message, ...error.detail } });
+  }
+}
+
+if (typeof document === "undefined") {
+  let page, current;
+  onmessage = ({ data }) => {
+    if (data.data) page = opened(data.data, data.weights);
+    else {
+      current = data.id;
+      if (data.options) make(page, data.options, (found) => postMessage({ id: data.id, ...found }), () => current !== data.id);
+    }
+  };
+}

@@ -1,0 +1,97 @@
+// Small helpers. All English is in text.json; nothing here writes HTML, so no text of a model can become any.
+
+const $ = (id) => document.getElementById(id);
+const data = JSON.parse($("data").textContent);
+const TEXT = data.text;
+const LANG = document.documentElement.lang;
+const weights = decodeBytes($("weights").textContent).buffer;
+const page = opened(data, weights);
+
+const say = (key, values = {}) => TEXT[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+const count = (n) => n.toLocaleString(LANG);
+const decimals = (x, digits = 2) => (Number.isFinite(x) ? x.toFixed(digits) : "∞");
+
+function percent(p) {
+  if (p === 0) return say("never");
+  return p < 0.0001 ? "<0.01%" : `${(100 * p).toFixed(p < 0.01 ? 2 : 1)}%`;
+}
+
+function el(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (name === "share") made.style.setProperty("--share", Math.max(0, Math.min(1, value)).toFixed(4));
+    else if (value !== false) made.setAttribute(name, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+// A character as it can be seen: a lone mark on a circle, what is invisible by its number.
+function visible(char) {
+  if (char === " ") return "␣";
+  if (/\p{M}/u.test(char)) return `◌${char}`;
+  return /[\p{C}\p{Z}]/u.test(char) ? `U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}` : char;
+}
+
+const shown = (token) => (token === 0 ? say("end") : visible(page.vocab.chars[token]));
+
+// A figure of shaded cells, read by pointing or with the arrow keys: labels down and across, share(i, j) from 0 to 1.
+function grid({ label, rows, columns, share, text }) {
+  const canvas = el("canvas", { tabindex: 0, role: "img", "aria-label": label });
+  const readout = el("p", { class: "readout", "aria-live": "polite" });
+  let chosen = null, cell = 0, edge = 0;
+  const draw = () => {
+    const width = canvas.parentElement?.clientWidth;
+    if (!width) return;
+    cell = Math.max(3, Math.min(24, Math.floor(width / (columns.length + 2))));
+    edge = cell >= 9 ? Math.max(16, cell) : 0;
+    const [w, h] = [edge + cell * columns.length, edge + cell * rows.length];
+    const ratio = devicePixelRatio || 1;
+    [canvas.width, canvas.height] = [w * ratio, h * ratio];
+    [canvas.style.width, canvas.style.height] = [`${w}px`, `${h}px`];
+    const style = getComputedStyle(document.documentElement);
+    const pen = canvas.getContext("2d");
+    pen.scale(ratio, ratio);
+    pen.font = `${Math.min(15, cell)}px ${style.getPropertyValue("--serif")}`;
+    pen.textAlign = "center";
+    pen.textBaseline = "middle";
+    pen.fillStyle = style.getPropertyValue("--soft");
+    if (edge) {
+      columns.forEach((each, j) => pen.fillText(each, edge + (j + 0.5) * cell, edge / 2, edge));
+      rows.forEach((each, i) => pen.fillText(each, edge / 2, edge + (i + 0.5) * cell, edge));
+    }
+    const heat = style.getPropertyValue("--heat").trim();
+    const box = (i, j) => [edge + j * cell, edge + i * cell, cell - 1, cell - 1];
+    for (let i = 0; i < rows.length; i++) {
+      for (let j = 0; j < columns.length; j++) {
+        pen.fillStyle = `rgb(${heat} / ${(0.05 + 0.95 * share(i, j)).toFixed(3)})`;
+        pen.fillRect(...box(i, j));
+      }
+    }
+    if (chosen) {
+      pen.strokeStyle = style.getPropertyValue("--ink");
+      pen.lineWidth = 2;
+      pen.strokeRect(...box(...chosen));
+    }
+  };
+  const choose = (i, j) => {
+    chosen = [Math.max(0, Math.min(rows.length - 1, i)), Math.max(0, Math.min(columns.length - 1, j))];
+    readout.textContent = text(...chosen);
+    draw();
+  };
+  canvas.addEventListener("pointermove", ({ offsetX, offsetY }) => {
+    const [i, j] = [Math.floor((offsetY - edge) / cell), Math.floor((offsetX - edge) / cell)];
+    if (i >= 0 && j >= 0 && i < rows.length && j < columns.length) choose(i, j);
+  });
+  canvas.addEventListener("keydown", (event) => {
+    const move = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    if (!move) return;
+    event.preventDefault();
+    const [i, j] = chosen ?? [0, -1];
+    choose(i + move[0], j + move[1]);
+  });
+  new ResizeObserver(draw).observe(canvas.parentNode ?? document.body);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  return { parts: [canvas, readout], draw };
+}

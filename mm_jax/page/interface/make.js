@@ -1,0 +1,198 @@
+// Make words: the form, the drawing in a worker, the list, and what can be taken away.
+
+const SHOWN = 200; // words put on the page at once
+const form = $("form"), field = (name) => form.elements[name];
+const NUMBERS = { n: [1, 10000], seed: [0, 2 ** 32 - 1], "min-length": [0, 200], "max-length": [1, 200], "top-k": [1, 1e6] };
+const initial = Object.fromEntries([...form.elements].filter((each) => each.name).map((each) => [each.name, valueOf(each)]));
+let words = [], listed = [], onPage = 0, job = 0, running = false, fragment = "";
+
+function valueOf(input) {
+  return input.type === "checkbox" ? (input.checked ? "1" : "") : input.value;
+}
+
+function number(name) {
+  const [low, high] = NUMBERS[name], text = field(name).value.trim(), value = Number(text);
+  if (text === "" && initial[name] === "" && !field(name).validity.badInput) return null;
+  if (text === "" || !Number.isInteger(value) || value < low || value > high) {
+    throw new Trouble("number", { field: name, low: count(low), high: count(high) });
+  }
+  return value;
+}
+
+// The form as what `search` takes; a Trouble for a field that makes no sense.
+function settings() {
+  return {
+    n: number("n"), seed: number("seed"), temperature: Number(field("temperature").value), topK: number("top-k"),
+    prefix: field("prefix").value, suffix: field("suffix").value, contains: field("contains").value,
+    minLength: number("min-length") ?? 0, maxLength: number("max-length"),
+    new: field("new").checked, distinct: field("distinct").checked,
+  };
+}
+
+// The settings that differ from the first ones, by field.
+function changed() {
+  const fields = Object.keys(initial).map((name) => [name, valueOf(field(name))]);
+  return fields.filter(([name, value]) => name === "seed" || value !== initial[name]);
+}
+
+function remember() {
+  const entries = changed();
+  if ($("word").value) entries.push(["word", $("word").value]);
+  fragment = `#${new URLSearchParams(entries)}`;
+  if (location.hash !== fragment) location.replace(fragment);
+}
+
+// Takes the settings of an address; whether it held any.
+function recall() {
+  const given = new URLSearchParams(location.hash.slice(1));
+  if (!given.has("seed")) return false;
+  for (const [name, value] of Object.entries(initial)) {
+    const input = field(name), text = given.get(name) ?? value;
+    if (input.type === "checkbox") input.checked = text === "1"; else input.value = text;
+    if (input.closest("details") && text !== value) $("more").open = true;
+  }
+  $("word").value = given.get("word") ?? $("word").value;
+  return true;
+}
+
+const quoted = (text) => (/^[\w-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+
+function command() {
+  const options = changed().filter(([name]) => name !== "order").map(([name, value]) => {
+    const flag = name === "n" ? "-n" : `--${name}`;
+    return field(name).type === "checkbox" ? flag : `${flag} ${quoted(value)}`;
+  });
+  return `mm-jax sample RUN ${options.join(" ")}`;
+}
+
+const worker = (() => {
+  try {
+    const made = new Worker(URL.createObjectURL(new Blob([$("engine").textContent], { type: "text/javascript" })));
+    made.postMessage({ data: { ...data, text: null }, weights });
+    made.onmessage = ({ data: found }) => found.id === job && taken(found);
+    return made;
+  } catch {
+    return null; // the page draws in slices instead
+  }
+})();
+
+function begin() {
+  $("heat").textContent = field("temperature").value;
+  let options;
+  job += 1;
+  refuse(null);
+  try {
+    options = settings();
+  } catch (trouble) {
+    return finish(), refuse(trouble);
+  }
+  words = [];
+  running = true;
+  $("progress").hidden = $("stop").hidden = false;
+  $("command").textContent = command();
+  $("progress").max = options.n;
+  $("progress").removeAttribute("value");
+  remember();
+  const id = job;
+  if (worker) worker.postMessage({ id, options });
+  else make(page, options, (found) => id === job && taken(found), () => id !== job);
+}
+
+function finish() {
+  running = false;
+  $("progress").hidden = $("stop").hidden = true;
+}
+
+function refuse(trouble) {
+  const { field: name, ...values } = trouble ? trouble.detail : {};
+  $("refused").textContent = trouble ? say(trouble.message, { ...values, char: values.char && visible(values.char) }) : "";
+  for (const each of form.elements) if (each.name) each.setAttribute("aria-invalid", each.name === name);
+  if (trouble && field(name).closest("details")) $("more").open = true;
+}
+
+function taken({ words: more, tried, done, trouble }) {
+  if (trouble) {
+    finish();
+    return refuse({ message: trouble.what, detail: trouble });
+  }
+  const first = !words.length;
+  for (const each of more) words.push(each);
+  $("progress").value = words.length;
+  if (first && (more.length || done)) list();
+  else if (!done && field("order").value === "drawn") fill(SHOWN);
+  if (!done) return;
+  finish();
+  if (!first) list();
+  const values = { found: count(words.length), n: count(number("n") ?? 0), tried: count(tried) };
+  $("status").textContent = say("found", values) + (words.length < number("n") ? `. ${say("seldom")}` : "");
+}
+
+function stop() {
+  job += 1; // what the worker still sends belongs to no job
+  worker?.postMessage({ id: job, options: null });
+  finish();
+  list();
+  $("status").textContent = say("stopped", { found: count(words.length) });
+}
+
+const mean = ([, nats, length]) => nats / (length + 1);
+const { compare } = new Intl.Collator(LANG);
+const ORDERS = {
+  likely: (a, b) => mean(a) - mean(b),
+  odd: (a, b) => mean(b) - mean(a),
+  alphabet: (a, b) => compare(a[0], b[0]),
+};
+
+function list() {
+  const order = field("order").value;
+  listed = order === "drawn" ? words : [...words].sort(ORDERS[order]);
+  onPage = 0;
+  $("words").replaceChildren();
+  fill(SHOWN);
+}
+
+// Shows the list up to so many words; the rest waits for "show more", and is in what is copied and saved.
+function fill(upTo) {
+  const more = listed.slice(onPage, upTo);
+  if (more.length) $("words").append(el("ul", {}, ...more.map(entry)));
+  onPage += more.length;
+  $("show-more").hidden = onPage >= listed.length;
+}
+
+function entry(word) {
+  const old = isKnown(page.known, word[0]);
+  const label = `${word[0]}, ${say("nats_each", { nats: decimals(mean(word)) })}${old ? `, ${say("in_list")}` : ""}`;
+  const button = el("button", { type: "button", "aria-label": label, title: label, onclick: () => inspect(word[0]) });
+  button.append(el("bdi", {}, Array.from(word[0], (char) => (/\p{Cc}/u.test(char) ? visible(char) : char)).join("")));
+  button.append(el("small", {}, decimals(mean(word)) + (old ? " •" : "")));
+  return el("li", old ? { class: "old" } : {}, button);
+}
+
+async function copy(text) {
+  let fine = true;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = el("textarea", { "aria-hidden": "true" });
+    document.body.append(area);
+    area.value = text;
+    area.select();
+    fine = document.execCommand("copy"); // browsers that give a file no clipboard
+    area.remove();
+  }
+  $("status").textContent = say(fine ? "copied" : "not_copied");
+}
+
+function save(kind, text) {
+  const href = URL.createObjectURL(new Blob([text], { type: `text/${kind === "csv" ? "csv" : "plain"};charset=utf-8` }));
+  const link = el("a", { href, download: say("file", { kind }) });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(href), 1000);
+}
+
+const asText = () => listed.map(([word]) => `${word}\n`).join("");
+const cell = (text) => (/[",\s]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+const asCsv = () => {
+  const rows = listed.map((word) => `${cell(word[0])},${word[1].toFixed(4)},${mean(word).toFixed(4)}\n`);
+  return `${say("csv_head")}\n${rows.join("")}`;
+};

@@ -1,0 +1,113 @@
+// Type a word: what each of its characters cost, and what the model expected in its place.
+
+const BARS = 12;
+const HOT = 8; // nats, at which a tile is as hot as it gets
+let read = null, place = 0, everything = false;
+
+// The distribution before each character of a word, its end included; a Trouble for a word the model cannot read.
+function readWord(text) {
+  const tokens = page.vocab.encode(text, "word"), limit = maxLength(page.params);
+  if (tokens.length > limit) throw new Trouble("tooLong", { limit });
+  let state = start(page.params);
+  const rows = [...tokens, 0].map((token) => {
+    const row = logSoftmax(logits(page.params, state));
+    if (token) state = advance(page.params, state, token);
+    return row;
+  });
+  const nats = rows.map((row, i) => -row[tokens[i] ?? 0]);
+  const ranks = rows.map((row, i) => {
+    const target = tokens[i] ?? 0;
+    return 1 + row.reduce((above, each, token) => above + (each > row[target] || (each === row[target] && token < target)), 0);
+  });
+  return { tokens, rows, nats, ranks };
+}
+
+function inspect(text) {
+  $("word").value = text;
+  typed();
+  $("type").scrollIntoView();
+  $("word").focus({ preventScroll: true });
+}
+
+function typed() {
+  const text = $("word").value;
+  $("unread").textContent = "";
+  $("word").setAttribute("aria-invalid", "false");
+  try {
+    read = readWord(text);
+  } catch (trouble) {
+    if (!(trouble instanceof Trouble)) throw trouble;
+    const { char, limit } = trouble.detail;
+    $("unread").textContent = say(trouble.message, { char: char && visible(char), limit });
+    $("word").setAttribute("aria-invalid", "true");
+    return;
+  }
+  place = read.tokens.length;
+  everything = false;
+  $("tiles").replaceChildren(...read.nats.map(tile));
+  // A word is laid out in the direction of its own script.
+  $("tiles").dir = /^\P{L}*[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u.test(text) ? "rtl" : "ltr";
+  summarize(text);
+  expected();
+  picturesOf(read.tokens);
+}
+
+function tile(nats, i) {
+  const token = read.tokens[i] ?? 0, p = Math.exp(-nats);
+  const values = { char: shown(token), nats: decimals(nats), p: percent(p), rank: read.ranks[i] };
+  const depth = depthAt(read.tokens, i);
+  const label = say("tile", values) + (depth === null ? "" : `; ${say("depth_long", { depth })}`);
+  const made = el("button", {
+    type: "button", "aria-label": label, title: label, "aria-pressed": i === place, share: nats / HOT,
+    class: token ? "" : "word-end",
+    onclick: () => {
+      place = i;
+      everything = false;
+      [...$("tiles").children].forEach((each, j) => each.setAttribute("aria-pressed", j === i));
+      expected();
+    },
+  });
+  made.append(el("bdi", {}, values.char), el("small", {}, values.nats), el("small", {}, values.p));
+  if (depth !== null) made.append(el("small", {}, say("depth", { depth })));
+  return made;
+}
+
+function summarize(text) {
+  const total = read.nats.reduce((a, b) => a + b, 0), each = total / read.nats.length;
+  const parts = [el("b", {}, decimals(total)), ` ${say("nats")} ${say("total")}, `, el("b", {}, decimals(each)), ` ${say("mean")}`];
+  if (data.quantiles) {
+    const below = data.quantiles.filter((each_) => each_ < each).length;
+    parts.push("; ", say("percentile", { share: `${Math.max(0, 100 - below)}%` }));
+  }
+  const worst = read.nats.indexOf(Math.max(...read.nats));
+  parts.push("; ", say("oddest", { char: shown(read.tokens[worst] ?? 0), place: worst + 1 }));
+  if (page.known) parts.push("; ", say(isKnown(page.known, text.normalize("NFC")) ? "known_word" : "new_word"));
+  $("summary").replaceChildren(...(read.tokens.length ? [...parts, "."] : []));
+}
+
+function expected() {
+  const row = read.rows[place], before = read.tokens.slice(0, place);
+  const order = [...row.keys()].sort((a, b) => row[b] - row[a] || a - b);
+  const most = Math.exp(row[order[0]]);
+  const kept = everything ? order : order.slice(0, BARS);
+  const bars = kept.map((token) => {
+    const p = Math.exp(row[token]), values = { char: shown(token), p: percent(p) };
+    const here = place < read.tokens.length && token === read.tokens[place];
+    const inside = [el("bdi", {}, values.char), el("i", { share: p / most }), el("small", {}, values.p)];
+    const looks = `row${here ? " taken" : ""}${token ? "" : " word-end"}`;
+    if (!token) return el("li", {}, el("div", { class: looks }, ...inside));
+    const button = el("button", { type: "button", class: looks, "aria-label": say("add", values) }, ...inside);
+    button.addEventListener("click", () => {
+      $("word").value = page.vocab.decode([...before, token]);
+      typed();
+      remember();
+      $("expected").querySelector("button")?.focus({ preventScroll: true });
+    });
+    return el("li", {}, button);
+  });
+  const title = place ? say("after", { text: page.vocab.decode(before) }) : say("after_start");
+  const list_ = el("ul", { class: "rows" }, ...bars);
+  const rest = el("button", { type: "button", onclick: () => { everything = true; expected(); } });
+  rest.append(say("show_all", { n: order.length }));
+  $("expected").replaceChildren(el("h3", {}, el("bdi", {}, title)), list_, ...(kept.length < order.length ? [rest] : []));
+}

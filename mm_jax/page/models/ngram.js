@@ -1,0 +1,41 @@
+// mm_jax/models/ngram.py: p_m(w | c) = values_m[c, w] + backoff_m[c] * p_(m-1)(w | c without its oldest character);
+// a context that was never seen at order m leaves p_(m-1) as it is.
+
+// The rank of a context's code among those of its order, or -1.
+function rankOf(codes, code) {
+  let low = 0, high = codes.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (codes[middle] < code) low = middle + 1; else high = middle;
+  }
+  return codes[low] === code ? low : -1;
+}
+
+// The ranks of the longest known ends of a context, the empty one first.
+function ranks({ levels }, context, size) {
+  const found = [0];
+  for (let m = 1; m < levels.length; m++) {
+    const rank = rankOf(levels[m].codes, found[m - 1] * size + context[context.length - m]);
+    if (rank < 0) break;
+    found.push(rank);
+  }
+  return found;
+}
+
+const alphabetSize = ({ levels: [{ tokens, first }] }) => tokens.length - first[first.length - 1]; // tokens are padded
+
+model("NGram", {
+  blockSize: ({ levels }) => levels.length - 1,
+  logits(params, context) {
+    const size = alphabetSize(params);
+    let p = new Float64Array(size).fill(1 / size);
+    ranks(params, context, size).forEach((rank, m) => {
+      const { first, tokens, values, backoff } = params.levels[m];
+      p = p.map((each) => backoff[rank] * each);
+      for (let i = first[rank]; i < first[rank + 1]; i++) p[tokens[i]] += values[i];
+    });
+    return Float32Array.from(p, Math.log);
+  },
+  // How many characters of the context were known, and used.
+  depth: (params, context) => ranks(params, context, alphabetSize(params)).length - 1,
+});

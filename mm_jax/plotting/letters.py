@@ -1,0 +1,85 @@
+"""The embedding: where a model places each character."""
+
+import numpy as np
+
+from mm_jax.models.mlp import MLP
+from mm_jax.plotting.axes import Axes
+
+VOWELS = "aeiouy"
+_KINDS = {"the end .": "black", "vowels": "tab:orange", "others": "tab:blue"}
+_RADIUS = 0.027  # of a letter's disc, as a share of the side of the square
+
+
+def embedding(params: MLP, ax: Axes) -> Axes:
+    """Each character where its row of C lies: the row itself if it has two numbers, else its first two components.
+
+    The components (PCA) are labelled with the share of the variance they hold. Vowels and `.` are coloured. Discs that
+    would cover each other are moved apart, with a line to the true place. A character far outside the others is put at
+    the border with its numbers beside it, or it would press all others into a corner. The picture is square, and both
+    axes have one scale: distances are what it is about.
+    """
+    C, labels = _plane(np.asarray(params.C, np.float64))
+    chars = params.vocab.chars
+    centre, half = _square(C)
+    inside = np.clip(C, centre - 0.94 * half, centre + 0.94 * half)
+    outside = np.abs(C - centre).max(axis=1) > half
+    radius = _RADIUS * 2 * half
+    places = _apart(inside, 2.1 * radius, centre, 0.96 * half)
+    for target, place in zip(inside, places, strict=True):
+        ax.plot(*zip(target, place, strict=True), color="0.5", linewidth=0.8, zorder=1)
+    kinds = np.array(["the end ." if char == "." else "vowels" if char in VOWELS else "others" for char in chars])
+    for kind, color in _KINDS.items():
+        which = np.flatnonzero(kinds == kind)
+        if len(which):
+            ax.scatter(places[which, 0], places[which, 1], s=190, color=color, label=kind, zorder=2)
+    for i, char in enumerate(chars):
+        bold = {"fontsize": 15, "fontweight": "bold"} if char == "." else {"fontsize": 9}
+        ax.text(*places[i], char, ha="center", va="center_baseline", color="white", zorder=3, **bold)
+        if outside[i]:
+            note = f"{char} at ({C[i, 0]:.1f}, {C[i, 1]:.1f})"
+            side = -1 if places[i, 0] > centre[0] else 1
+            ax.annotate(note, places[i], xytext=(side * 12, 0), textcoords="offset points", fontsize=7.5,
+                        ha="right" if side < 0 else "left", va="center")  # fmt: skip
+    ax.set_xlim(centre[0] - half, centre[0] + half)
+    ax.set_ylim(centre[1] - half, centre[1] + half)
+    ax.set_aspect("equal")
+    ax.set_xlabel(labels[0])
+    ax.set_ylabel(labels[1])
+    ax.legend(fontsize=8, markerscale=0.5, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0)
+    ax.grid(alpha=0.3)
+    return ax
+
+
+def _plane(C: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Two numbers a character, and what they are called."""
+    if C.shape[1] == 2:
+        return C, ["C[:, 0]", "C[:, 1]"]
+    centred = C - C.mean(axis=0)
+    U, S, _ = np.linalg.svd(centred, full_matrices=False)
+    share = S**2 / np.square(S).sum()
+    labels = [f"component {i + 1} ({share[i]:.0%})" if i < len(share) else "" for i in range(2)]
+    return np.pad(U * S, ((0, 0), (0, 2)))[:, :2], labels
+
+
+def _square(C: np.ndarray) -> tuple[np.ndarray, float]:
+    """The centre and half the side of the square to show: all points, or all but a few that lie far outside."""
+    low, high = np.quantile(C, [0.25, 0.75], axis=0)
+    near = (np.abs(C - (low + high) / 2) <= 3 * (high - low) + 1e-9).all(axis=1)
+    shown = C[near] if near.sum() >= len(C) * 0.8 else C
+    low, high = shown.min(axis=0), shown.max(axis=0)
+    return (low + high) / 2, float((high - low).max() / 2 * 1.12 + 1e-9)
+
+
+def _apart(points: np.ndarray, distance: float, centre: np.ndarray, half: float) -> np.ndarray:
+    """The points, moved until no two are nearer than `distance`, inside the square."""
+    # Points on one spot have no direction to part in: a turn for each, the same every time.
+    turns = np.arange(len(points)) * 2.4
+    points = points + 1e-6 * distance * np.stack([np.cos(turns), np.sin(turns)], axis=1)
+    for _ in range(500):
+        delta = points[:, None] - points[None]
+        gap = np.sqrt(np.square(delta).sum(-1)) + np.eye(len(points)) * 1e9
+        if gap.min() >= distance:
+            break
+        push = np.clip(1.02 * distance - gap, 0, None) / gap / 2
+        points = np.clip(points + (push[:, :, None] * delta).sum(1), centre - half, centre + half)
+    return points

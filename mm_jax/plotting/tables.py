@@ -1,0 +1,129 @@
+"""Tables: how often each character follows each other one, one-hot rows, and the product of two matrices."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from mm_jax.models.bigram import Bigram
+from mm_jax.models.counts import Counts
+from mm_jax.plotting.axes import Axes
+
+
+def count_table(counts: Counts, ax: Axes) -> Axes:
+    """The table of counts, the bigram and its count written in each cell, as in the lecture."""
+    return table(np.asarray(counts.N), counts.vocab.chars, ax)
+
+
+def weight_table(params: Bigram, ax: Axes) -> Axes:
+    """The probabilities that W stands for, in percent, the bigram written in each cell."""
+    W = np.asarray(params.W, np.float64)
+    P = np.exp(W - W.max(axis=1, keepdims=True))
+    return table(100 * P / P.sum(axis=1, keepdims=True), params.vocab.chars, ax, form="{:.1f}")
+
+
+def table(values: np.ndarray, tokens: Sequence[str], ax: Axes, *, form: str = "{:d}") -> Axes:
+    """A square table with the pair (above) and the value (below) written in each cell.
+
+    Args:
+      values: numbers [tokens, tokens]; row i is the first of a pair, column j the second.
+      tokens: one name each, such as `vocab.chars`.
+      ax: where to draw; about a third of an inch a cell keeps the text readable.
+      form: how a value is written.
+
+    The colour is the root of the value: with the value itself a few cells are dark, and all others look empty.
+    """
+    values = np.asarray(values)
+    shade = np.sqrt(values / values.max())
+    ax.imshow(shade, cmap="Blues", vmax=1.15)  # the darkest blue is left out: black and white both read badly on it
+    for i, j in np.ndindex(values.shape):
+        color = "white" if shade[i, j] > 0.6 else "0.25" if values[i, j] > 0 else "0.7"
+        ax.text(j, i - 0.04, tokens[i] + tokens[j], ha="center", va="bottom", color=color, fontsize=7.5)
+        ax.text(j, i + 0.04, form.format(values[i, j]), ha="center", va="top", color=color, fontsize=6.5)
+    _label(ax, tokens)
+    ax.tick_params(length=0)
+    return ax
+
+
+def heat_map(values: np.ndarray, tokens: Sequence[str], ax: Axes, *, limit: float | None = None) -> Axes:
+    """The colours of a square table alone, by the root of the values.
+
+    `limit` is the value of the darkest colour (the greatest one if None): give the same to pictures to compare.
+    """
+    values = np.asarray(values)
+    ax.imshow(np.sqrt(values), cmap="Blues", vmin=0, vmax=math.sqrt(values.max() if limit is None else limit))
+    _label(ax, tokens)
+    ax.tick_params(length=0, labelsize=7)
+    return ax
+
+
+def _label(ax: Axes, tokens: Sequence[str]) -> None:
+    ax.set_xticks(range(len(tokens)), list(tokens))
+    ax.set_yticks(range(len(tokens)), list(tokens))
+    ax.xaxis.tick_top()
+    ax.xaxis.set_label_position("top")
+    ax.set_xlabel("second character")
+    ax.set_ylabel("first character")
+
+
+def one_hot(rows: np.ndarray, inputs: Sequence[str], tokens: Sequence[str], ax: Axes) -> Axes:
+    """One-hot rows, one an input: the cell that holds 1 is dark and says so.
+
+    Args:
+      rows: [inputs, tokens] of zeros and ones.
+      inputs: what each row stands for.
+      tokens: what each column stands for.
+      ax: where to draw.
+    """
+    rows = np.asarray(rows)
+    ax.pcolormesh(rows, cmap="Blues", edgecolors="0.85", linewidth=0.5, vmin=0, vmax=1.15)
+    for i, j in np.argwhere(rows > 0):
+        ax.text(j + 0.5, i + 0.5, f"{rows[i, j]:g}", ha="center", va="center", color="white", fontsize=9)
+    ax.set_xticks(np.arange(len(tokens)) + 0.5, [f"{token}\n{i}" for i, token in enumerate(tokens)], fontsize=8)
+    ax.set_yticks(np.arange(len(inputs)) + 0.5, list(inputs))
+    ax.invert_yaxis()
+    ax.set_aspect("equal")
+    ax.tick_params(length=0)
+    return ax
+
+
+def matrix_product(
+    left: np.ndarray,
+    right: np.ndarray,
+    cell: tuple[int, int],
+    axes: Sequence[Axes],
+    *,
+    names: tuple[str, str, str] = ("left", "right", "product"),
+) -> Sequence[Axes]:
+    """left @ right = product, side by side; the row, the column and the entry of the product that they make are framed.
+
+    Args:
+      left: [rows, inner].
+      right: [inner, columns].
+      cell: (row, column) of the entry to mark.
+      axes: three Axes.
+      names: of the three matrices.
+    """
+    left, right = np.asarray(left), np.asarray(right)
+    row, column = cell
+    parts = [
+        (left, 0, row, left.shape[1], 1, f"row {row}", "@"),
+        (right, column, 0, 1, right.shape[0], f"column {column}", "="),
+        (left @ right, column, row, 1, 1, f"entry [{row}, {column}]", ""),
+    ]
+    for ax, name, (values, x, y, width, height, marked, sign) in zip(axes, names, parts, strict=True):
+        limit = np.abs(values).max()
+        ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit)
+        ax.add_patch(_frame((x - 0.5, y - 0.5), width, height))
+        ax.set_title(f"{name}, {values.shape[0]} x {values.shape[1]}", fontsize=10)
+        ax.set_xlabel(marked, fontsize=10)
+        ax.text(1.03, 0.5, sign, transform=ax.transAxes, fontsize=15, va="center")
+        ax.set_xticks([])
+        ax.set_yticks([])
+    return axes
+
+
+def _frame(corner: tuple[float, float], width: float, height: float):
+    from matplotlib.patches import Rectangle  # the caller has matplotlib already
+
+    return Rectangle(corner, width, height, fill=False, edgecolor="black", linewidth=2, clip_on=False)

@@ -1,0 +1,133 @@
+"""A headless Chromium for the tests: from Debian's packages chromium and chromium-driver, driven by selenium."""
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1200,900",
+]
+
+
+def missing() -> str | None:
+    """Why there is no browser here; None where there is one."""
+    for program in ("chromium", "chromedriver"):
+        if shutil.which(program) is None:
+            return f"{program} is not installed (Debian: apt-get install chromium chromium-driver)"
+    try:
+        import selenium  # noqa: F401
+    except ImportError:
+        return "selenium is not installed: pip install -e '.[page]'"
+    return None
+
+
+def require() -> None:
+    """Skips with the reason where there is no browser; with MM_JAX_REQUIRE_BROWSER=1 fails."""
+    if reason := missing():
+        pytest.fail(reason) if os.environ.get("MM_JAX_REQUIRE_BROWSER") == "1" else pytest.skip(reason)
+
+
+@contextmanager
+def chromium() -> Iterator["Browser"]:
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    with tempfile.TemporaryDirectory() as profile, tempfile.TemporaryDirectory() as downloads:
+        options = webdriver.ChromeOptions()
+        options.binary_location = shutil.which("chromium") or ""
+        for flag in [*FLAGS, f"--user-data-dir={profile}"]:
+            options.add_argument(flag)
+        options.add_experimental_option(
+            "prefs",
+            {"download.default_directory": downloads, "profile.default_content_setting_values.automatic_downloads": 1},
+        )
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+        try:
+            yield Browser(driver, Path(downloads))
+        finally:
+            driver.quit()
+
+
+class Browser:
+    """What the tests do with a page. `console` and `requests` hold what the browser logged since `open`."""
+
+    def __init__(self, driver: Any, downloads: Path):
+        self.driver = driver
+        self.downloads = downloads
+
+    def open(self, path: Path, fragment: str = "", width: int = 1200) -> None:
+        """Opens a page from disk, and waits until it has made its words."""
+        self.driver.get("about:blank")
+        self.logs()
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        self.driver.get(path.as_uri() + fragment)
+        self.finished()
+
+    def finished(self) -> None:
+        """Waits for the words that were asked for last."""
+        self.wait("!document.getElementById('main').hidden && typeof running !== 'undefined' && !running")
+
+    def wait(self, condition: str, seconds: float = 60) -> None:
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        WebDriverWait(self.driver, seconds, 0.05).until(lambda driver: driver.execute_script(f"return {condition}"))
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        return self.driver.execute_script(script, *arguments)
+
+    def text(self, css: str) -> str:
+        return self.run("return document.querySelector(arguments[0]).textContent", css)
+
+    def words(self) -> list[str]:
+        """All words of the list, in the order that is shown."""
+        return self.run("return listed.map((word) => word[0])")
+
+    def fill(self, name: str, value: str) -> None:
+        """Gives a field of the form a value, as a user does, and waits for the words."""
+        script = """const input = form.elements[arguments[0]];
+            if (input.type === 'checkbox') input.checked = arguments[1] === '1'; else input.value = arguments[1];
+            input.dispatchEvent(new Event('input', {bubbles: true}));
+            input.dispatchEvent(new Event('change', {bubbles: true}));"""
+        self.run(script, name, value)
+        self.finished()
+
+    def type(self, text: str) -> None:
+        script = (
+            "const i = document.getElementById('word'); i.value = arguments[0]; i.dispatchEvent(new Event('input'))"
+        )
+        self.run(script, text)
+
+    def saved(self, kind: str) -> Path:
+        """Presses "Save .txt" or "Save .csv", and waits for the file."""
+        self.run("document.getElementById(arguments[0]).click()", kind)
+        for _ in range(200):
+            if found := [path for path in self.downloads.glob(f"*.{kind}") if path.stat().st_size]:
+                return found[0]
+            time.sleep(0.05)
+        raise TimeoutError(f"no .{kind} file was saved")
+
+    def logs(self) -> tuple[list[str], list[str]]:
+        """The lines of the console, and the addresses asked for, since this was called last."""
+        console = [entry["message"] for entry in self.driver.get_log("browser")]
+        events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
+        asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+        return console, asked

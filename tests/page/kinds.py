@@ -1,0 +1,49 @@
+"""A small model of every kind that a page knows, by name."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+import mm_jax
+from mm_jax import words as lists
+
+WORDS = mm_jax.load_words(lists.bundled_names())
+VOCAB = mm_jax.Vocab.from_words(WORDS)
+
+
+def _sharper(params: Any) -> Any:
+    """New parameters with a larger output layer: untrained ones say nearly the same everywhere."""
+    name = "Wu" if hasattr(params, "Wu") else "W2"
+    return dataclasses.replace(params, **{name: 30 * getattr(params, name)})
+
+
+def _mixture(*members: Any) -> mm_jax.Mixture:
+    scores = np.linspace(-0.5, 0.5, len(members)).astype(np.float32)
+    return mm_jax.Mixture(members=members, scores=jax.numpy.asarray(scores), vocab=VOCAB)
+
+
+@functools.cache
+def model(name: str) -> Any:
+    return KINDS[name]()
+
+
+KINDS: dict[str, Callable[[], Any]] = {
+    "counts": lambda: mm_jax.counts.fit(WORDS, VOCAB, smoothing=1.0),
+    "counts, unsmoothed": lambda: mm_jax.counts.fit(WORDS, VOCAB),
+    "bigram": lambda: mm_jax.bigram.init(jax.random.key(1), VOCAB),
+    "mlp": lambda: mm_jax.mlp.init(jax.random.key(2), VOCAB, hidden_dim=24, init="lecture"),
+    "ngram": lambda: mm_jax.ngram.fit(WORDS, VOCAB, 5),
+    "ngram of order 1": lambda: mm_jax.ngram.fit(WORDS, VOCAB, 1),
+    "bow": lambda: _sharper(mm_jax.bow.init(jax.random.key(3), VOCAB, embedding_dim=8, hidden_dim=32)),
+    "rnn": lambda: _sharper(mm_jax.rnn.init(jax.random.key(4), VOCAB, hidden_dim=32)),
+    "gru": lambda: _sharper(mm_jax.gru.init(jax.random.key(5), VOCAB, hidden_dim=32)),
+    "transformer": lambda: _sharper(
+        mm_jax.transformer.init(jax.random.key(6), VOCAB, num_layers=2, num_heads=4, width=16)
+    ),
+    "mixture of sequential": lambda: _mixture(model("gru"), model("ngram"), model("transformer")),
+    "mixture": lambda: _mixture(model("ngram"), model("mlp"), model("counts")),
+}

@@ -1,0 +1,398 @@
+"""The page in a real browser: the numbers and words of Python, no request, every control by keyboard."""
+
+import csv
+import json
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+import mm_jax
+from mm_jax import page, sampling
+from mm_jax.models import contract
+from mm_jax.page import pack
+
+from .browser import chromium, require
+from .kinds import KINDS, VOCAB, WORDS, model
+
+pytestmark = pytest.mark.slow
+
+HOSTILE = "</script><script>alert(1)</script>\"'&\u2028\u202e\u0000<img src=x onerror=alert(2)>"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    require()
+    with chromium() as each:
+        yield each
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """pages(kind, **options): the path of a page, written once."""
+    folder, made = tmp_path_factory.mktemp("pages"), {}
+
+    def written(kind: str, **options) -> Path:
+        name = f"{kind} {options}"
+        if name not in made:
+            made[name] = folder / f"{len(made)}.html"
+            page.write(model(kind), made[name], **options)
+        return made[name]
+
+    return written
+
+
+@pytest.fixture
+def quiet(browser):
+    """Fails where the page asked for anything, or the console has a line: an error, a violation of the policy."""
+    yield
+    console, asked = browser.logs()
+    assert console == []
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def rows_of(params, words):
+    """The logits at every position of some words, one word after another."""
+    limit = contract.max_length(params)
+    tokens = [VOCAB.encode(word[:limit]) for word in words]
+    longest = max(map(len, tokens))
+    rows = jax.jit(jax.vmap(mm_jax.unroll, (None, 0)))(
+        params, np.stack([np.pad(t, (0, longest - len(t))) for t in tokens])
+    )
+    return [np.asarray(row)[: len(t) + 1] for row, t in zip(rows, tokens, strict=True)]
+
+
+LOGITS = """
+const [words] = arguments;
+return words.map((word) => {
+  const tokens = page.vocab.encode(word.slice(0, maxLength(page.params)));
+  let state = start(page.params);
+  const rows = [logits(page.params, state)];
+  for (const token of tokens) rows.push(logits(page.params, state = advance(page.params, state, token)));
+  return rows.map((row) => Array.from(row, String));  // JSON has no infinity
+});
+"""
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_logits_are_those_of_python(browser, quiet, pages, kind, half):
+    words = WORDS[:: len(WORDS) // 40][:40]
+    browser.open(pages(kind, half=half))
+    found = np.concatenate([np.array(rows, float) for rows in browser.run(LOGITS, words)])
+    params = pack.rounded(model(kind)) if half else model(kind)
+    expected = np.concatenate(rows_of(params, words))
+    assert len(expected) >= 200
+    finite = np.isfinite(expected)
+    assert (found[~finite] == expected[~finite]).all()
+    assert np.abs(found[finite] - expected[finite]).max() < 1e-5
+    if half and not kind.startswith("counts, un"):  # a count table is exact in few bits
+        exact = np.concatenate(rows_of(model(kind), words))
+        assert np.abs(found[finite] - exact[finite]).max() < 0.05
+
+
+WORDS_OF = """
+const options = Object.assign({n: 1000, seed: 0, temperature: 1, topK: null, prefix: '', suffix: '', contains: '',
+  minLength: 0, maxLength: null, new: false, distinct: false}, arguments[0]);
+let last;
+for (last of search(page, options));
+return last.words.map((word) => word[0]);
+"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_seed_gives_the_same_words(browser, quiet, pages, kind, record_property):
+    browser.open(pages(kind))
+    different = []
+    for seed in (0, 7, 2**31 + 5):
+        found = browser.run(WORDS_OF, {"seed": seed})
+        expected = mm_jax.sample(model(kind), jax.random.key(seed), 1000)
+        assert len(found) == len(expected) == 1000
+        different.append(sum(a != b for a, b in zip(found, expected, strict=True)))
+    record_property("words that differ", different)
+    print(f"{kind}: words of 1,000 that differ, for three seeds: {different}")
+    assert max(different) <= 2
+
+
+@pytest.mark.parametrize("options", [
+    {"temperature": 0.5},
+    {"temperature": 0.0},
+    {"temperature": 1.7, "top_k": 5},
+    {"top_k": 1},
+    {"prefix": "ma"},
+    {"max_length": 4},
+    {"prefix": "ma", "max_length": 6, "temperature": 0.8, "top_k": 8},
+])  # fmt: skip
+@pytest.mark.parametrize("kind", ["counts", "mlp", "ngram"])
+def test_options_give_the_same_words(browser, pages, kind, options):
+    browser.open(pages(kind))
+    expected = mm_jax.sample(model(kind), jax.random.key(3), 300, **options)
+    given = {{"top_k": "topK"}.get(name, name): value for name, value in options.items() if name != "max_length"}
+    if longest := options.get("max_length"):  # the page draws one character more, and leaves out what is longer
+        expected = [word for word in mm_jax.sample(model(kind), jax.random.key(3), 300, **options | {"max_length": longest + 1})
+                    if len(word) <= longest]  # fmt: skip
+        given["maxLength"] = longest
+    found = browser.run(WORDS_OF, {"n": len(expected), "seed": 3, **given} | ({"n": 300} if longest else {}))
+    assert sum(a != b for a, b in zip(found, expected, strict=False)) <= 1
+    assert len(found) >= len(expected)
+
+
+def test_the_page_makes_what_the_command_makes(browser, quiet, tmp_path):
+    from typer.testing import CliRunner
+
+    from mm_jax.tool.arguments import app
+
+    run, path = tmp_path / "run", tmp_path / "page.html"
+    listed = tmp_path / "list.txt"
+    listed.write_text("\n".join(WORDS[:400]) + "\n", encoding="utf-8")
+    call = CliRunner().invoke
+    assert call(app, ["train", str(listed), "--model", "ngram", "--out", str(run)]).exit_code == 0
+    assert call(app, ["page", str(run), "--out", str(path), "--with-words", "--title", "Given"]).exit_code == 0
+    for line, fragment in {
+        "-n 20 --seed 7": "#seed=7",
+        "-n 50 --seed 3 --temperature 0.8 --suffix a --min-length 5": "#n=50&seed=3&temperature=0.8&suffix=a&min-length=5",
+        "-n 30 --seed 1 --contains an --distinct --max-length 7": "#n=30&seed=1&contains=an&distinct=1&max-length=7",
+        "-n 25 --seed 5 --new --top-k 9 --prefix a": "#n=25&seed=5&new=1&top-k=9&prefix=a",
+    }.items():
+        done = call(app, ["sample", str(run), *line.split(), "--json"])
+        browser.open(path, fragment)
+        expected = json.loads(done.stdout)["words"]
+        found = browser.words()
+        if "--new" in line:  # a few new words are taken for old ones, and others drawn in their place
+            assert len(set(found) - set(expected)) <= 2
+        else:
+            assert found == expected
+        assert browser.text("#command").startswith("mm-jax sample RUN ")
+    assert browser.text("h1") == "Given"
+
+
+def test_only_new_leaves_out_the_list(browser, quiet, pages):
+    browser.open(pages("ngram", words=WORDS, with_words=True), "#n=500&seed=1&new=1")
+    assert len(browser.words()) == 500
+    assert not set(browser.words()) & set(WORDS)
+    browser.fill("new", "0")
+    assert set(browser.words()) & set(WORDS)  # so it was the filter that left them out
+
+
+def test_a_link_reproduces(browser, quiet, pages):
+    browser.open(pages("mlp"))
+    for name, value in {"n": "33", "seed": "12", "temperature": "0.7", "prefix": "k", "distinct": "1"}.items():
+        browser.fill(name, value)
+    browser.type("kelly")
+    browser.run("remember()")
+    words, fragment = browser.words(), browser.run("return location.hash")
+    assert len(words) == 33 and all(word.startswith("k") for word in words)
+    browser.open(pages("mlp"), fragment)
+    assert browser.words() == words
+    assert browser.run("return document.getElementById('word').value") == "kelly"
+    browser.run("location.hash = '#seed=13'")  # an address that was pasted
+    browser.wait("form.elements.seed.value === '13' && !running")
+    assert browser.words() != words
+
+
+def test_a_word_is_scored_as_in_python(browser, quiet, pages):
+    browser.open(pages("mlp", words=WORDS))
+    browser.type("marvin")
+    score = mm_jax.score(model("mlp"), "marvin")
+    assert np.abs(np.array(browser.run("return read.nats")) - [each.nll for each in score.characters]).max() < 1e-5
+    assert browser.run("return read.ranks") == [each.rank for each in score.characters]
+    sums, lengths = mm_jax.evaluation.word_nlls(model("mlp"), WORDS)
+    likelier = 100 * (sums / lengths > score.mean).mean()
+    shown = float(browser.text("#summary").split("than ")[1].split("%")[0])
+    assert abs(shown - likelier) <= 1.5
+    browser.type("mar?in")
+    assert "“?”" in browser.text("#unread")
+
+
+def test_an_ngram_says_how_far_it_looked(browser, quiet, pages):
+    browser.open(pages("ngram"))
+    browser.type("zzq")
+    assert browser.run("return depthAt(read.tokens, 0)") == 4  # the padding before a word is context
+    assert browser.run("return depthAt(read.tokens, 3)") <= 1  # nothing known ends in zq
+
+
+def test_ten_thousand_words_do_not_freeze_the_page(browser, quiet, pages):
+    browser.open(pages("mlp"))
+    longest = []
+    for seed in range(3):  # the machine may be busy with something else
+        browser.run("""window.longest = 0; window.observer?.disconnect();
+            window.observer = new PerformanceObserver((seen) => {
+              for (const each of seen.getEntries()) window.longest = Math.max(window.longest, each.duration);
+            });
+            window.observer.observe({entryTypes: ['longtask']});""")  # fmt: skip
+        browser.fill("seed", str(seed))
+        browser.fill("n", "10000" if seed % 2 == 0 else "9999")
+        time.sleep(0.3)
+        assert len(browser.words()) >= 9999
+        longest.append(browser.run("return window.longest"))
+        if longest[-1] <= 100:
+            break
+    browser.run("const end = performance.now() + 150; setTimeout(() => { while (performance.now() < end + 150); })")
+    browser.wait("window.longest > 100")  # so long tasks are seen
+    print(f"longest task while 10,000 words are made: {longest} ms")
+    assert min(longest) <= 100
+
+
+def test_without_workers_the_page_draws_in_slices(browser, pages):
+    browser.open(pages("mlp"), "#n=50&seed=4")
+    expected = browser.words()
+    script = "const id = ++job; words = []; running = true; make(page, settings(), taken, () => false)"
+    browser.run(script)
+    browser.finished()
+    assert browser.words() == expected
+
+
+def test_copies_and_files_hold_every_word(browser, pages):
+    browser.open(pages("counts"), "#n=700&seed=2&order=likely")
+    words = browser.words()
+    assert sorted(words) != words
+    files = {f".{kind}": browser.saved(kind) for kind in ("txt", "csv")}
+    assert files[".txt"].read_text(encoding="utf-8").splitlines() == words
+    rows = list(csv.DictReader(files[".csv"].read_text(encoding="utf-8").splitlines()))
+    assert [row["word"] for row in rows] == words
+    score = mm_jax.score(model("counts"), words[0])
+    assert abs(float(rows[0]["nats"]) - score.nll) < 1e-3
+    means = [float(row["nats_per_character"]) for row in rows]
+    assert means == sorted(means)
+
+
+def made_by_python(params, seed, n):
+    """The words of the page's first settings: none empty."""
+    options = sampling.Options()
+    return sampling.search(params, jax.random.key(seed), n, lambda word: len(word) > 0, options, budget=100_000).words
+
+
+def test_hostile_text_does_nothing_but_show(browser, quiet, tmp_path):
+    chars = "." + "".join(dict.fromkeys("<>/\"'&\u2028\u202e\u0000abc{}$`\\=;\u0301\u200f "))
+    vocab = mm_jax.Vocab(chars)
+    params = mm_jax.bigram.init(jax.random.key(0), vocab)
+    page.write(params, tmp_path / "x.html", title=HOSTILE, card={HOSTILE: HOSTILE}, words=None)
+    browser.open(tmp_path / "x.html", "#n=200&seed=1")
+    assert browser.text("h1") == HOSTILE.replace("\0", " ")
+    assert browser.run("return document.scripts.length") == 4
+    assert browser.run("return document.querySelectorAll('img').length") == 0
+    assert browser.words() == made_by_python(params, 1, 200)
+    for word in ("</a>", "<b>", "\u202e<b>", "'\u0301\""):
+        browser.type(word)
+        assert browser.run("return read.tokens.length") == len(word)
+    assert browser.run("return document.querySelectorAll('#tiles script, #tiles a, #words a').length") == 0
+
+
+def test_mistakes_are_answered_in_words(browser, quiet, pages):
+    browser.open(pages("mlp"))
+    for name, value, says in [
+        ("n", "0", "from 1 to 10,000"),
+        ("n", "", "from 1 to 10,000"),
+        ("prefix", "a?", "“?” is not a character"),
+        ("suffix", ".", "ends a word"),
+        ("max-length", "0", "from 1 to 200"),
+    ]:
+        browser.fill(name, value)
+        assert says in browser.text("#refused"), name
+        assert browser.run("return form.elements[arguments[0]].getAttribute('aria-invalid')", name) == "true"
+        browser.fill(name, {"n": "20"}.get(name, ""))
+        assert browser.text("#refused") == ""
+    browser.fill("contains", "qqqq")
+    assert "seldom" in browser.text("#status")
+
+
+def test_every_control_works_by_keyboard(browser, quiet, pages):
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    def press(*keys):
+        ActionChains(browser.driver).send_keys(*keys).perform()
+
+    def focused():
+        return browser.run("const e = document.activeElement; return e.id || e.name || e.className || e.textContent")
+
+    browser.open(pages("counts", words=WORDS, with_words=True))
+    browser.run("document.getElementById('more').open = true")
+    reached = []
+    for _ in range(200):
+        press(Keys.TAB)
+        reached.append(focused())
+        if browser.run("return document.activeElement.tagName === 'CANVAS'"):
+            break
+    for control in ("n", "seed", "temperature", "prefix", "contains", "suffix", "min-length", "max-length", "top-k",
+                    "new", "distinct", "next", "order", "copy", "txt", "csv", "link", "word"):  # fmt: skip
+        assert control in reached, control
+    press(Keys.ARROW_RIGHT, Keys.ARROW_DOWN)
+    assert "→" in browser.text(".readout")
+
+    def focus(css):
+        browser.run("document.querySelector(arguments[0]).focus()", css)
+
+    focus("[name=n]")
+    press(Keys.CONTROL, "a")
+    focus("[name=n]")
+    browser.run("document.activeElement.select()")
+    press("7", Keys.ENTER)
+    browser.finished()
+    assert len(browser.words()) == 7
+    focus("[name=temperature]")
+    press(Keys.HOME)
+    browser.finished()
+    assert browser.text("#heat") == "0" and len(set(browser.words())) == 1
+    focus("#next")
+    press(Keys.ENTER)
+    browser.finished()
+    assert browser.run("return form.elements.seed.value") == "1"
+    focus("#words button")
+    press(Keys.ENTER)
+    assert browser.run("return document.getElementById('word').value") == browser.words()[0]
+    focus("#expected button")
+    press(Keys.SPACE)
+    assert len(browser.run("return document.getElementById('word').value")) == len(browser.words()[0]) + 1
+    focus("#tiles button")
+    press(Keys.ENTER)
+    assert "begin" in browser.text("#expected h3")
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("kind", ["counts", "mlp", "mixture"])
+def test_axe_finds_no_violation(browser, pages, kind, dark, width):
+    axe = pytest.importorskip("axe_core_python.base")
+    scheme = {"features": [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]}
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", scheme)
+    browser.open(pages(kind, words=WORDS, with_words=True), width=width)
+    browser.type("marvinx" if "x" in VOCAB.chars else "marvin")
+    browser.run("document.getElementById('more').open = true")
+    browser.run(Path(axe.AXE_FILE_PATH).read_text(encoding="utf-8"))
+    result = browser.driver.execute_async_script(
+        "axe.run().then(arguments[0], (error) => arguments[0]({error: `${error}`}))"
+    )
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert "error" not in result
+    assert [(each["id"], each["impact"], each["nodes"][0]["html"]) for each in result["violations"]] == []
+    assert len(result["passes"]) > 20
+    assert browser.run("return document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize(("words", "direction"), [
+    (["さくら", "はるか", "ゆうき", "みさき", "あおい", "ひなた"], "ltr"),
+    (["محمد", "فاطمة", "أحمد", "عائشة", "يوسف"], "rtl"),
+    (["שרה", "דוד", "רחל", "יוסף"], "rtl"),
+])  # fmt: skip
+def test_any_script(browser, quiet, tmp_path, words, direction):
+    vocab = mm_jax.Vocab.from_words(words)
+    params = mm_jax.ngram.fit(words, vocab, 3)
+    page.write(params, tmp_path / "x.html", words=words, with_words=True)
+    browser.open(tmp_path / "x.html", "#seed=1")
+    assert browser.words() == made_by_python(params, 1, 20)
+    browser.type(words[0])
+    assert browser.run("return document.getElementById('tiles').dir") == direction
+    assert "not in the list" not in browser.text("#summary")
+
+
+def test_a_page_that_is_cut_short_says_so(browser, pages, tmp_path):
+    whole = pages("mlp").read_text(encoding="utf-8")
+    path = tmp_path / "cut.html"
+    path.write_text(whole[: len(whole) * 2 // 3], encoding="utf-8")
+    browser.driver.get(path.as_uri())
+    browser.wait("getComputedStyle(document.getElementById('trouble')).opacity === '1'")
+    assert "fetch it again" in browser.text("#trouble")
+    assert browser.run("return document.getElementById('main').hidden")
