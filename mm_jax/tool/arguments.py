@@ -65,6 +65,7 @@ def main() -> None:
 def common(
     version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
 ) -> None:
+    """Make more of whatever list it is given: learn its words character by character, and print new ones."""
     if version:
         from importlib import metadata
 
@@ -110,8 +111,8 @@ def train(
 ) -> None:
     """Learn a list, and write what was learned to a run folder.
 
-    The model is chosen on words held back, and what was tried is printed. --model NAME trains that one; the options below
-    are for it.
+    The model is chosen on words held back, and what was tried is printed. With --model NAME that one is trained, and
+    the options of models and recipes can be set.
 
     Example: mm-jax train towns.txt --out runs/towns
     """

@@ -1,9 +1,9 @@
 """`mm-jax train` and `mm-jax compare`: a list is learned, and what came of it is said."""
 
+import dataclasses
 import shutil
 import tempfile
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,7 @@ def _report(
     wanted = conditions.Wanted(new=True, distinct=True)
     found = conditions.draw(params, listed, 10, plan.seed + 1, wanted, 10_000).words
     if as_json:
-        losses = {name: asdict(row) for name, row in rows.items()}
+        losses = {name: dataclasses.asdict(row) for name, row in rows.items()}
         result: dict[str, Any] = {"run": str(folder), "plan": plan.as_json(), "losses": losses, "samples": found}
         if choice is not None:
             result |= {"tried": [each.as_json() for each in choice.tried], "kept": choice.kept.name}
@@ -127,9 +127,7 @@ def compare(path: Path, steps: int, effort: str, as_json: bool) -> None:
         for name in catalogue.kinds():
             plan = trainer.plan_for(listed, vocab, name, None, {}, effort)
             if plan.recipe is not None:
-                plan = runs.Plan(
-                    name, options=plan.options, recipe=plan.recipe.but(steps=min(plan.recipe.steps, steps))
-                )
+                plan = dataclasses.replace(plan, recipe=plan.recipe.but(steps=min(steps, plan.recipe.steps)))
             say(trainer.described(plan))
             begin = time.perf_counter()
             params, whole = trainer.trained(Path(folder) / name, plan, split, vocab, False, _watch)
