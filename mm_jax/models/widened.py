@@ -41,10 +41,10 @@ def wrap(params: Params, vocab: Vocab) -> Params:
     contract.functions_of(params)
     if params.vocab == vocab:
         return params
-    if lacking := set(params.vocab.chars) - set(vocab.chars):
+    if lacking := set(params.vocab.chars[1:]) - set(vocab.chars[1:]):
         raise ValueError(f"the alphabet lacks {''.join(sorted(lacking))!r}, which the model knows")
-    place = {char: i for i, char in enumerate(params.vocab.chars)}
-    own = np.array([place.get(char, 0) for char in vocab.chars], np.int32)
+    place = {char: i for i, char in enumerate(params.vocab.chars) if i}
+    own = np.array([0, *(place.get(char, 0) for char in vocab.chars[1:])], np.int32)
     return Widened(member=params, own=jnp.asarray(own), vocab=vocab)
 
 
@@ -77,7 +77,7 @@ def logits(params: Widened, state: Any) -> Float32[Array, " vocab_size"]:
 def validate(params: Widened) -> None:
     """ValueError for tokens that are not the member's, or that stand for another character."""
     chars, own = params.member.vocab.chars, np.asarray(params.own)
-    if own.min() < 0 or own.max() >= len(chars):
+    if own[0] or own.min() < 0 or own.max() >= len(chars):
         raise ValueError("it has tokens beyond the member's vocabulary")
     if any(token and chars[token] != char for token, char in zip(own.tolist(), params.vocab.chars, strict=True)):
         raise ValueError("its characters are not the member's")

@@ -69,7 +69,7 @@ def plan_for(
     chosen = recipes_of(module)[name]
     if recipe is None:
         ahead = Recipe.named({name: value for name, value in tried.items() if name not in own})
-        chosen = _for_size(chosen.but(**ahead), sum(map(len, listed)) + len(listed), vocab, longer=effort is None)
+        chosen = for_size(chosen.but(**ahead), sum(map(len, listed)) + len(listed), vocab, longer=effort is None)
     auto = changes.get("learning_rate") == "auto"
     chosen = chosen.but(**Recipe.named({**changes, "learning_rate": None if auto else changes.get("learning_rate")}))
     if auto:
@@ -77,7 +77,7 @@ def plan_for(
     return Plan(model, options=plan.options, recipe=chosen, **settings)
 
 
-def _for_size(recipe: Recipe, characters: int, vocab: Vocab, longer: bool) -> Recipe:
+def for_size(recipe: Recipe, characters: int, vocab: Vocab, longer: bool = True) -> Recipe:
     """A recipe for names.txt, for a list of another size: steps in proportion, and small steps for a short list.
 
     `longer`: whether a longer list takes more steps.

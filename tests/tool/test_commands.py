@@ -22,31 +22,7 @@ from mm_jax.tool import arguments, runs, trainer
 from mm_jax.vocab import Vocab
 
 NAMES = lists.bundled_names()
-COMMANDS = ["check", "train", "sample", "score", "eval", "plot", "compare", "top", "info"]
-
-
-@pytest.fixture
-def mm(monkeypatch, capsys):
-    """mm("sample", run, ...) -> (exit status, stdout, stderr)."""
-
-    def call(*args):
-        monkeypatch.setattr(sys, "argv", ["mm-jax", *map(str, args)])
-        with pytest.raises(SystemExit) as ended:
-            arguments.main()
-        said = capsys.readouterr()
-        return ended.value.code or 0, said.out, said.err
-
-    return call
-
-
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory):
-    """Two run folders of bundled names: an n-gram, and an MLP of few steps."""
-    folder = tmp_path_factory.mktemp("runs")
-    for model, extra in (("ngram", []), ("mlp", ["--steps", "40", "--hidden-dim", "16"])):
-        command = [sys.executable, "-m", "mm_jax", "train", NAMES, "--model", model, "--out", folder / model, *extra]
-        subprocess.run(list(map(str, command)), check=True, capture_output=True)
-    return folder
+COMMANDS = ["check", "train", "sample", "score", "eval", "plot", "compare", "mix", "top", "info"]
 
 
 def make(tmp_path, words, name="list.txt"):
@@ -202,7 +178,7 @@ def test_compare(mm, tmp_path):
         (
             ["train", "LIST", "--out", "RUN", "--resume", "--seed", "9"],
             1,
-            "trained with other options: model ngram (now mlp)",
+            "trained with other options: model ngram (now auto)",
         ),
         (["frobnicate"], 2, "No such command"),
     ],
