@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import mm_jax
 from mm_jax import checkpoint, files
 from mm_jax import words as lists
-from mm_jax.tool import arguments, runs, trainer
+from mm_jax.tool import runs, trainer
 from mm_jax.vocab import Vocab
 
 NAMES = lists.bundled_names()
