@@ -31,7 +31,7 @@ and, as plain data,
     RECIPES    how it is trained, by name, the default first: options of `mm_jax.Recipe`, and under "model" of `init`
     DROPS      which kinds of dropout its `unroll` knows: "tokens", "states", "edges"
     EFFORTS    at which of the command's efforts it is tried, and how: "quick", "normal" or "best", and for each of them
-               options of its recipe and of `init` for a list like names.txt, and "from_words", the fewest words
+               options of its recipe and of `init` for a list like names.txt, and the sizes "from_words", "to_words"
     DEFAULTS   options of `fit` that the command sets otherwise
     RUNGS      the models it puts on the ladder, by title: options, and under "recipe" the name of one
     PICTURES   how it is drawn: functions of (params, ax), or names of those in `mm_jax.plotting`

@@ -25,7 +25,8 @@ from mm_jax.vocab import Vocab
 DROPS = ("tokens", "states")
 EFFORTS = {
     "normal": {
-        "from_words": 2000,
+        "from_words": 10_000,
+        "to_words": 60_000,
         "steps": 500,
         "optimizer": "adam",
         "learning_rate": 0.005,
@@ -34,6 +35,7 @@ EFFORTS = {
     },
     "best": {
         "from_words": 2000,
+        "to_words": 400_000,
         "steps": 4000,
         "optimizer": "adam",
         "learning_rate": 0.003,

@@ -39,6 +39,7 @@ RECIPES = {
 EFFORTS = {
     "quick": {
         "from_words": 500,
+        "to_words": 60_000,
         "steps": 600,
         "learning_rate": 0.005,
         "block_size": 7,
@@ -47,6 +48,7 @@ EFFORTS = {
     },
     "normal": {
         "from_words": 500,
+        "to_words": 60_000,
         "steps": 1600,
         "learning_rate": 0.005,
         "block_size": 7,
@@ -55,6 +57,7 @@ EFFORTS = {
     },
     "best": {
         "from_words": 500,
+        "to_words": 400_000,
         "steps": 3200,
         "learning_rate": 0.005,
         "block_size": 7,

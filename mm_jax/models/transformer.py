@@ -30,6 +30,7 @@ from mm_jax.vocab import Vocab
 EFFORTS = {
     "best": {
         "from_words": 2000,
+        "to_words": 400_000,
         "steps": 4000,
         "optimizer": "adam",
         "learning_rate": 0.002,

@@ -82,9 +82,13 @@ def plans(listed: Sequence[str], vocab: Vocab, effort: str, **settings: Any) -> 
     left_out = []
     kinds = [kind for kind in catalogue.kinds().values() if effort in kind.efforts]
     for kind in sorted(kinds, key=lambda kind: kind.made_by):
-        fewest = kind.efforts[effort].get(trainer.FEWEST, 0)
-        if kind.made_by == "init" and len(listed) < max(fewest, trainer.SHORT):
-            left_out.append(f"not tried: {kind.name}, which takes {max(fewest, trainer.SHORT):,} words or more")
+        fewest = max(kind.efforts[effort].get(trainer.FEWEST, 0), trainer.SHORT)
+        most = kind.efforts[effort].get(trainer.MOST, len(listed))
+        if kind.made_by == "init" and len(listed) < fewest:
+            left_out.append(f"not tried: {kind.name}, which takes {fewest:,} words or more")
+            continue
+        if len(listed) > most:
+            left_out.append(f"not tried: {kind.name}, which at this effort has no time for more than {most:,} words")
             continue
         plan = trainer.plan_for(listed, vocab, kind.name, None, {}, effort, **settings)
         if kind.made_by == "init" and (times := _size(plan, vocab) / _size(plan, _LATIN)) > _SLOWEST:

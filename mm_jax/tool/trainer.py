@@ -31,7 +31,7 @@ EVALUATIONS = 40  # of dev in a run
 JUDGED = 4000  # words of dev that choices are made on
 SHORT = 500  # words: of a shorter list dev is too small to choose on
 FOLDS = 10  # of a cross-validation
-FEWEST = "from_words"  # in a model's EFFORTS: the fewest words of a list that it is tried on
+FEWEST, MOST = "from_words", "to_words"  # in a model's EFFORTS: the sizes of the lists that it is tried on
 _RECIPES_FOR = 228_145  # characters of names.txt, ends included: the list that the recipes were made for
 
 
@@ -57,7 +57,7 @@ def plan_for(
     """
     module: ModuleType = getattr(models, model)
     kind = catalogue.kinds()[model]
-    tried = {name: value for name, value in kind.efforts.get(effort or "", {}).items() if name != FEWEST}
+    tried = {name: value for name, value in kind.efforts.get(effort or "", {}).items() if name not in (FEWEST, MOST)}
     own = {name: value for name, value in {**tried, **given}.items() if name in kind.options}
     changes = {name: value for name, value in given.items() if name not in own}
     if kind.made_by == "fit":
