@@ -90,7 +90,7 @@ for first, second in zip("emma", "emma"[1:], strict=False):
 # %%
 def pairs_of(word: str) -> list[tuple[str, str]]:
     tokens = ["<S>", *word, "<E>"]
-    return list(zip(tokens, tokens[1:], strict=False))  # noqa: RUF007  (as above)
+    return list(zip(tokens, tokens[1:], strict=False))
 
 
 for word in words[:3]:

@@ -648,7 +648,7 @@ figure, ax = plt.subplots(figsize=(7.5, 6.5))
 _ = plotting.embedding(planes[0], ax)
 
 # %% [markdown]
-# The vowels lie together, the dot lies apart, and q, which nearly always comes before u, is on its own. The positions
+# The vowels lie together, the dot lies apart, and n, the most frequent last letter, is on its own. The positions
 # differ from seed to seed, for the network does not care about turns, mirrors and scale. In five of these six runs two
 # vowels are nearer to each other than a vowel is to a consonant; in one they are not. Two numbers a character leave
 # little room, and one outlier weighs heavily in such a mean: look at several runs before you read meaning into one.

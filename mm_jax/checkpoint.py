@@ -27,12 +27,13 @@ from mm_jax.vocab import Vocab
 FORMAT = 2
 
 
-def save(params: Params, path: str | os.PathLike) -> None:
+def save(params: Params, path: str | os.PathLike, *, mark: str = "") -> None:
     """Writes any model to a safetensors file.
 
     Args:
       params: the model's parameters.
       path: the file; folders above it are made.
+      mark: a text to keep with it, such as the fingerprint of what it was learned from; `mark_of` reads it.
 
     Raises OSError where the disk refuses (full, read-only): what was there before is still there. ValueError for what
     is no model.
@@ -45,7 +46,13 @@ def save(params: Params, path: str | os.PathLike) -> None:
     """
     functions_of(params)
     spec = json.dumps(structure.describe(params, params.vocab), sort_keys=True)
-    write_arrays(path, tree_to_arrays(params), {"kind": "model", "model": spec, "vocab": params.vocab.chars})
+    about = {"kind": "model", "model": spec, "vocab": params.vocab.chars} | ({"mark": mark} if mark else {})
+    write_arrays(path, tree_to_arrays(params), about)
+
+
+def mark_of(path: str | os.PathLike) -> str:
+    """The `mark` that a file was saved with; empty where it has none. ValueError as `load` says."""
+    return read_arrays(path, "model")[1].get("mark", "")
 
 
 def load(path: str | os.PathLike, like: Params | None = None) -> Params:

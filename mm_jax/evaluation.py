@@ -44,7 +44,10 @@ class TokenNLL:
         words = corpus.as_list(words)
         contract.check_lengths(params, words)
         size = contract.block_size(params)
-        self._read = _WholeWords(words, params) if size is None else _Windows(words, params, size)
+        if isinstance(params, Mixture):
+            self._read = _Members(words, params)
+        else:
+            self._read = _WholeWords(words, params) if size is None else _Windows(words, params, size)
 
     def __call__(self, params: Params) -> np.ndarray:
         """The nll of every token of the list in order, in nats: float32 [tokens], inf where the model says never."""
@@ -73,6 +76,8 @@ class _Windows:
 
     def log_probs(self, params: Params) -> np.ndarray:
         """log p of each pair: float32 [pairs]. Rows are read a block at a time, and never held all at once."""
+        if own := getattr(contract.functions_of(params), "pair_log_probs", None):
+            return own(params, self.contexts[self.context], self.target)
         found = np.empty(len(self.context), np.float32)
         block = _block(self.vocab_size)
         for first in range(0, len(self.contexts), block):
@@ -80,6 +85,21 @@ class _Windows:
             rows = log_probs(params, self.contexts[first : first + block])
             found[begin:end] = rows[self.context[begin:end] - first, self.target[begin:end]]
         return found
+
+
+class _Members:
+    """A list for a mixture: each member reads it in its own way; `place` and `often` as those of `_Windows`."""
+
+    def __init__(self, words: list[str], params: Mixture):
+        self.lists = [TokenNLL(words, member) for member in params.members]
+        self.place = np.arange(sum(map(len, words)) + len(words))
+        self.often = np.ones(len(self.place), np.int64)
+
+    def log_probs(self, params: Mixture) -> np.ndarray:
+        """log p of each token: float32 [tokens]."""
+        scores = np.asarray(jax.nn.log_softmax(params.scores))
+        members = zip(scores, self.lists, params.members, strict=True)
+        return functools.reduce(np.logaddexp, (score - nll(member) for score, nll, member in members))
 
 
 class _WholeWords:
@@ -106,8 +126,8 @@ class _WholeWords:
 
 
 def _block(vocab_size: int) -> int:
-    """Contexts a call: one compiled program for lists of every size, and rows of at most 64 MB."""
-    return max(1, min(1024, 2**24 // vocab_size))
+    """Contexts a call: one compiled program for lists of every size, and rows of at most 8 MB."""
+    return max(1, min(1024, 2**21 // vocab_size))
 
 
 def log_probs(params: Params, contexts: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The figures of the two lectures, to the digits they print; the examples check the same and show them."""
+"""The figures of the two lectures, to the digits they print; the notebooks check the same, and all the others."""
 
 import jax
 import jax.numpy as jnp
@@ -8,8 +8,7 @@ import pytest
 import mm_jax
 from mm_jax import corpus
 
-from .conftest import FIRST_FIVE, LETTERS, mlp_of
-from .test_examples import EXAMPLES, run
+from .conftest import FIRST_FIVE, LETTERS, loss_of, mlp_of
 
 
 @pytest.fixture
@@ -43,7 +42,7 @@ def test_part_1_neural_net_on_emma(torch_init):
     X, Y = corpus.contexts(["emma"], LETTERS, 1)
     assert X[:, 0].tolist() == [0, 5, 13, 13, 1]
     weights = jnp.asarray(np.eye(27, dtype=np.float32)[Y] / 5)
-    gradient = jax.grad(training.loss)(params, jnp.asarray(X), weights)
+    gradient = jax.grad(loss_of)(params, X, weights)
     assert float(gradient.W[0, 0]) == pytest.approx(0.0121, abs=5e-5)
     _, history = mm_jax.fit(params, ["emma"], jax.random.key(0), steps=3, batch_size=None, learning_rate=0.1)
     np.testing.assert_allclose(history.loss, [3.7693, 3.7492, 3.7292], atol=5e-5)
@@ -60,22 +59,3 @@ def test_part_2_shapes_and_losses(torch_init):
     p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     by_hand = -np.log(p[np.arange(32), Y]).mean()
     assert mm_jax.evaluate(small, FIRST_FIVE).nll == pytest.approx(by_hand, abs=5e-4)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("example", ["lecture_1_bigrams.py", "lecture_2_mlp.py"])
-def test_the_examples_with_names(example, names):
-    done = run(EXAMPLES / example, timeout=600)
-    assert done.returncode == 0, done.stderr + done.stdout[-3000:]
-    assert "NOT" not in done.stdout
-    assert "needs" not in done.stdout
-
-
-@pytest.mark.parametrize("example", ["lecture_1_bigrams.py", "lecture_2_mlp.py"])
-def test_the_examples_with_few_steps_and_pictures(example, tmp_path):
-    done = run(EXAMPLES / example, "--steps", 30, "--pictures", tmp_path, timeout=300)
-    assert done.returncode == 0, done.stderr + done.stdout[-3000:]
-    assert "│ step" in done.stdout.replace("┃", "│")
-    assert ("needs --steps 100" if "1" in example else "needs 200,000 steps") in done.stdout
-    pictures = {"lecture_1_bigrams.py": 1, "lecture_2_mlp.py": 5}[example]
-    assert len(list(tmp_path.glob("*.png"))) == pictures

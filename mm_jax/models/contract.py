@@ -22,6 +22,7 @@ What else a file may hold:
     packs(params)              False where `unroll` reads one word a row, and a 0 in `tokens` starts nothing
     max_length(params)         the longest word it can read, in characters; longer ones are refused
     validate(params)           ValueError for numbers in a loaded file that the shapes do not exclude
+    pair_log_probs(params, contexts, targets)    log p of single tokens, in NumPy, where that is cheaper than whole rows
     init(key, vocab, ...)      new parameters, to be trained by gradient steps; or
     fit(words, vocab, ...)     parameters made by counting; and
     choose(folds, vocab, ...)  the options of `fit` that are best on held-out words

@@ -4,7 +4,8 @@
                                             row t depends on tokens[: t + 1] alone
 
 tokens[0] is the `.` that starts a word. `module.apply` of a flax.linen module is such a function; of a flax.nnx one,
-`nnx.split` makes the variables and `nnx.merge` the function.
+`graph, variables = nnx.split(module)` makes the variables, and the function is
+`lambda variables, tokens: nnx.merge(graph, variables)(tokens)`.
 """
 
 from collections.abc import Callable
@@ -42,7 +43,8 @@ def wrap(
     Args:
       apply: a causal function of variables and tokens int32 [length], the first of which is 0; it returns float32
         [length, vocab_size], the logits of what follows each token. Any length up to max_length + 1.
-      variables: a pytree of float arrays, or what `flax.nnx.split` returns: what `fit` trains.
+      variables: a pytree of arrays, such as the state that `flax.nnx.split` returns. `fit` trains those that are
+        floats; others, such as counters and random keys, stay as they are.
       vocab: the characters.
       max_length: the longest word, in characters.
 
@@ -56,6 +58,7 @@ def wrap(
     >>> logits(params, start(params)).tolist()
     [0.0, 0.0, 0.0]
     """
+    apply, variables = _floats_alone(apply, variables)
     params = Network(variables=variables, vocab=vocab, apply=apply, limit=whole_number("max_length", max_length))
     length = params.limit + 1
     tokens = jnp.zeros(length, jnp.int32)
@@ -67,6 +70,27 @@ def wrap(
         )
     _check_causal(params, length)
     return params
+
+
+def _floats_alone(apply: Callable[[Any, Array], Array], variables: Any) -> tuple[Callable[[Any, Array], Array], Any]:
+    """The variables with None for each array that is no float, and the function that puts those back."""
+    leaves, structure = jax.tree.flatten(jax.tree.map(jnp.asarray, variables))
+    trained = [jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves]
+    if all(trained):
+        return apply, jax.tree.unflatten(structure, leaves)
+
+    def apply_all(floats: Any, tokens: Array) -> Array:
+        of_floats = iter(jax.tree.leaves(floats))
+        both = [next(of_floats) if own else _again(leaf) for own, leaf in zip(trained, leaves, strict=True)]
+        return apply(jax.tree.unflatten(structure, both), tokens)
+
+    kept = [leaf if own else None for own, leaf in zip(trained, leaves, strict=True)]
+    return apply_all, jax.tree.unflatten(structure, kept)
+
+
+def _again(leaf: Array) -> Array:
+    """A random key is read once in each application, which JAX's check for reused keys would refuse."""
+    return jax.random.clone(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
 
 
 def _check_causal(params: Network, length: int) -> None:

@@ -136,6 +136,33 @@ def logits(params: NGram, context: Int[Array, " block_size"]) -> Float32[Array, 
     return jnp.log(p)
 
 
+def pair_log_probs(
+    params: NGram, contexts: Int[np.ndarray, "pairs block_size"], targets: Int[np.ndarray, " pairs"]
+) -> Float32[np.ndarray, " pairs"]:
+    """log p(target | context) of many pairs, looked up in the sorted tables: no row of probabilities is made."""
+    base = len(params.vocab)
+    p = np.full(len(targets), 1 / base, np.float32)
+    rank, known = np.zeros(len(targets), np.int64), np.ones(len(targets), bool)
+    for m, level in enumerate(params.levels):
+        if m:
+            rank, there = _looked_up(np.asarray(level.codes), rank * base + contexts[:, -m])
+            known &= there
+        first = np.asarray(level.first)
+        owner = np.repeat(np.arange(len(first) - 1), np.diff(first))
+        pairs = owner * base + np.asarray(level.tokens)[: len(owner)]
+        at, seen = _looked_up(pairs, rank * base + targets)
+        mine = np.where(seen, np.asarray(level.values)[at], np.float32(0)) + np.asarray(level.backoff)[rank] * p
+        p = np.where(known, mine, p)
+    with np.errstate(divide="ignore"):
+        return np.log(p)
+
+
+def _looked_up(table: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where each code stands in an ascending table, and whether it is there."""
+    at = np.minimum(np.searchsorted(table, codes), len(table) - 1)
+    return at, table[at] == codes
+
+
 def num_entries(params: NGram) -> int:
     """How many (context, next) pairs all orders hold."""
     return sum(int(level.first[-1]) for level in params.levels)

@@ -112,8 +112,8 @@ def init(
     Source: GPT-2; makemore's Transformer.
 
     >>> params = init(jax.random.key(0), Vocab.from_words(["emma"]), num_layers=2, num_heads=2, width=8, max_length=5)
-    >>> params.C.shape, params.P.shape, params.blocks.Wqkv.shape, params.Wu.shape
-    ((4, 8), (6, 8), (2, 8, 24), (8, 4))
+    >>> params.C.shape, params.P.shape, params.blocks[1].Wqkv.shape, params.Wu.shape
+    ((4, 8), (6, 8), (8, 24), (8, 4))
     """
     if min(num_layers, num_heads, width, max_length) < 1:
         raise ValueError(f"sizes must be 1 or more, got {num_layers=}, {num_heads=}, {width=}, {max_length=}")

@@ -31,7 +31,6 @@ from mm_jax.files import write_whole
 from mm_jax.page import known, pack
 
 MOST_BYTES = 32 * 2**20  # of a page: what a phone still opens
-_ARRAYS = 12  # that the card names
 GENERATOR = f"mm_jax {mm_jax.__version__}"
 _FOLDER = Path(__file__).parent
 _ENGINE = ("random", "contract", "known", "sampling")
@@ -52,13 +51,14 @@ def write(
     """Writes a page on which others can make words with a model, and look at it, offline.
 
     Args:
-      params: any model of mm_jax.models.
+      params: any model of mm_jax.models. A page holds all of it: from the counts of an `NGram` much of the list can be
+        read that it learned, and from a `Fresh`, which keeps the beginnings of its words, all of it.
       path: the HTML file; folders above it are made.
       words: the list that the model learned. The page then says where a typed word stands among them, for which it
         holds 101 quantiles, not the list.
       title: its heading.
-      with_words: also put in a Bloom filter of `words` (12 bits a word), from which the list cannot be read: the page
-        can then leave out words of the list. About 3 in 1,000 new words are taken for words of the list.
+      with_words: also put in a Bloom filter of `words` (12 bits a word), with which the page can leave out words of the
+        list. About 3 in 1,000 other words are taken for words of the list. No word can be read from it.
       half: floats in half precision: a page of half the size.
       card: what else to say about the model, such as its losses: text by label.
       overwrite: replace a file that is there.
@@ -111,8 +111,8 @@ def _page(params: Any, words: list[str], title: str, with_words: bool, half: boo
         "numbers": mm_jax.num_params(params),
         "quantiles": _quantiles(params, words),
         "known": filter_ and {"bits": _base64(filter_.bits), "hashes": filter_.hashes},
-        "card": [*_facts(text["card"], params, arrays, half, filter_), *card.items()],
-        "example": sampling.sample(params, jax.random.key(0), 1, temperature=0.0)[0],
+        "card": [*_facts(text["card"], params, spec, arrays, half, filter_), *card.items()],
+        "example": _example(params),
     }
     engine = _script([*(f"engine/{name}.js" for name in _ENGINE), *pack.sources(spec), "engine/worker.js"])
     interface = _script([f"interface/{name}.js" for name in _INTERFACE])
@@ -135,19 +135,18 @@ def _page(params: Any, words: list[str], title: str, with_words: bool, half: boo
 
 
 def _facts(
-    labels: Mapping[str, str], params: Any, arrays: Mapping[str, Any], half: bool, filter_: known.Filter | None
+    labels: Mapping[str, str], params: Any, spec: Any, arrays: Mapping[str, Any], half: bool, list_: known.Filter | None
 ) -> list[tuple[str, str]]:
     """What the card says of every model."""
-    sizes = [f"{name} {' × '.join(map(str, each['shape'])) or 1}" for name, each in arrays.items()]
     facts = {
-        "model": f"{type(params).__name__}: {', '.join(sizes[:_ARRAYS])}{', …' if len(sizes) > _ARRAYS else ''}",
+        "model": pack.in_words(spec, arrays),
         "numbers": f"{mm_jax.num_params(params):,}, {labels['half' if half else 'single']}",
         "characters": f"{len(params.vocab) - 1:,}",
         "licence": labels["licence_text"],
     }
-    if filter_:
-        share = f"{filter_.error_rate:.2%}"
-        facts["filter"] = labels["filter_text"].format(words=f"{filter_.words:,}", size=len(filter_.bits), share=share)
+    if list_:
+        share = f"{list_.error_rate:.2%}"
+        facts["list"] = labels["list_text"].format(words=f"{list_.words:,}", size=f"{len(list_.bits):,}", share=share)
     return [(labels[name], value) for name, value in facts.items()]
 
 
@@ -160,7 +159,13 @@ def _quantiles(params: Any, words: list[str]) -> list[float] | None:
     return [round(float(each), 4) for each in np.quantile(means, np.linspace(0, 1, 101), method="inverted_cdf")]
 
 
-def _script(names: Sequence[str]) -> str:
+def _example(params: Any) -> str:
+    """A word to begin with, not from the list."""
+    drawn = sampling.sample(params, jax.random.key(0), 20)
+    return next((word for word in drawn if 4 <= len(word) <= 10), "")
+
+
+def _script(names: Sequence[str | Path]) -> str:
     return '"use strict";\n' + "".join(_tight((_FOLDER / name).read_text(encoding="utf-8")) for name in names)
 
 

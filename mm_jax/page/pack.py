@@ -6,7 +6,7 @@
 Whole numbers take the fewest bytes that hold them. The engine's `unpack` reads this back.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,33 @@ def _classes(spec: Any) -> Iterator[str]:
             yield from _classes(each)
     elif spec is not None:
         yield str(spec)  # what no file can name
+
+
+def in_words(spec: Any, arrays: Mapping[str, Any], path: str = "") -> str:
+    """What a model is made of, for people: its class, and the shapes of its arrays.
+
+    >>> import mm_jax
+    >>> table = mm_jax.counts.fit(["ab"], mm_jax.Vocab(".ab"))
+    >>> in_words(described(table), packed(table)[0])
+    'Counts (N 3 × 3, smoothing 1)'
+    """
+    parts = []
+    for name, each in spec["fields"].items():
+        below = f"{path}{name}"
+        if each is None:
+            parts.append(f"{name} {' × '.join(map(str, arrays[below]['shape'])) or 1}")
+        elif isinstance(each, dict):
+            parts.append(in_words(each, arrays, f"{below}."))
+        elif any(_module(part) != _module(spec) for part in each):
+            parts.extend(in_words(part, arrays, f"{below}.{i}.") for i, part in enumerate(each))
+        else:
+            parts.append(f"{len(each)} {name}")
+    parts.extend(f"{name} {value}" for name, value in spec["static"].items())
+    return f"{spec['class'].split(':')[1]} ({', '.join(parts)})"
+
+
+def _module(spec: Any) -> str:
+    return spec["class"].partition(":")[0]
 
 
 def packed(params: Params, *, half: bool = False) -> tuple[dict[str, dict[str, Any]], bytes]:

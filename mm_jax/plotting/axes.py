@@ -1,8 +1,12 @@
-"""What the pictures share: the type of an Axes, and thousands separated on an axis."""
+"""What the pictures share: the types of an Axes and of what is drawn, and thousands separated on an axis."""
 
 from typing import Any
 
+import jax
+import numpy as np
+
 Axes = Any  # matplotlib.axes.Axes, which is not imported before something is drawn
+Numbers = np.ndarray | jax.Array
 
 
 def separate_thousands(axis: Any) -> None:

@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from mm_jax.plotting.axes import Axes, separate_thousands
+from mm_jax.plotting.axes import Axes, Numbers, separate_thousands
 from mm_jax.training.rates import RangeTest
 
 _LEVELS = (1, 1.5, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 30, 50, 100)  # ticks of a logarithmic axis of losses
 
 
 def losses(
-    loss: np.ndarray,
+    loss: Numbers,
     ax: Axes,
     *,
     dev: Sequence[tuple[int, float]] = (),
@@ -22,6 +22,7 @@ def losses(
 
     `lines` are levels to compare with, by name, such as the loss of another model.
     """
+    loss = np.asarray(loss)
     smooth = smooth or max(1, len(loss) // 100)
     rows = loss[: len(loss) // smooth * smooth].reshape(-1, smooth).mean(1)
     middles = (np.arange(len(rows)) + 0.5) * smooth if smooth > 1 else np.arange(len(rows))

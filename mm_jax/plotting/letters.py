@@ -26,7 +26,8 @@ def embedding(params: MLP, ax: Axes) -> Axes:
     radius = _RADIUS * 2 * half
     places = _apart(inside, 2.1 * radius, centre, 0.96 * half)
     for target, place in zip(inside, places, strict=True):
-        ax.plot(*zip(target, place, strict=True), color="0.5", linewidth=0.8, zorder=1)
+        if np.linalg.norm(target - place) > radius:  # a shorter line would hide under the disc, but for its end
+            ax.plot(*zip(target, place, strict=True), color="0.5", linewidth=0.8, zorder=1)
     kinds = np.array(["the end ." if char == "." else "vowels" if char in VOWELS else "others" for char in chars])
     for kind, color in _KINDS.items():
         which = np.flatnonzero(kinds == kind)

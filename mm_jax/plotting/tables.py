@@ -1,13 +1,13 @@
 """Tables: how often each character follows each other one, one-hot rows, and the product of two matrices."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from mm_jax.models.bigram import Bigram
 from mm_jax.models.counts import Counts
-from mm_jax.plotting.axes import Axes
+from mm_jax.plotting.axes import Axes, Numbers
 
 
 def count_table(counts: Counts, ax: Axes) -> Axes:
@@ -22,7 +22,7 @@ def weight_table(params: Bigram, ax: Axes) -> Axes:
     return table(100 * P / P.sum(axis=1, keepdims=True), params.vocab.chars, ax, form="{:.1f}")
 
 
-def table(values: np.ndarray, tokens: Sequence[str], ax: Axes, *, form: str = "{:d}") -> Axes:
+def table(values: Numbers, tokens: Sequence[str], ax: Axes, *, form: str = "{:d}") -> Axes:
     """A square table with the pair (above) and the value (below) written in each cell.
 
     Args:
@@ -45,7 +45,7 @@ def table(values: np.ndarray, tokens: Sequence[str], ax: Axes, *, form: str = "{
     return ax
 
 
-def heat_map(values: np.ndarray, tokens: Sequence[str], ax: Axes, *, limit: float | None = None) -> Axes:
+def heat_map(values: Numbers, tokens: Sequence[str], ax: Axes, *, limit: float | None = None) -> Axes:
     """The colours of a square table alone, by the root of the values.
 
     `limit` is the value of the darkest colour (the greatest one if None): give the same to pictures to compare.
@@ -66,7 +66,7 @@ def _label(ax: Axes, tokens: Sequence[str]) -> None:
     ax.set_ylabel("first character")
 
 
-def one_hot(rows: np.ndarray, inputs: Sequence[str], tokens: Sequence[str], ax: Axes) -> Axes:
+def one_hot(rows: Numbers, inputs: Sequence[str], tokens: Sequence[str], ax: Axes) -> Axes:
     """One-hot rows, one an input: the cell that holds 1 is dark and says so.
 
     Args:
@@ -88,13 +88,13 @@ def one_hot(rows: np.ndarray, inputs: Sequence[str], tokens: Sequence[str], ax: 
 
 
 def matrix_product(
-    left: np.ndarray,
-    right: np.ndarray,
+    left: Numbers,
+    right: Numbers,
     cell: tuple[int, int],
-    axes: Sequence[Axes],
+    axes: Iterable[Axes],
     *,
     names: tuple[str, str, str] = ("left", "right", "product"),
-) -> Sequence[Axes]:
+) -> Iterable[Axes]:
     """left @ right = product, side by side; the row, the column and the entry of the product that they make are framed.
 
     Args:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mm_jax.plotting.axes import Axes
+from mm_jax.plotting.axes import Axes, Numbers
 from mm_jax.scoring import Score
 
 
@@ -52,7 +52,7 @@ def heat(scores: Mapping[str, Score], ax: Axes, *, limit: float = 7.0) -> Axes:
     return ax
 
 
-def attention(weights: np.ndarray, characters: str, ax: Axes) -> Axes:
+def attention(weights: Numbers, characters: str, ax: Axes) -> Axes:
     """Where each place of a word looks: row t is what is read to predict character t, dark columns are attended to.
 
     Args:

@@ -4,6 +4,7 @@ Results go to stdout, messages to stderr. Exit status 0, 1 (what was asked for f
 by the commands that need it, so that `--help` comes at once; what a model's options are is read from its file.
 """
 
+import contextlib
 import io
 import os
 import secrets
@@ -37,28 +38,79 @@ List = Annotated[
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `mm-jax train` made.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Count = Annotated[int, typer.Option("-n", min=1, help="How many.")]
-Seed = Annotated[int, typer.Option(min=0, help="Decides every random number.")]
+MOST = 2**31 - 1  # of what is counted: the largest int32
+Count = Annotated[int, typer.Option("-n", min=1, max=MOST, help="How many.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Decides every random number.")]
 Effort = Annotated[Literal["quick", "normal", "best"], typer.Option(help="About 5 s, 30 s or 10 min for 30,000 words.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results, warnings and errors only.")]
 
 
 def main() -> None:
     """The entry point: a user's mistake is one line on stderr, never a traceback."""
-    # Programs that were compiled before are read back: a command then starts in about half the time.
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(platformdirs.user_cache_path("mm_jax") / "jax"))
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="replace")
+    _mend_streams()
+    _set_cache()
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the results has enough of them
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     except (ValueError, OSError) as error:
-        say(f"error: {error}")
-        sys.exit(1)
+        _end(str(error))
+    except MemoryError as error:
+        _end(f"the memory does not suffice: {error}")
+    except RuntimeError as error:
+        if "initialize backend" in str(error):
+            _end(
+                f"JAX_PLATFORMS is {os.environ.get('JAX_PLATFORMS')!r}, which JAX cannot use: unset it, or set it to cpu"
+            )
+        if "RESOURCE_EXHAUSTED" in str(error):
+            _end(f"the memory does not suffice: {error}")
+        raise
     except KeyboardInterrupt:
         say("stopped")
         sys.exit(130)
+
+
+def _end(why: str) -> None:
+    """One line, and status 1; what stdout still holds and cannot write is dropped."""
+    say("error: " + " ".join(why.split("\n")))
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)
+
+
+def _mend_streams() -> None:
+    """Closed streams are opened on nothing, or the next file that is opened would take their place."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    if sys.stdout is None:
+        say("error: standard output is closed: there is nowhere to print to")
+        sys.exit(1)
+
+
+def _set_cache() -> None:
+    """Programs that were compiled before are read back, where a folder can be written: a command then starts sooner."""
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        folder = platformdirs.user_cache_path("mm_jax") / "jax"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            usable = os.access(folder, os.W_OK | os.X_OK)
+        except OSError:
+            usable = False
+        if usable:
+            os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 
 
 @app.callback()
@@ -137,7 +189,7 @@ def sample(
     temperature: Annotated[
         float | None, typer.Option(min=0.0, help="Below 1: likelier; 0: the likeliest. Default: by the list's size.")
     ] = None,
-    top_k: Annotated[int | None, typer.Option(min=1, help="Draw among the k likeliest characters.")] = None,
+    top_k: Annotated[int | None, typer.Option(min=1, max=MOST, help="Draw among the k likeliest characters.")] = None,
     prefix: Annotated[str, typer.Option(help="What every word begins with.")] = "",
     suffix: Annotated[str, typer.Option(help="What every word ends with.")] = "",
     contains: Annotated[str, typer.Option(help="What every word holds.")] = "",
@@ -145,18 +197,20 @@ def sample(
     avoid: Annotated[
         Path | None, typer.Option(metavar="FILE", help="No word holds a line of this file, in either case.")
     ] = None,
-    min_length: Annotated[int | None, typer.Option(min=0, help="Default: the list's shortest word.")] = None,
-    max_length: Annotated[int | None, typer.Option(min=1, help="Default: the list's longest word.")] = None,
+    min_length: Annotated[int | None, typer.Option(min=0, max=MOST, help="Default: the list's shortest word.")] = None,
+    max_length: Annotated[
+        int | None, typer.Option(min=1, max=MOST - 1, help="Default: the list's longest word.")
+    ] = None,
     new: Annotated[bool, typer.Option("--new", help="Only words that are not in the list.")] = False,
     distinct: Annotated[bool, typer.Option("--distinct", help="Each word once.")] = False,
-    min_distance: Annotated[int, typer.Option(min=0, help="Fewest edits from every word of the list.")] = 0,
+    min_distance: Annotated[int, typer.Option(min=0, max=MOST, help="Fewest edits from every word of the list.")] = 0,
     scores: Annotated[
         bool, typer.Option("--scores", help="Nats per character, share of the list below, nearest word (edits).")
     ] = False,
     sort: Annotated[bool, typer.Option("--sort", help="The likeliest first.")] = False,
     form: Annotated[Literal["text", "csv", "tsv", "jsonl"], typer.Option("--format", help="How to print.")] = "text",
-    budget: Annotated[int, typer.Option(min=1, help="Most words to draw for it.")] = 100_000,
-    seed: Annotated[int | None, typer.Option(min=0, help="Decides every word. Default: 0.")] = None,
+    budget: Annotated[int, typer.Option(min=1, max=MOST, help="Most words to draw for it.")] = 100_000,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Decides every word. Default: 0.")] = None,
     random: Annotated[bool, typer.Option("--random", help="Take a seed of its own each time, and print it.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -252,7 +306,7 @@ def page(
 @app.command()
 def compare(
     list_: List,
-    steps: Annotated[int, typer.Option(min=1, help="Most steps of each model.")] = 1500,
+    steps: Annotated[int, typer.Option(min=1, max=MOST, help="Most steps of each model.")] = 1500,
     effort: Effort = "quick",
     quiet: Quiet = False,
     as_json: Json = False,

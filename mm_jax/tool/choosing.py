@@ -15,12 +15,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from mm_jax import checkpoint, models, words
+from mm_jax import models, words
 from mm_jax.evaluation import evaluate
 from mm_jax.files import write_whole
 from mm_jax.models import catalogue
 from mm_jax.models.contract import Params, num_params
-from mm_jax.tool import trainer
+from mm_jax.tool import runs, trainer
 from mm_jax.tool.output import say
 from mm_jax.tool.runs import Plan
 from mm_jax.training import mixture
@@ -122,13 +122,13 @@ def choose(
         params, whole = trainer.trained(folder / TRIED / name, each, split, vocab, resume, watch)
         tried.append(judged(title(each), params, split, time.perf_counter() - begin))
         kept = min(tried, key=lambda one: one.dev)
-        checkpoint.save(kept.params, folder / "model.safetensors")  # what was best so far, should this be killed
+        runs.save_model(folder, kept.params)  # what was best so far, should this be killed
         if not whole:  # stopped by the user: what comes next is for another time
             break
     tried += mixed(tried, split)
     kept = best_of(tried)
     choice = Choice(tried, kept, left_out)
-    checkpoint.save(kept.params, folder / "model.safetensors")
+    runs.save_model(folder, kept.params)
     about = {"tried": [each.as_json() for each in tried], "kept": kept.name, "left out": left_out}
     write_whole(folder / f"{TRIED}.json", json.dumps(about, indent=1).encode())
     return choice

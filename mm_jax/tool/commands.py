@@ -18,7 +18,7 @@ from mm_jax.tool.output import fail, give
 
 
 def _print_losses(rows: dict[str, Evaluation]) -> None:
-    Console(highlight=False).print(terminal.losses_table(rows))
+    terminal.show(terminal.losses_table(rows))
 
 
 def _losses(params: Params, split: words.Split) -> dict[str, Evaluation]:
@@ -32,7 +32,7 @@ def score(folder: Path, given: list[str], as_json: bool) -> None:
     run = runs.open_run(folder)
     means = np.sort(_word_means(run, run.split.train))
     results, texts = [], []
-    for word in given:
+    for word in _readable(run, given):
         scored = score_word(run.params, word)
         rank = int(np.searchsorted(means, scored.mean)) + 1
         results.append(asdict(scored) | {"mean": scored.mean, "rank": rank, "of": len(means)})
@@ -40,6 +40,25 @@ def score(folder: Path, given: list[str], as_json: bool) -> None:
             f"{scored.word}\n{scored}\nlikelier, per character, than all but {rank - 1:,} of {len(means):,} words"
         )
     give(results, as_json, "\n\n".join(texts))
+
+
+def _readable(run: runs.Run, listed: list[str]) -> list[str]:
+    """The words that the model can read; the others are counted and named. ValueError where none is left."""
+    vocab, limit = run.params.vocab, max_length(run.params)
+    known = frozenset(vocab.chars[1:])
+    listed = [unicodedata.normalize("NFC", word) for word in listed]
+    kept = [word for word in listed if known.issuperset(word) and (limit is None or len(word) <= limit)]
+    if len(kept) < len(listed):
+        left_out = [word for word in listed if not known.issuperset(word)]
+        too_long = len(listed) - len(kept) - len(left_out)
+        chars = " ".join(sorted(set("".join(left_out)) - known)[:20])
+        named = f": {', '.join(left_out[:5])}{', ...' if len(left_out) > 5 else ''}" if left_out else ""
+        why = [f"{len(left_out):,} with characters that the model does not know ({chars}){named}"] if left_out else []
+        why += [f"{too_long:,} longer than the {limit} characters it reads"] if too_long else []
+        say(f"skipped of {len(listed):,} words: {'; '.join(why)}")
+    if not kept:
+        raise ValueError("no word is left that the model can read")
+    return kept
 
 
 def _word_means(run: runs.Run, listed: list[str]) -> np.ndarray:
@@ -51,7 +70,7 @@ def _word_means(run: runs.Run, listed: list[str]) -> np.ndarray:
 def oddest(folder: Path, path: Path, n: int, as_json: bool) -> None:
     """The words of a list that the model finds least likely, per character."""
     run = runs.open_run(folder)
-    listed = words.load_words(path)
+    listed = _readable(run, words.load_words(path))
     means = _word_means(run, listed)
     order = np.argsort(-means, kind="stable")[:n]
     rows = [{"word": listed[i], "mean": float(means[i])} for i in order]
@@ -63,7 +82,7 @@ def evaluate(folder: Path, path: Path | None, as_json: bool) -> None:
     run = runs.open_run(folder)
     rows = _losses(run.params, run.split)
     if path is not None:
-        rows = {path.name: evaluate_words(run.params, words.load_words(path), seen=run.split.train)}
+        rows = {path.name: evaluate_words(run.params, _readable(run, words.load_words(path)), seen=run.split.train)}
     if as_json:
         give({name: asdict(row) for name, row in rows.items()}, True, "")
     else:

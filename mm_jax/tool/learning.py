@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from mm_jax import checkpoint, ladder, words
+from mm_jax import ladder, words
 from mm_jax.evaluation import Evaluation
 from mm_jax.evaluation import evaluate as evaluate_words
 from mm_jax.models import catalogue
@@ -51,6 +51,9 @@ def train(
         else:
             plan = trainer.plan_for(listed, vocab, model, recipe, given, **settings)
         say(f"{len(listed):,} words with {len(vocab) - 1} different characters from {path}")
+        if resume and (folder / "config.json").exists() and (before := runs.read_config(folder).get("cores")):
+            if before != runs.cores():
+                say(f"begun on {before} core(s), going on with {runs.cores()}: the last digits may differ")
         if not split.dev:
             say("too few words for dev and test: all are learned, and nothing tells when to stop")
         runs.write_setup(folder, plan, split, resume)
@@ -62,7 +65,7 @@ def train(
         else:
             say(trainer.described(plan))
             params, _ = trainer.trained(folder, plan, split, vocab, resume, _watch)
-            checkpoint.save(params, folder / "model.safetensors")
+            runs.save_model(folder, params)
     _report(folder, plan, params, split, choice, as_json)
 
 
@@ -90,7 +93,7 @@ def _report(
     warn_if_it_knows_little(params, rows, split)
     listed = [*split.train, *split.dev, *split.test]
     wanted = conditions.Wanted(new=True, distinct=True)
-    found = conditions.draw(params, listed, 10, plan.seed + 1, wanted, 10_000).words
+    found = conditions.draw(params, listed, 10, (plan.seed + 1) % 2**32, wanted, 10_000).words
     if as_json:
         losses = {name: dataclasses.asdict(row) for name, row in rows.items()}
         result: dict[str, Any] = {"run": str(folder), "plan": plan.as_json(), "losses": losses, "samples": found}
@@ -98,10 +101,10 @@ def _report(
             result |= {"tried": [each.as_json() for each in choice.tried], "kept": choice.kept.name}
         give(result, True, "")
         return
-    Console(highlight=False).print(terminal.losses_table(rows))
+    terminal.show(terminal.losses_table(rows))
     if found:
         print(f"new words at temperature {conditions.temperature_for(len(listed))}, for {len(listed):,} words:")
-        print("\n".join(found))
+        give(None, False, "\n".join(found))
 
 
 def warn_if_it_knows_little(params: Params, rows: dict[str, Evaluation], split: words.Split) -> None:
@@ -140,6 +143,6 @@ def compare(path: Path, steps: int, effort: str, as_json: bool) -> None:
     if as_json:
         give(rows, True, "")
     else:
-        Console(highlight=False).print(table)
+        terminal.show(table)
         best = choosing.best_of([each for each in tried if np.isfinite(each.dev)])
         print(f"`mm-jax train` would keep {best.name}")

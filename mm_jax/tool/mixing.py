@@ -6,7 +6,6 @@ from pathlib import Path
 
 import jax.numpy as jnp
 
-from mm_jax import checkpoint
 from mm_jax.models import widened
 from mm_jax.models.mixture import Mixture
 from mm_jax.tool import conditions, runs
@@ -32,7 +31,7 @@ def mix(folders: Sequence[Path], weights: Sequence[float], out: Path, as_json: b
     plan = runs.Plan("mix", options={"runs": [str(folder) for folder in folders], "weights": list(share)})
     with runs.locked(out):
         runs.write_setup(out, plan, split, resume=False)
-        checkpoint.save(params, out / "model.safetensors")
+        runs.save_model(out, params)
     wanted = conditions.Wanted(new=True, distinct=True)
     found = conditions.draw(params, [*train, *dev, *test], 10, 1, wanted, 10_000).words
     parts = ", ".join(f"{each:.0%} {folder}" for each, folder in zip(share, folders, strict=True))

@@ -106,14 +106,14 @@ def parsed(model: str, recipe: str | None, options: dict[str, str | None]) -> di
 def _value(option: catalogue.Option, text: str, flag: str) -> Any:
     """The value of one option; typer.BadParameter for no number, or one out of range."""
     auto = option.name == "learning_rate" and text == "auto"
-    wanted = "a whole number of 1 or more" if option.type.startswith("int") else "a number of 0 or more"
+    wanted = "a whole number from 1 to 2147483647" if option.type.startswith("int") else "a number of 0 or more"
     if option.name == "learning_rate":
         wanted = "a positive number nor auto"
     try:
         value = text if auto else option.parse(text)
     except ValueError:
         value = math.nan
-    least = 1 if option.type.startswith("int") else 0
-    if isinstance(value, int | float) and not (least <= value < math.inf and (value or option.name != "learning_rate")):
+    least, most = (1, 2**31) if option.type.startswith("int") else (0, math.inf)
+    if isinstance(value, int | float) and not (least <= value < most and (value or option.name != "learning_rate")):
         raise typer.BadParameter(f"{text!r} is {'neither' if 'nor' in wanted else 'not'} {wanted}", param_hint=flag)
     return value

@@ -20,9 +20,11 @@ from typing import Any
 import filelock
 
 from mm_jax import checkpoint, words
-from mm_jax.files import write_whole
+from mm_jax.files import remove_parts, write_whole
 from mm_jax.models.contract import Params
 from mm_jax.training.recipes import Recipe
+
+FILES = ("model.safetensors", "state.safetensors", "config.json", "history.csv", "words.txt")
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ def locked(folder: Path) -> Iterator[None]:
     except filelock.Timeout:
         raise ValueError(f"{folder} is in use by another run: wait for it, or name another folder") from None
     try:
+        remove_parts(folder, FILES)
         yield
     finally:
         lock.release()
@@ -84,8 +87,22 @@ def read_history(folder: Path) -> list[tuple[int, float, float]]:
     path = folder / "history.csv"
     if not path.exists():
         return []
-    with path.open(encoding="utf-8") as file:
-        return [(int(step), float(loss), float(dev)) for step, loss, dev in list(csv.reader(file))[1:]]
+    try:
+        with path.open(encoding="utf-8") as file:
+            return [(int(step), float(loss), float(dev)) for step, loss, dev in list(csv.reader(file))[1:]]
+    except (ValueError, csv.Error) as error:
+        raise ValueError(f"{path} was altered or cut short ({error}): train anew") from None
+
+
+def mark(plan: Mapping[str, Any], words_fingerprint: str) -> str:
+    """What a model file carries, so that it is told from that of another run: SHA-256 of the plan and the words."""
+    return hashlib.sha256(json.dumps([plan, words_fingerprint], sort_keys=True).encode()).hexdigest()
+
+
+def save_model(folder: Path, params: Params) -> None:
+    """Writes the model of the run that config.json describes."""
+    config = read_config(folder)
+    checkpoint.save(params, folder / "model.safetensors", mark=mark(config["plan"], config["words"]))
 
 
 def fingerprint(split: words.Split) -> str:
@@ -128,18 +145,29 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def read_config(folder: Path) -> dict:
-    """config.json; ValueError where there is none, where it is no JSON, or of a newer format."""
+    """config.json; ValueError where there is none, where it is not what `write_setup` writes, or of a newer format."""
     path = folder / "config.json"
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        newer = config["format"] > checkpoint.FORMAT
+        config = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
     except (FileNotFoundError, NotADirectoryError):
         raise ValueError(f"{folder} is no run folder: make one with mm-jax train LIST --out {folder}") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} was altered or cut short ({error}): train anew") from None
-    if newer:
+    kinds = {"format": int, "plan": dict, "words": str, "split": dict}
+    if wrong := [
+        name for name, kind in kinds.items() if not isinstance(config, dict) or type(config.get(name)) is not kind
+    ]:
+        raise ValueError(f"{path} was altered or cut short (its {wrong[0]} is missing or wrong): train anew")
+    if config["format"] > checkpoint.FORMAT:
         raise ValueError(f"{path} has format {config['format']}: a newer mm_jax wrote it, and is needed to read it")
+    sizes = [config["split"].get(name) for name in words.Split._fields]
+    if not all(type(size) is int and size >= 0 for size in sizes) or not isinstance(config["plan"].get("model"), str):
+        raise ValueError(f"{path} was altered (its split or its model is missing or wrong): train anew")
     return config
+
+
+def _refuse_constant(text: str) -> float:
+    raise ValueError(f"{text} is no number")
 
 
 def open_run(folder: Path) -> Run:
@@ -155,4 +183,7 @@ def open_run(folder: Path) -> Run:
     if fingerprint(split) != config["words"]:
         raise ValueError(f"{folder / 'words.txt'} was altered: train anew")
     params = checkpoint.load(folder / "model.safetensors")
+    marked = checkpoint.mark_of(folder / "model.safetensors")
+    if marked and marked != mark(config["plan"], config["words"]):  # files of older versions carry none
+        raise ValueError(f"{folder}: model.safetensors and config.json are of two different runs: train anew")
     return Run(folder, config["plan"], split, params)

@@ -1,15 +1,18 @@
 """What a person sees: the progress bar of a training run, and tables of losses and of figures."""
 
 import contextlib
+import copy
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from mm_jax.evaluation import Evaluation
+from mm_jax.tool.output import plain
 from mm_jax.training.loop import Progress as Step
 
 
@@ -42,10 +45,10 @@ def watch(run: Iterator[Step], steps: int, console: Console) -> Iterator[Step]:
         console=console,
         disable=not console.is_terminal or console.quiet,
     )
+    started = time.perf_counter()
+    first = next(run)  # while this compiles Ctrl-C ends everything: nothing was reached yet
+    console.print(f"compiled in {time.perf_counter() - started:.1f} s; {_loss(first)} before the first step")
     with interruptible() as interrupted:
-        started = time.perf_counter()
-        first = next(run)
-        console.print(f"compiled in {time.perf_counter() - started:.1f} s; {_loss(first)} before the first step")
         yield first
         with bar:
             begin, offset = time.perf_counter(), int(first.state.step)
@@ -77,7 +80,40 @@ def losses_table(rows: dict[str, Evaluation], lecture: dict[str, str] | None = N
         table.add_column(heading, justify="right" if heading else "left")
     for name, row in rows.items():
         unseen = [f"{row.words_unseen:,}", f"{row.nll_unseen:.4f}", f"{row.stderr_unseen:.4f}"]
-        cells = [name, f"{row.words:,}", f"{row.nll:.4f}", f"{row.stderr:.4f}"]
+        cells = [Text(plain(name)), f"{row.words:,}", f"{row.nll:.4f}", f"{row.stderr:.4f}"]
         cells += unseen if row.words_unseen else ["", "", ""]
         table.add_row(*cells, *([lecture.get(name, "")] if lecture else []))
     return table
+
+
+def show(table: Table, keep: Sequence[str] = ("loss", "dev", "loss on them", "unseen")) -> None:
+    """Prints a table to stdout: whole to a file, and to a terminal as many columns as fit, with all their digits."""
+    console = Console(highlight=False)
+    width = console.width if console.is_terminal else None
+    shown = fitted(table, width, keep)
+    needed = Console(width=10**6).measure(shown).maximum
+    Console(highlight=False, width=max(needed, width or 1)).print(shown, crop=False)
+
+
+def fitted(table: Table, width: int | None, keep: Sequence[str]) -> Table:
+    """The table without the columns that `width` has no room for: the last go first, those in `keep` at the very end.
+
+    The first column is never left out; it is folded where nothing else helps.
+    """
+    ruler = Console(width=10**6)
+    rank = [-1, *(keep.index(c.header) if c.header in keep else len(keep) + i for i, c in enumerate(table.columns[1:]))]
+    shown = copy.copy(table)
+    shown.columns = [copy.copy(column) for column in table.columns]
+    for column in shown.columns:
+        column.no_wrap = True
+    if width is None:
+        return shown
+    while len(shown.columns) > 2 and ruler.measure(shown).maximum > width:
+        worst = rank.index(max(rank))
+        del shown.columns[worst], rank[worst]
+    if ruler.measure(shown).maximum > width:
+        shown.box, shown.title, shown.columns[0].no_wrap = None, None, False
+        shown.columns[0].overflow = "fold"
+        figures = max(len(cell) for cell in [shown.columns[-1].header, *shown.columns[-1].cells])
+        shown.columns[0].width = max(1, width - figures - 2)
+    return shown

@@ -237,7 +237,8 @@ class Trainer:
         rows.writerow(["step", "loss", "dev"])
         rows.writerows(self.history)
         write_whole(self.folder / "history.csv", text.getvalue().encode())
-        checkpoint.save(self.best, self.folder / "model.safetensors")
+        if (self.folder / "config.json").exists():  # a candidate among others has none: its state holds the best
+            runs.save_model(self.folder, self.best)
         arrays = checkpoint.tree_to_arrays({"state": self.state, "best": self.best})
         about = {"plan": json.dumps(self.plan.as_json()), "words": self.fingerprint}
         about |= {"best_dev": repr(self.best_dev), "waited": str(self.waited), "finished": str(self.finished)}

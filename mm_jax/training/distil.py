@@ -20,7 +20,7 @@ from mm_jax.models.contract import Params
 from mm_jax.numbers import whole_number
 from mm_jax.sampling import Options, search
 from mm_jax.training import batches, loop
-from mm_jax.training.loop import History
+from mm_jax.training.loop import History, recipe_from
 from mm_jax.training.recipes import Recipe
 
 EPOCHS = 10
@@ -78,15 +78,29 @@ def distil(
     words = corpus.as_list(words)
     if contract.functions_of(teacher) and teacher.vocab != params.vocab:
         raise ValueError("the teacher has another vocabulary: make both from the same Vocab")
-    given = recipe is not None or "steps" in options
-    recipe = loop.recipe_from(recipe, options) if recipe else Recipe(**Recipe.named({"steps": 1, **DEFAULT}) | options)
+    recipe = recipe_from(recipe, options) if recipe is not None else None
     draw_key, fit_key = jax.random.split(key)
     new = new_words(teacher, words, draw_key, num_words)
+    laid, recipe = lesson(params, teacher, words, new, recipe, **({} if recipe else options))
+    return loop.fit(params, laid, fit_key, recipe, dev=dev)
+
+
+def lesson(
+    params: Params,
+    teacher: Params,
+    words: Sequence[str],
+    new: Sequence[str],
+    recipe: Recipe | None = None,
+    **options: Any,
+) -> tuple[batches.Words, Recipe]:
+    """What `distil` learns from, once the words are drawn, and how: ready for `loop.run`."""
+    steps_given = recipe is not None or "steps" in options
+    recipe = recipe or Recipe(**(Recipe.named({"steps": 1, **DEFAULT}) | options))
     table = batches.taught(words, teacher, 1 - FOLLOWED, others=new)
     laid = batches.laid([*new, *words, *words], params, recipe, table)
-    if not given:
-        recipe = recipe.but(steps=max(1, EPOCHS * len(laid.targets) // (recipe.batch_size or len(laid.targets))))
-    return loop.fit(params, laid, fit_key, recipe, dev=dev)
+    if steps_given:
+        return laid, recipe
+    return laid, recipe.but(steps=max(1, EPOCHS * len(laid.targets) // (recipe.batch_size or len(laid.targets))))
 
 
 def new_words(model: Params, words: Sequence[str], key: Key[Array, ""], num_words: int) -> list[str]:

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal
 
+import jax
 import numpy as np
 import optax
+import optax.contrib
 
 from mm_jax.numbers import whole_number
 from mm_jax.training.sameness import Same
@@ -48,11 +50,40 @@ def adamw(learning_rate: Any, weight_decay: float = 0.0) -> optax.GradientTransf
     return optax.adamw(learning_rate, b2=0.99, weight_decay=weight_decay)
 
 
+def muon(learning_rate: Any, weight_decay: float = 0.0) -> optax.GradientTransformation:
+    """Muon for the matrices inside a network, and AdamW at a tenth of the rate for all else.
+
+    Muon makes the singular values of a matrix's step equal. The arrays in fields whose names begin with W are such
+    matrices, with those of several layers stacked or not; embeddings, output layers and biases are not.
+    Source: Jordan et al. (2024), Muon: an optimizer for hidden layers in neural networks.
+    """
+    return optax.contrib.muon(
+        learning_rate,
+        weight_decay=weight_decay,
+        adam_b2=0.99,
+        adam_learning_rate=0.1 * learning_rate,
+        adam_weight_decay=weight_decay,
+        muon_weight_dimension_numbers=_inner_matrices,
+    )
+
+
+def _inner_matrices(params: Any) -> Any:
+    """For each array what Muon takes its rows and columns to be; None for those that are left to Adam."""
+    size = len(params.vocab)
+
+    def of(path, leaf):
+        is_inner = leaf.ndim > 1 and getattr(path[-1], "name", "").startswith("W") and size not in leaf.shape[-2:]
+        return optax.contrib.MuonDimensionNumbers(leaf.ndim - 2, leaf.ndim - 1) if is_inner else None
+
+    return jax.tree_util.tree_map_with_path(of, params)
+
+
 DECAYS: dict[str, Decay] = {each.__name__: each for each in (constant, cosine, tenth, linear)}
 OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
     "sgd": optax.sgd,
     "adam": optax.adam,
     "adamw": adamw,
+    "muon": muon,
 }
 
 
@@ -73,13 +104,13 @@ class Recipe:
       draw: what a batch is made of: examples, contexts or words. "examples" are drawn as in the lecture; "contexts" are
         distinct ones with all that followed, a gradient that varies far less; "words" are whole ones, the only draw of
         models that see the whole word. None is "examples", or "words" where that is the only one.
-      optimizer: sgd, adam or adamw. In Python a function of the learning rate, such as optax.adam, or an optax
+      optimizer: sgd, adam, adamw or muon. In Python a function of the learning rate, such as optax.adam, or an optax
         optimizer, such as optax.adam(0.01).
       learning_rate: at its peak. 0.1 for the default, the lecture's SGD; None for an optax optimizer, which holds its
         own. Another rate, number of steps or decay does not compile anew.
       decay: how the rate falls: constant, cosine, linear or tenth. In Python a function of t / steps that multiplies
         the rate, of float64 arrays.
-      weight_decay: of adamw.
+      weight_decay: of adamw and muon.
       l2: adds l2 * mean(W^2) to the loss for each weight matrix W, as in the lecture.
       drop_tokens: share of the input characters that a step leaves out.
       drop_states: share of the hidden states that a step leaves out.

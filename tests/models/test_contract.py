@@ -19,6 +19,7 @@ TWO_WORDS = np.concatenate([VOCAB.encode("ava"), [0], VOCAB.encode("emma")]).ast
 PROTOCOL = {
     "block_size": (["params"],),
     "max_length": (["params"],),
+    "packs": (["params"],),
     "validate": (["params"],),
     "start": (["params"],),
     "advance": (["params", "state", "token"],),
@@ -124,27 +125,24 @@ class Bag(mm_jax.MLP):
     """A subclass that `pytree` did not decorate."""
 
 
-@pytest.mark.parametrize(
-    "verb",
-    [
-        lambda params: mm_jax.logits(params, [0]),
-        lambda params: mm_jax.unroll(params, WORD),
-        lambda params: mm_jax.start(params),
-        lambda params: mm_jax.sample(params, jax.random.key(0)),
-        lambda params: mm_jax.score(params, "emma"),
-        lambda params: mm_jax.evaluate(params, ["emma"]),
-        lambda params: mm_jax.most_probable(params, 1),
-        lambda params: mm_jax.fit(params, ["emma"], jax.random.key(0), steps=1),
-        lambda params: mm_jax.mixture.fit([params, params], ["emma"]),
-        lambda params: mm_jax.save(params, "nowhere"),
-    ],
-    ids=["logits", "unroll", "start", "sample", "score", "evaluate", "most_probable", "fit", "mixture", "save"],
-)
-@pytest.mark.parametrize(
-    "params",
-    [None, {"W": 1}, VOCAB, Bag(**vars(mm_jax.mlp.init(jax.random.key(0), VOCAB)))],
-    ids=["None", "dict", "Vocab", "subclass"],
-)
+NO_MODELS = [None, {"W": 1}, VOCAB, Bag(**vars(mm_jax.mlp.init(jax.random.key(0), VOCAB)))]
+VERBS = {
+    "logits": lambda params: mm_jax.logits(params, [0]),
+    "unroll": lambda params: mm_jax.unroll(params, WORD),
+    "start": lambda params: mm_jax.start(params),
+    "sample": lambda params: mm_jax.sample(params, jax.random.key(0)),
+    "score": lambda params: mm_jax.score(params, "emma"),
+    "evaluate": lambda params: mm_jax.evaluate(params, ["emma"]),
+    "most_probable": lambda params: mm_jax.most_probable(params, 1),
+    "fit": lambda params: mm_jax.fit(params, ["emma"], jax.random.key(0), steps=1),
+    "lr_range_test": lambda params: mm_jax.lr_range_test(params, ["emma"], jax.random.key(0), steps=10),
+    "mixture": lambda params: mm_jax.mixture.fit([params, params], ["emma"]),
+    "save": lambda params: mm_jax.save(params, "nowhere"),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+@pytest.mark.parametrize("params", NO_MODELS, ids=lambda params: type(params).__name__)
 def test_what_is_no_model(verb, params):
     with pytest.raises(ValueError, match=f"{type(params).__name__} is not a model"):
         verb(params)

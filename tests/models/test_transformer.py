@@ -31,18 +31,18 @@ def reference(params, tokens):
     blocks, width = params.blocks, params.C.shape[1]
     head = width // params.num_heads
     x = params.C[[0, *tokens]] + params.P[: len(tokens) + 1]
-    for i in range(len(blocks.Wo)):
-        qkv = norm(x, blocks.gain1[i], blocks.shift1[i]) @ blocks.Wqkv[i] + blocks.bqkv[i]
+    for block in blocks:
+        qkv = norm(x, block.gain1, block.shift1) @ block.Wqkv + block.bqkv
         a = np.zeros_like(x)
         for t in range(len(x)):
             for part in (slice(n * head, n * head + head) for n in range(params.num_heads)):
                 q, k, v = (qkv[:, j * width : (j + 1) * width][:, part] for j in range(3))
                 weights = np.exp(k[: t + 1] @ q[t] / head**0.5)
                 a[t, part] = weights / weights.sum() @ v[: t + 1]
-        x = x + a @ blocks.Wo[i] + blocks.bo[i]
-        u = norm(x, blocks.gain2[i], blocks.shift2[i]) @ blocks.W1[i] + blocks.b1[i]
+        x = x + a @ block.Wo + block.bo
+        u = norm(x, block.gain2, block.shift2) @ block.W1 + block.b1
         u = 0.5 * u * (1 + np.tanh(np.sqrt(2 / np.pi) * (u + 0.044715 * u**3)))
-        x = x + u @ blocks.W2[i] + blocks.b2[i]
+        x = x + u @ block.W2 + block.b2
     return norm(x, params.gain, params.shift) @ params.Wu + params.bu
 
 
@@ -90,8 +90,7 @@ def test_against_flax():
     tokens = jnp.array([6, 6, 2, 1, 4, 3, 2], jnp.int32)
     x = params.C[jnp.append(0, tokens)] + params.P[: len(tokens) + 1]
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        for i in range(3):
-            block = jax.tree.map(lambda leaf, i=i: leaf[i], params.blocks)
+        for block in params.blocks:
             x = FlaxBlock(4).apply({"params": flax_weights(block, 4)}, x)
         rows = nn.LayerNorm(epsilon=1e-5).apply({"params": {"scale": params.gain, "bias": params.shift}}, x)
         expected = rows @ params.Wu + params.bu

@@ -138,7 +138,7 @@ def causal(variables, tokens):
 
 def small(module, key, vocab):
     """New parameters of few numbers, whatever the model."""
-    sizes = {"hidden_dim": 8, "embedding_dim": 8}
+    sizes = {"hidden_dim": 8, "embedding_dim": 8, "width": 8, "num_heads": 2, "num_layers": 1}
     takes = inspect.signature(module.init).parameters
     return module.init(key, vocab, **{name: size for name, size in sizes.items() if name in takes})
 
@@ -154,6 +154,7 @@ def every_model(vocab=VOCAB, words=tuple(FIRST_FIVE)):
         models.counts: [table],
         models.ngram: [ngrams, mm_jax.ngram.fit(words, vocab, order=1)],
         models.mixture: [mm_jax.mixture.fit(each, words[:3], steps=5) for each in ([ngrams, table], [ngrams, toy])],
+        models.fresh: [models.fresh.wrap(ngrams, words[:3], share=0.3), models.fresh.wrap(toy, words[:3])],
         models.network: [mm_jax.network.wrap(causal, {"C": C, "out": {"W": W.T}}, vocab, max_length=16)],
     }
     found = []

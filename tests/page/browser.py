@@ -13,17 +13,9 @@ from typing import Any
 import pytest
 
 FLAGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1200,900",
-]
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1200,900",
+]  # fmt: skip
 
 
 def missing() -> str | None:
@@ -54,10 +46,8 @@ def chromium() -> Iterator["Browser"]:
         options.binary_location = shutil.which("chromium") or ""
         for flag in [*FLAGS, f"--user-data-dir={profile}"]:
             options.add_argument(flag)
-        options.add_experimental_option(
-            "prefs",
-            {"download.default_directory": downloads, "profile.default_content_setting_values.automatic_downloads": 1},
-        )
+        several = "profile.default_content_setting_values.automatic_downloads"
+        options.add_experimental_option("prefs", {"download.default_directory": downloads, several: 1})
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
         try:

@@ -44,6 +44,8 @@ KINDS: dict[str, Callable[[], Any]] = {
     "transformer": lambda: _sharper(
         mm_jax.transformer.init(jax.random.key(6), VOCAB, num_layers=2, num_heads=4, width=16)
     ),
+    "fresh": lambda: mm_jax.fresh.wrap(model("mlp"), WORDS, share=0.0),
+    "fresh, sequential": lambda: mm_jax.fresh.wrap(model("gru"), WORDS),
     "mixture of sequential": lambda: _mixture(model("gru"), model("ngram"), model("transformer")),
     "mixture": lambda: _mixture(model("ngram"), model("mlp"), model("counts")),
 }

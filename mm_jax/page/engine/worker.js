@@ -2,7 +2,11 @@
 
 const SLICE = 40; // ms
 
-const decodeBytes = (text) => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+function decodeBytes(text) {
+  const chars = atob(text), bytes = new Uint8Array(chars.length);
+  for (let i = 0; i < chars.length; i++) bytes[i] = chars.charCodeAt(i);
+  return bytes;
+}
 
 // The page's data, ready for use.
 function opened(data, weights) {

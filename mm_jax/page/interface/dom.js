@@ -44,7 +44,7 @@ function grid({ label, rows, columns, share, text }) {
   const draw = () => {
     const width = canvas.parentElement?.clientWidth;
     if (!width) return;
-    cell = Math.max(3, Math.min(24, Math.floor(width / (columns.length + 2))));
+    cell = Math.max(3, Math.min(36, Math.floor(width / (columns.length + 2))));
     edge = cell >= 9 ? Math.max(16, cell) : 0;
     const [w, h] = [edge + cell * columns.length, edge + cell * rows.length];
     const ratio = devicePixelRatio || 1;
@@ -53,7 +53,7 @@ function grid({ label, rows, columns, share, text }) {
     const style = getComputedStyle(document.documentElement);
     const pen = canvas.getContext("2d");
     pen.scale(ratio, ratio);
-    pen.font = `${Math.min(15, cell)}px ${style.getPropertyValue("--serif")}`;
+    pen.font = `${Math.min(16, cell)}px ${style.getPropertyValue("--serif")}`;
     pen.textAlign = "center";
     pen.textBaseline = "middle";
     pen.fillStyle = style.getPropertyValue("--soft");
@@ -61,11 +61,11 @@ function grid({ label, rows, columns, share, text }) {
       columns.forEach((each, j) => pen.fillText(each, edge + (j + 0.5) * cell, edge / 2, edge));
       rows.forEach((each, i) => pen.fillText(each, edge / 2, edge + (i + 0.5) * cell, edge));
     }
-    const heat = style.getPropertyValue("--heat").trim();
+    const mark = style.getPropertyValue("--mark").trim();
     const box = (i, j) => [edge + j * cell, edge + i * cell, cell - 1, cell - 1];
     for (let i = 0; i < rows.length; i++) {
       for (let j = 0; j < columns.length; j++) {
-        pen.fillStyle = `rgb(${heat} / ${(0.05 + 0.95 * share(i, j)).toFixed(3)})`;
+        pen.fillStyle = `rgb(${mark} / ${(0.05 + 0.95 * share(i, j)).toFixed(3)})`;
         pen.fillRect(...box(i, j));
       }
     }

@@ -1,6 +1,6 @@
 // Look inside: pictures of whatever a model has. A mixture shows those of its members.
 
-const parts = (params) => [params, ...(params.members ?? []).flatMap(parts)];
+const parts = (params) => [params, ...Object.values(params).flat().filter((each) => MODELS[each?.kind]).flatMap(parts)];
 const within = (params, what) => parts(params).find((part) => functionsOf(part)[what]);
 
 // How many characters of context an n-gram model knew before character i; null without one.
@@ -8,7 +8,7 @@ function depthAt(tokens, i) {
   const part = within(page.params, "depth");
   if (!part) return null;
   const context = [...start(part), ...tokens.slice(0, i)];
-  return functionsOf(part).depth(part, context.slice(context.length - blockSize(part)));
+  return functionsOf(part).depth(part, context.slice(i));
 }
 
 function figure(title, note, ...children) {
@@ -17,7 +17,7 @@ function figure(title, note, ...children) {
 
 // What follows what, of a model that sees one character.
 function tableOf(part) {
-  const labels = page.vocab.chars.map((char, token) => (token ? visible(char) : "."));
+  const labels = page.vocab.chars.map(visible);
   const rows = labels.map((_, previous) => logSoftmax(logits(part, [previous])).map(Math.exp));
   const text = (i, j) => {
     const values = { before: labels[i], next: labels[j], p: percent(rows[i][j]) };
@@ -70,7 +70,7 @@ function mapOf(part) {
     return values.map((each) => (30 + ((each - low) / span) * (size - 60)).toFixed(1));
   };
   const [x, y] = [scale(xs, 640), scale(ys, 480)];
-  const labels = page.vocab.chars.map((char, token) => svg("text", { x: x[token], y: y[token] }, token ? visible(char) : "."));
+  const labels = page.vocab.chars.map((char, token) => svg("text", { x: x[token], y: y[token] }, visible(char)));
   const note = part.C.shape[1] > 2 ? say("map_note", { d: part.C.shape[1] }) : say("map_note_2");
   const title = say("map");
   return [figure(title, note, svg("svg", { viewBox: "0 0 640 480", role: "img", "aria-label": title }, ...labels))];
@@ -79,7 +79,7 @@ function mapOf(part) {
 // Where a transformer looked while it read a word.
 function attentionOf(part, tokens) {
   const weights = functionsOf(part).attention(part, tokens);
-  const labels = [".", ...tokens.map(shown)];
+  const labels = [page.vocab.chars[0], ...tokens.map(shown)];
   const choice = (name, many) => {
     const options = Array.from({ length: many }, (_, i) => el("option", { value: i }, i + 1));
     return el("select", {}, ...options);
@@ -96,6 +96,18 @@ function attentionOf(part, tokens) {
   return [figure(title, say("attention_note"), choices, el("div", {}, ...drawn.parts)), drawn.draw];
 }
 
+// How far an n-gram model looked back, character by character.
+function depthsOf(part, tokens) {
+  const most = Math.max(1, blockSize(part));
+  const bars = [...tokens, 0].map((token, i) => {
+    const context = [...start(part), ...tokens.slice(0, i)].slice(i), depth = functionsOf(part).depth(part, context);
+    const seen = context.slice(context.length - depth).map((each) => (each ? page.vocab.chars[each] : "·")).join("");
+    const inside = [el("bdi", {}, shown(token)), el("i", { share: depth / most }), el("small", {}, `${depth} `, el("bdi", {}, seen))];
+    return el("li", {}, el("div", { class: `row${token ? "" : " word-end"}` }, ...inside));
+  });
+  return [figure(say("depths", { word: page.vocab.decode(tokens) }), say("depths_note"), el("ul", { class: "rows" }, ...bars))];
+}
+
 // The members of a mixture as bars.
 function weightsOf(part) {
   const bars = Array.from(logSoftmax(part.scores), Math.exp).map((weight, k) => {
@@ -110,19 +122,22 @@ const fixed = el("div", { id: "fixed" }), moving = el("div", { id: "moving" });
 // The pictures that do not depend on the word.
 function pictures() {
   const made = parts(page.params).flatMap((part) => [
-    ...(part.members ? [weightsOf(part)] : []),
+    ...(part.scores ? [weightsOf(part)] : []),
     ...(blockSize(part) === 1 ? [tableOf(part)] : []),
     ...(part.C ? [mapOf(part)] : []),
   ]);
   fixed.append(...made.map(([each]) => each));
   $("pictures").append(moving, fixed);
   for (const [, draw] of made) draw?.();
-  if (!made.length && !within(page.params, "attention")) fixed.append(el("p", { class: "note" }, say("nothing")));
+  if (!made.length && !within(page.params, "attention") && !within(page.params, "depth")) fixed.append(el("p", { class: "note" }, say("nothing")));
 }
 
 // Those that do.
 function picturesOf(tokens) {
-  const made = parts(page.params).filter((part) => functionsOf(part).attention).map((part) => attentionOf(part, tokens));
+  const made = parts(page.params).flatMap((part) => [
+    ...(functionsOf(part).attention ? [attentionOf(part, tokens)] : []),
+    ...(functionsOf(part).depth ? [depthsOf(part, tokens)] : []),
+  ]);
   moving.replaceChildren(...made.map(([each]) => each));
-  for (const [, draw] of made) draw();
+  for (const [, draw] of made) draw?.();
 }

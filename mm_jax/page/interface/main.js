@@ -2,7 +2,7 @@
 
 $("lede").textContent = say("lede", { kind: data.kind, numbers: count(data.numbers) });
 $("card").append(...data.card.flatMap(([name, value]) => [el("dt", {}, name), el("dd", { dir: "auto" }, value)]));
-$("only-new").hidden = !page.known;
+$("only-new").hidden = $("legend-list").hidden = !page.known;
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();

@@ -154,7 +154,8 @@ function list() {
 // Shows the list up to so many words; the rest waits for "show more", and is in what is copied and saved.
 function fill(upTo) {
   const more = listed.slice(onPage, upTo);
-  if (more.length) $("words").append(el("ul", {}, ...more.map(entry)));
+  if (!$("words").firstChild) $("words").append(el("ul"));
+  $("words").firstChild.append(...more.map(entry));
   onPage += more.length;
   $("show-more").hidden = onPage >= listed.length;
 }

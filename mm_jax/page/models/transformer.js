@@ -8,18 +8,6 @@ function norm(x, gain, shift) {
   return x.map((each, k) => gain[k] * (each - mean_) * scale + shift[k]);
 }
 
-// The arrays of each block, of which all blocks are stacked in one.
-function blocksOf(params) {
-  const { kind, ...stacked } = params.blocks, count_ = stacked.Wo.shape[0];
-  const layer = ([name, values], i) => {
-    const size = values.length / count_, part = values.subarray(i * size, (i + 1) * size);
-    part.shape = values.shape.slice(1);
-    return [name, part];
-  };
-  const blocks = () => Array.from({ length: count_ }, (_, i) => Object.fromEntries(Object.entries(stacked).map((each) => layer(each, i))));
-  return (params.unstacked ??= blocks());
-}
-
 // What one head looks up among the positions read so far, and how much of it comes from each.
 function attend(q, keys, values, first, size) {
   const scores = keys.map((key) => {
@@ -38,7 +26,7 @@ function readPosition(params, { caches, position }, token) {
   const width = params.C.shape[1], size = width / params.num_heads, place = rowOf(params.P, position);
   let x = rowOf(params.C, token).map((each, k) => each + place[k]);
   const looked = [];
-  const next = blocksOf(params).map((block, i) => {
+  const next = params.blocks.map((block, i) => {
     const qkv = affine(norm(x, block.gain1, block.shift1), block.Wqkv, block.bqkv);
     const keys = [...caches[i].keys, qkv.subarray(width, 2 * width)], values = [...caches[i].values, qkv.subarray(2 * width)];
     const heads = Array.from({ length: params.num_heads }, (_, head) => attend(qkv, keys, values, head * size, size));
@@ -52,7 +40,7 @@ function readPosition(params, { caches, position }, token) {
   return { x, caches: next, position: position + 1, looked };
 }
 
-const beforeAll = (params) => ({ caches: blocksOf(params).map(() => ({ keys: [], values: [] })), position: 0 });
+const beforeAll = (params) => ({ caches: params.blocks.map(() => ({ keys: [], values: [] })), position: 0 });
 
 model("Transformer", {
   maxLength: ({ P }) => P.shape[0] - 1,

@@ -1,0 +1,172 @@
+"""The lowest losses: unlike networks and a Kneser-Ney model, mixed; a student of them all; the correction for lists.
+
+    XLA_FLAGS=--xla_cpu_multi_thread_eigen=false taskset -c 0 python examples/best.py --out best
+
+Learned from train, chosen on dev; the weights of each mixture are fitted on one half of dev and read on the other, both
+ways. Test is looked at once, at the end. Nats per character; CPU seconds of training, compilation apart: of each model on
+one core, as above; without `taskset` the members train one a core, and only the sum of their seconds means something.
+
+In the folder --out every trained model is kept; run again, the job goes on from there.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+import mm_jax
+from mm_jax import corpus
+from mm_jax.training import batches, distil, loop
+from mm_jax.training.recipes import Recipe
+
+GRU = {"optimizer": "adamw", "learning_rate": 4e-3, "decay": "linear", "weight_decay": 0.1, "drop_tokens": 0.1}
+TRANSFORMER = {
+    "optimizer": "muon", "learning_rate": 0.02, "decay": "linear", "weight_decay": 0.1, "drop_edges": 0.2,
+}  # fmt: skip
+# Unlike on purpose: of two members that err alike, one is worth little. The Kneser-Ney model is in the mixture too.
+MEMBERS: dict[str, tuple[Any, int, dict[str, Any]]] = {
+    "GRU, taught by Kneser-Ney": (mm_jax.gru, 24, GRU | {"teach": 0.5, "drop_states": 0.1}),
+    "GRU": (mm_jax.gru, 12, GRU),
+    "transformer, taught by Kneser-Ney": (mm_jax.transformer, 16, TRANSFORMER | {"teach": 0.5}),
+    "transformer": (mm_jax.transformer, 10, TRANSFORMER),
+}
+QUICK_MEMBERS = 3  # the first of them are the mixture for five minutes
+BATCH = 64
+
+
+class Job:
+    """The lists, and what was trained so far, with its CPU seconds."""
+
+    def __init__(self, args: argparse.Namespace):
+        words = mm_jax.load_words(args.data)
+        self.words = words[:2000] if args.quick else words
+        self.split = mm_jax.split_words(self.words)
+        self.vocab = mm_jax.Vocab.from_words(words)
+        self.most_steps = 20 if args.quick else None
+        self.out: Path | None = args.out
+        self.seconds: dict[str, float] = {}
+
+    def kept(self, name: str, make: Callable[[], tuple[Any, float]]) -> Any:
+        """The model of this name, from the folder or made; its seconds are noted and its losses on dev printed."""
+        file = None if self.out is None else self.out / f"{name.replace(',', '').replace(' ', '_')}.safetensors"
+        if file is not None and file.exists():
+            params, seconds = mm_jax.load(file), json.loads(file.with_suffix(".json").read_text())
+        else:
+            params, seconds = make()
+            if file is not None:
+                mm_jax.save(params, file)
+                file.with_suffix(".json").write_text(json.dumps(seconds))
+        self.seconds[name] = seconds
+        self.show(name, params, seconds)
+        return params
+
+    def show(self, name: str, params: Any, seconds: float) -> None:
+        found = mm_jax.evaluate(params, self.split.dev, seen=self.split.train)
+        size = f"{mm_jax.num_params(params):,}"
+        losses = f"dev {found.nll:.4f}  unseen {found.nll_unseen:.4f}"
+        print(f"{name:36} {size:>9} numbers {seconds:6.0f} CPU s  {losses}", flush=True)
+
+    def member(self, number: int) -> Any:
+        name = list(MEMBERS)[number]
+        kind, epochs, options = MEMBERS[name]
+        init_key, fit_key = jax.random.split(jax.random.key(number))
+        steps = epochs * len(corpus.rows(self.split.train, self.vocab).targets) // BATCH
+        recipe = Recipe.from_json({"steps": min(steps, self.most_steps or steps), "batch_size": BATCH, **options})
+        return self.kept(name, lambda: trained(kind.init(init_key, self.vocab), self.split.train, fit_key, recipe))
+
+    def student(self, name: str, teacher: Any, key: Any) -> Any:
+        """A GRU that learns a mixture's distribution at the prefixes of words drawn from it."""
+        init_key, draw_key, fit_key = jax.random.split(key, 3)
+
+        def make():
+            begin = time.process_time()
+            num_words = 100_000 if self.most_steps is None else 200
+            new = distil.new_words(teacher, self.split.train, draw_key, num_words)
+            laid, recipe = distil.lesson(mm_jax.gru.init(init_key, self.vocab), teacher, self.split.train, new)
+            recipe = recipe.but(steps=self.most_steps)
+            print(
+                f"{len(new):,} words drawn and read by the teacher: {time.process_time() - begin:.0f} CPU s", flush=True
+            )
+            return trained(mm_jax.gru.init(init_key, self.vocab), laid, fit_key, recipe)
+
+        return self.kept(name, make)
+
+    def mixed(self, name: str, names: list[str], members: list[Any]) -> Any:
+        """The mixture with weights fitted on all of dev; printed are losses on halves of dev that its weights did not see."""
+        halves = self.split.dev[::2], self.split.dev[1::2]
+        plain, corrected = [], []
+        for fitted, read in (halves, halves[::-1]):
+            mixture = mm_jax.mixture.fit(members, fitted)
+            plain.append(mm_jax.evaluate(mixture, read, seen=self.split.train))
+            corrected.append(mm_jax.evaluate(self.corrected(mixture), read, seen=self.split.train))
+        seconds = sum(self.seconds.get(each, 0.0) for each in names)
+        print(f"{name}: {seconds:.0f} CPU s  {both_halves(plain)}  corrected {both_halves(corrected)}", flush=True)
+        mixture = mm_jax.mixture.fit(members, self.split.dev)
+        weights = (f"{weight:.2f} {each}" for each, weight in zip(names, mixture.weights.tolist(), strict=True))
+        print("    " + "; ".join(weights), flush=True)
+        return mixture
+
+    def corrected(self, params: Any) -> Any:
+        return mm_jax.fresh.wrap(params, self.split.train)
+
+
+def trained(params: Any, words: Any, key: Any, recipe: Recipe) -> tuple[Any, float]:
+    """The trained parameters, and the CPU seconds that its steps and the making of its targets took."""
+    begin = time.process_time()
+    laid = words if isinstance(words, batches.Words) else batches.of(words, params, recipe)
+    seconds = time.process_time() - begin
+    run = loop.run(loop.first_state(params, key, recipe), laid, recipe)
+    state = next(run).state  # compiled, and no step made
+    begin = time.process_time()
+    for progress in run:
+        state = jax.block_until_ready(progress.state)
+    return state.params, seconds + time.process_time() - begin
+
+
+def both_halves(found: list[Any]) -> str:
+    def mean(value: str, weight: str) -> float:
+        return float(np.average([getattr(e, value) for e in found], weights=[getattr(e, weight) for e in found]))
+
+    return f"dev {mean('nll', 'tokens'):.4f}  unseen {mean('nll_unseen', 'words_unseen'):.4f}"
+
+
+def main(args: argparse.Namespace) -> None:
+    job = Job(args)
+    print(f"{len(job.words):,} words", flush=True)
+    names = ["Kneser-Ney"]
+    members = [mm_jax.ngram.fit(job.split.train, job.vocab)]
+    job.show(names[0], members[0], 0.0)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    with ThreadPoolExecutor(cores) as pool:
+        members += pool.map(job.member, range(len(MEMBERS)))
+    names += MEMBERS
+    job.mixed("mixed, of four", names[: QUICK_MEMBERS + 1], members[: QUICK_MEMBERS + 1])
+    teacher = job.mixed("mixed, of all", names, members)
+    student = job.student("student", teacher, jax.random.key(100))
+    best = job.mixed("mixed, with the student", [*names, "student"], [*members, student])
+    for name, params in {"student": student, "the best mixture": best, "that, corrected": job.corrected(best)}.items():
+        found = mm_jax.evaluate(params, job.split.test, seen=job.split.train)
+        print(f"test  {name}: {found.nll:.4f} +- {found.stderr:.4f}  unseen {found.nll_unseen:.4f}", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description="The lowest losses: networks mixed, a student of them, the correction."
+    )
+    parser.add_argument("--data", type=Path, metavar="LIST", help="a text file, one word a line (default: names)")
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="keep the trained models here; go on from those there"
+    )
+    parser.add_argument("--quick", action="store_true", help="2,000 words and 20 steps a model, to see it run")
+    try:
+        main(parser.parse_args())
+    except ValueError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,143 @@
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import mm_jax
+from mm_jax.models import contract
+
+VOCAB = mm_jax.Vocab(".abc")
+LIST = ["ab", "b", "ab", "ba", "aab", "a", "abb", "cab", "cab", "cabb"]
+
+
+def louder(params):
+    return jax.tree.map(lambda leaf: leaf * 3.0, params)
+
+
+MEMBERS = {
+    "windowed": lambda: mm_jax.ngram.fit(LIST, VOCAB, order=3, smoothing="witten-bell"),
+    "sequential": lambda: louder(mm_jax.gru.init(jax.random.key(1), VOCAB, hidden_dim=8)),
+    "bounded": lambda: louder(
+        mm_jax.transformer.init(jax.random.key(2), VOCAB, num_layers=1, num_heads=2, width=8, max_length=7)
+    ),
+}
+MEMBERS["mixture"] = lambda: mm_jax.Mixture(
+    members=(MEMBERS["windowed"](), MEMBERS["sequential"]()), scores=jnp.array([0.0, 1.0]), vocab=VOCAB
+)
+members = pytest.mark.parametrize("member", [make() for make in MEMBERS.values()], ids=list(MEMBERS))
+
+
+def log_ps(params, words):
+    return -mm_jax.evaluation.word_nlls(params, words)[0]
+
+
+def some_words():
+    return ["".join(chars) for length in range(1, 5) for chars in itertools.product("abc", repeat=length)]
+
+
+def by_the_formula(member, share, power):
+    """log P' of `some_words`, from the definition."""
+    known = sorted(set(LIST))
+    inside, every = log_ps(member, known), log_ps(member, some_words())
+    is_known = np.isin(some_words(), known)
+    S, Z = np.exp(inside).sum(), np.exp(power * inside).sum()
+    with np.errstate(divide="ignore"):
+        return np.where(is_known, np.log(share) + power * every - np.log(Z), np.log(1 - share) + every - np.log(1 - S))
+
+
+@members
+def test_words_have_the_probabilities_of_the_formula(member):
+    for share, power in [(0.3, 0.5), (0.6, 1.0), (0.0, 0.5), (0.2, 0.0)]:
+        params = mm_jax.fresh.wrap(member, LIST, share, power=power)
+        np.testing.assert_allclose(log_ps(params, some_words()), by_the_formula(member, share, power), atol=1e-5)
+
+
+@members
+def test_rows_sum_to_one_and_unroll_is_stepping(member):
+    params = mm_jax.fresh.wrap(member, LIST)
+    row = (
+        jnp.array([3, 1, 2, 2, 0, 1, 2, 0, 2, 2, 1], jnp.int32)
+        if contract.packs(params)
+        else jnp.array([3, 1, 2, 2, 1])
+    )
+
+    def read(state, token):
+        return contract.advance(params, state, token), contract.logits(params, state)
+
+    last, stepped = jax.jit(lambda row: jax.lax.scan(read, contract.start(params), row))(row)
+    stepped = np.concatenate([stepped, contract.logits(params, last)[None]])
+    np.testing.assert_allclose(jax.jit(contract.unroll)(params, row), stepped, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(np.exp(stepped.astype(np.float64)).sum(1), 1.0, atol=1e-6)
+
+
+def test_all_words_together_have_a_probability_of_one():
+    # Of words of a and b up to 12 characters; what is longer has next to nothing.
+    words = ["a", "b", "ab", "ba", "ab"]
+    vocab = mm_jax.Vocab(".ab")
+    params = mm_jax.fresh.wrap(mm_jax.counts.fit(words, vocab, smoothing=0.1), words, 0.3)
+    every = ["".join(chars) for length in range(1, 13) for chars in itertools.product("ab", repeat=length)]
+    logp = -mm_jax.evaluation.word_nlls(params, every)[0]
+    known = np.isin(every, words)
+    assert np.exp(logp[known]).sum() == pytest.approx(0.3, abs=1e-6)
+    empty = np.exp(float(contract.logits(params, contract.start(params))[0]))
+    assert np.exp(logp).sum() + empty == pytest.approx(1.0, abs=2e-3)
+
+
+def test_the_share_is_that_of_good_and_turing():
+    # Six words occur once, so 4 of the 10 lines repeat: (10 - 6 + 1) / (10 + 2).
+    params = mm_jax.fresh.wrap(MEMBERS["windowed"](), LIST)
+    assert np.exp(log_ps(params, sorted(set(LIST)))).sum() == pytest.approx(5 / 12, abs=1e-6)
+
+
+@members
+def test_a_share_of_nothing_draws_new_words_only(member):
+    params = mm_jax.fresh.wrap(member, LIST, 0.0)
+    drawn = mm_jax.sample(params, jax.random.key(3), 2000, max_length=7)
+    assert not set(drawn) & set(LIST)
+    assert np.isinf(mm_jax.evaluate(params, ["ab"]).nll)
+    assert np.isfinite(mm_jax.evaluate(params, ["abc"]).nll)
+
+
+def test_samples_occur_as_often_as_the_share_says():
+    params = mm_jax.fresh.wrap(MEMBERS["windowed"](), LIST, 0.4)
+    n = 4000
+    known = sum(word in set(LIST) for word in mm_jax.sample(params, jax.random.key(4), n))
+    assert abs(known - 0.4 * n) < 4 * np.sqrt(n * 0.4 * 0.6)  # 4 sigma
+
+
+@members
+def test_saved_and_loaded(member, tmp_path):
+    params = mm_jax.fresh.wrap(member, LIST)
+    mm_jax.save(params, tmp_path / "fresh.safetensors")
+    loaded = mm_jax.load(tmp_path / "fresh.safetensors")
+    assert mm_jax.evaluate(loaded, some_words()) == mm_jax.evaluate(params, some_words())
+
+
+def test_a_file_with_other_tables_is_refused(tmp_path):
+    params = mm_jax.fresh.wrap(MEMBERS["windowed"](), LIST)
+    broken = {
+        "out of order": {"first": params.first.at[1].set(0)},
+        "beyond the vocabulary": {"tokens": params.tokens.at[0].set(7)},
+        "factors are infinite": {"ends": params.ends.at[0].set(jnp.inf)},
+    }
+    for message, changes in broken.items():
+        mm_jax.save(type(params)(**(vars(params) | changes)), tmp_path / "broken.safetensors")
+        with pytest.raises(ValueError, match=message):
+            mm_jax.load(tmp_path / "broken.safetensors")
+
+
+def test_bad_input():
+    smooth, bare = MEMBERS["windowed"](), mm_jax.counts.fit(["ab"], VOCAB)
+    for share in (-0.1, 1.0, float("nan")):
+        with pytest.raises(ValueError, match="share is"):
+            mm_jax.fresh.wrap(smooth, LIST, share)
+    with pytest.raises(ValueError, match="power is"):
+        mm_jax.fresh.wrap(smooth, LIST, power=-1.0)
+    with pytest.raises(ValueError, match="calls a word of the list impossible"):
+        mm_jax.fresh.wrap(bare, LIST)
+    with pytest.raises(ValueError, match="calls all words outside the list impossible"):
+        mm_jax.fresh.wrap(bare, ["ab"])
+    with pytest.raises(ValueError, match="reads 7 at most"):
+        mm_jax.fresh.wrap(MEMBERS["bounded"](), ["abcabcabc"])

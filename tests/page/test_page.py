@@ -1,0 +1,223 @@
+"""What can be said of a page without a browser: its parts, its size, what is refused."""
+
+import base64
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import mm_jax
+from mm_jax import page
+from mm_jax.models.contract import num_params
+from mm_jax.page import known, pack
+
+from .kinds import KINDS, VOCAB, WORDS, model
+
+FOLDER = Path(page.__file__).parent
+
+
+def parts(path):
+    text = path.read_text(encoding="utf-8")
+    inside = re.findall(r"<(style|script)([^>]*)>(.*?)</\1>", text, re.DOTALL)
+    return text, {(kind, attributes.strip()): content for kind, attributes, content in inside}
+
+
+def data_of(path):
+    return json.loads(parts(path)[1]["script", 'type="application/json" id="data"'])
+
+
+def test_the_policy_allows_its_own_script_and_style_alone(tmp_path):
+    page.write(model("mlp"), tmp_path / "x.html")
+    text, inside = parts(tmp_path / "x.html")
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)[1].replace("&#x27;", "'")
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy and "http" not in policy
+    run = [inside["script", 'id="engine"'], inside["script", ""], inside["style", ""]]
+    hashes = [base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in run]
+    assert re.findall(r"sha256-([^']+)'", policy) == hashes
+    assert "{{" not in text
+    assert not re.search(r"""(src|href)=["']?(https?:|//)""", text)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_array_is_in_the_page(tmp_path, kind):
+    params = model(kind)
+    arrays, block = pack.packed(params)
+    dtypes = {"f4": "<f4", "f2": "<f2"}
+    total = 0
+    for (_, leaf), (name, each) in zip(
+        sorted(mm_jax.checkpoint.tree_to_arrays(params).items()), sorted(arrays.items()), strict=True
+    ):
+        dtype = np.dtype(dtypes.get(each["dtype"], f"<{each['dtype']}"))
+        found = np.frombuffer(block, dtype, int(np.prod(each["shape"], dtype=int)), each["at"]).reshape(each["shape"])
+        assert (found == leaf).all(), name
+        assert each["at"] % dtype.itemsize == 0
+        total += found.size
+    assert total == num_params(params)
+    assert type(params).__name__ in pack.in_words(pack.described(params), arrays)
+
+
+def test_every_kind_of_model_has_its_javascript():
+    kinds = {
+        re.search(r'^model\("(\w+)"', path.read_text(), re.MULTILINE)[1] for path in (FOLDER / "models").glob("*.js")
+    }
+    assert kinds == {type(model(kind)).__name__ for kind in KINDS}
+    for path in (FOLDER / "models").glob("*.js"):
+        assert f"mm_jax/models/{path.stem}.py" in path.read_text().splitlines()[0]
+
+
+def test_all_text_is_used_and_in_one_place():
+    text = json.loads((FOLDER / "text.json").read_text(encoding="utf-8"))
+    template = (FOLDER / "page.html").read_text(encoding="utf-8")
+    slots = set(re.findall(r"\{\{(\w+)\}\}", template))
+    assert set(text["html"]) == slots - {"lang", "title", "policy", "generator"}
+    code = "".join(path.read_text(encoding="utf-8") for path in FOLDER.rglob("*.js"))
+    unused = [key for key in text["script"] if f'"{key}"' not in code]
+    assert unused == []
+    said = set(re.findall(r'say\("(\w+)"', code)) | set(re.findall(r'new Trouble\("(\w+)"', code))
+    assert said <= set(text["script"])
+    assert re.findall(r">\s*[A-Za-z][^<{]*<", template.split("<body>")[1]) == []  # no English in the markup
+
+
+def test_sizes(tmp_path):
+    scripts = "".join(page._tight(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.rglob("*.js")))
+    assert len(scripts.encode()) <= 40 * 1024
+    mlp = mm_jax.mlp.init(jax.random.key(0), mm_jax.Vocab(".abcdefghijklmnopqrstuvwxyz"))
+    page.write(mlp, tmp_path / "mlp.html", words=WORDS)
+    assert num_params(mlp) == 11_897
+    assert (tmp_path / "mlp.html").stat().st_size <= 120 * 1000
+    gru = mm_jax.gru.init(jax.random.key(0), mlp.vocab)
+    page.write(gru, tmp_path / "gru.html", words=WORDS, half=True)
+    assert num_params(gru) == 225_307
+    assert (tmp_path / "gru.html").stat().st_size <= 700 * 1000
+
+
+def test_quantiles_not_words_are_in_the_page(tmp_path):
+    secret = "qzxqzxqzx"
+    words = [*WORDS, secret]
+    vocab = mm_jax.Vocab.from_words(words)
+    params = mm_jax.counts.fit(words, vocab)
+    page.write(params, tmp_path / "x.html", words=words, with_words=True)
+    assert secret not in (tmp_path / "x.html").read_text()
+    data = data_of(tmp_path / "x.html")
+    sums, lengths = mm_jax.evaluation.word_nlls(params, words)
+    means = np.sort(sums / lengths)
+    assert len(data["quantiles"]) == 101
+    assert abs(data["quantiles"][0] - means[0]) < 1e-3 and abs(data["quantiles"][100] - means[-1]) < 1e-3
+    assert abs(data["quantiles"][50] - means[len(means) // 2]) < 0.02
+    page.write(params, tmp_path / "y.html")
+    assert data_of(tmp_path / "y.html")["quantiles"] is None and data_of(tmp_path / "y.html")["known"] is None
+
+
+def test_the_filter_knows_its_words_and_few_others():
+    made = known.of(WORDS)
+    assert made.words == len(set(WORDS))
+    assert known.words_known(made, WORDS) == WORDS
+    rng = np.random.default_rng(0)
+    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
+    others = {"".join(word) for word in rng.choice(letters, (40_000, 9))} - set(WORDS)
+    rate = len(known.words_known(made, sorted(others))) / len(others)
+    assert abs(rate - made.error_rate) < 5 * (made.error_rate / len(others)) ** 0.5
+    assert made.error_rate < 0.004
+    assert len(made.bits) == -(-12 * made.words // 8)
+
+
+def test_the_same_model_makes_the_same_page(tmp_path):
+    for name in ("a", "b"):
+        page.write(model("mixture"), tmp_path / f"{name}.html", words=WORDS, with_words=True, half=True)
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+
+
+def test_half_is_rounding():
+    params = pack.rounded(model("mlp"))
+    assert np.array_equal(params.W1, np.asarray(model("mlp").W1).astype(np.float16).astype(np.float32))
+    arrays, block = pack.packed(params, half=True)
+    first = np.frombuffer(block, "<f2", params.W1.size, arrays["W1"]["at"]).astype(np.float32)
+    assert (first == np.asarray(params.W1).reshape(-1)).all()
+    assert len(block) < 0.51 * len(pack.packed(params)[1])
+    big = mm_jax.Bigram(W=jnp.full((3, 3), 1e5, jnp.float32), vocab=mm_jax.Vocab(".ab"))
+    with pytest.raises(ValueError, match="too large for half precision"):
+        pack.rounded(big)
+
+
+def test_an_existing_file_is_kept(tmp_path):
+    path = tmp_path / "x.html"
+    path.write_text("mine")
+    with pytest.raises(ValueError, match="exists"):
+        page.write(model("counts"), path)
+    assert path.read_text() == "mine"
+    page.write(model("counts"), path, overwrite=True)
+    assert path.read_text().startswith("<!DOCTYPE html>")
+    with pytest.raises(ValueError, match="is a folder"):
+        page.write(model("counts"), tmp_path, overwrite=True)
+
+
+def test_a_path_that_cannot_be_written_leaves_nothing(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError):
+        page.write(model("counts"), tmp_path / "file" / "x.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_model_of_your_own_is_refused(tmp_path):
+    def apply(variables, tokens):
+        return variables["W"][tokens]
+
+    mine = mm_jax.network.wrap(apply, {"W": jnp.zeros((len(VOCAB), len(VOCAB)))}, VOCAB)
+    with pytest.raises(ValueError, match=r"cannot show .* it knows the models .*mlp"):
+        page.write(mine, tmp_path / "x.html")
+    with pytest.raises(ValueError, match="not a model"):
+        page.write({"W": jnp.zeros(3)}, tmp_path / "x.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_page_that_is_too_large_says_what_helps(tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "MOST_BYTES", 60_000)
+    with pytest.raises(ValueError, match=r"would have 0\.\d MiB.*half precision"):
+        page.write(mm_jax.mlp.init(jax.random.key(0), VOCAB), tmp_path / "x.html")
+    with pytest.raises(ValueError, match="smaller model"):
+        page.write(mm_jax.mlp.init(jax.random.key(0), VOCAB, hidden_dim=900), tmp_path / "x.html", half=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_with_words_needs_words(tmp_path):
+    with pytest.raises(ValueError, match="needs words"):
+        page.write(model("counts"), tmp_path / "x.html", with_words=True)
+
+
+def test_nothing_can_end_the_data(tmp_path):
+    vocab = mm_jax.Vocab(".</script>\u2028'\"&")
+    page.write(
+        mm_jax.bigram.init(jax.random.key(0), vocab),
+        tmp_path / "x.html",
+        title="</title><script>",
+        card={"<": "</script>"},
+    )
+    text, inside = parts(tmp_path / "x.html")
+    assert len(inside) == 5
+    data = inside["script", 'type="application/json" id="data"']
+    assert "<" not in data and data.isascii()
+    assert json.loads(data)["vocab"] == vocab.chars
+    assert "&lt;/title&gt;&lt;script&gt;" in text
+
+
+def test_the_command_refuses_before_it_works(tmp_path):
+    from mm_jax.tool import pages
+
+    with pytest.raises(ValueError, match="is no run folder"):
+        pages.write(tmp_path, tmp_path / "x.html", None, with_words=False, half=False, overwrite=False)
+    (tmp_path / "x.html").write_text("mine")
+    with pytest.raises(ValueError, match="--overwrite"):
+        pages.write(tmp_path, tmp_path / "x.html", None, with_words=False, half=False, overwrite=False)
+
+
+def test_importing_the_page_is_not_slow():
+    code = "import sys, mm_jax.page; sys.exit('matplotlib' in sys.modules or 'flax' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,156 @@
+"""The house that the package is built as: imports point downwards only, and draw no circle.
+
+The floors, from the ground up; a module may import what stands on a lower floor, and neighbours of its own floor as
+long as no circle comes of it. Why in this order: characters and arrays are known to everyone; lists of words are what
+models are made of; the verbs take any model; training uses the verbs (dev losses), never the other way; pictures and
+the ladder show all of that; the command is the roof.
+
+An import stands at the top of its file, where a reader looks for it. Inside a function only
+- a third-party library that is slow to import and needed by few callers (SLOW), and
+- in mm_jax.tool, everything heavy: `mm-jax --help` must answer before JAX is imported.
+"""
+
+import ast
+import subprocess
+import sys
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import mm_jax
+
+FLOORS = [
+    ["vocab", "numbers", "files", "pytrees"],
+    ["words", "corpus"],
+    ["models"],
+    ["evaluation"],
+    ["scoring", "sampling", "enumeration", "structure", "checkpoint"],
+    ["training"],
+    ["plotting", "ladder", "page"],
+    ["tool"],
+    ["__main__"],
+]
+# A file of a floor that stands elsewhere than its folder.
+EXCEPTIONS = {"models.fresh": "evaluation"}  # made of a whole list's log probabilities, which evaluation takes
+SLOW = {"jax", "optax", "matplotlib", "pooch"}
+ROOT = Path(mm_jax.__file__).parent
+LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
+
+
+def name_of(path):
+    """`models.counts` of mm_jax/models/counts.py; "" of mm_jax/__init__.py."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {name_of(path): path for path in sorted(ROOT.rglob("*.py"))}
+
+
+def level_of(name):
+    return LEVEL[EXCEPTIONS.get(name, name.split(".")[0])]
+
+
+def imported_by(node):
+    """The modules that an import statement names: those of mm_jax by their name in FILES, others by their first name."""
+    if isinstance(node, ast.Import):
+        found = [each.name for each in node.names]
+    else:
+        assert node.level == 0, "imports are absolute"
+        found = [f"{node.module}.{each.name}" for each in node.names]
+    return [_module(each) for each in found]
+
+
+def _module(dotted):
+    first, _, rest = dotted.partition(".")
+    if first != "mm_jax":
+        return first
+    while rest and rest not in FILES:
+        rest = rest.rpartition(".")[0]  # a name in a module
+    return f"mm_jax.{rest}" if rest else "mm_jax"
+
+
+def statements(path):
+    """(import statement, whether it stands inside a function) of a file; those for type checkers alone are left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    inside = {
+        id(node)
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for node in ast.walk(function)
+    }
+    return [(node, id(node) in inside) for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
+ARROWS = [
+    (name, target.removeprefix("mm_jax").removeprefix("."), inside, node.lineno)
+    for name, path in FILES.items()
+    for node, inside in statements(path)
+    for target in imported_by(node)
+    if target.startswith("mm_jax")
+]
+
+
+def test_every_file_has_a_floor():
+    assert {name.split(".")[0] for name in FILES} - {""} <= set(LEVEL)
+
+
+def test_no_import_points_upwards():
+    # The root has the version number and names, each imported when it is first used: whoever imports it imports nothing.
+    upwards = [arrow for arrow in ARROWS if arrow[1] and level_of(arrow[1]) > level_of(arrow[0])]
+    assert upwards == []
+
+
+def test_no_circle():
+    graph = {name: set() for name in FILES}
+    for name, target, _, _ in ARROWS:
+        if target and target != name and not name == target.partition(".")[0]:
+            graph[name].add(target)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_imports_stand_at_the_top():
+    hidden = [
+        (name, node.lineno, target)
+        for name, path in FILES.items()
+        if name.split(".")[0] != "tool"
+        for node, inside in statements(path)
+        for target in imported_by(node)
+        if inside and target not in SLOW
+    ]
+    assert hidden == []
+
+
+def imported_after(code):
+    """The names in sys.modules after some code, in an interpreter of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_importing_mm_jax_imports_neither_jax_nor_flax():
+    assert not imported_after("import mm_jax") & {"jax", "flax", "optax", "matplotlib", "numpy"}
+
+
+def test_nobody_imports_flax_but_its_user():
+    code = """
+import jax, mm_jax, tempfile
+words = ["emma", "ava", "mia"]
+vocab = mm_jax.Vocab.from_words(words)
+params = mm_jax.mlp.init(jax.random.key(0), vocab, hidden_dim=4)
+params, _ = mm_jax.fit(params, words, jax.random.key(1), steps=2)
+mm_jax.evaluate(params, words), mm_jax.score(params, "ava"), mm_jax.sample(params, jax.random.key(2), 2)
+mm_jax.save(params, tempfile.mkdtemp() + "/model.safetensors")
+mm_jax.network, mm_jax.plotting, mm_jax.lr_range_test, mm_jax.ngram.fit(words, vocab)
+"""
+    assert not imported_after(code) & {"flax", "matplotlib"}
+
+
+def test_the_help_of_the_command_imports_no_jax():
+    code = "import sys\nsys.argv = ['mm-jax', '--help']\ntry:\n    from mm_jax.__main__ import main\n    main()\n"
+    code += "except SystemExit:\n    pass\nprint()"
+    assert not imported_after(code) & {"jax", "flax", "optax"}

@@ -1,0 +1,141 @@
+"""The lecture notebooks: committed cells are the source's, figures outside a tolerance fail, every list will do."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from .test_examples import BUNDLED, ENV, EXAMPLES
+
+sys.path.insert(0, str(EXAMPLES))
+import figures
+import notebooks
+
+LECTURES = sorted(path.stem for path in EXAMPLES.glob("lecture_*.py"))
+WORDS = ["emma", "ava"]
+
+
+@pytest.mark.parametrize("lecture", LECTURES)
+def test_the_committed_notebook_is_its_source_executed(lecture):
+    assert notebooks.differences(EXAMPLES / f"{lecture}.py") == []
+
+
+@pytest.mark.parametrize("lecture", LECTURES)
+def test_every_code_cell_shows_something_or_defines(lecture):
+    """No output is an error, none is wider than a page, and pictures are on it."""
+    notebook = notebooks.nbformat.read(EXAMPLES / f"{lecture}.ipynb", as_version=4)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert not [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"]
+    lines = [line for text in notebooks.said(notebook) for line in text.splitlines()]
+    assert max(map(len, lines)) <= 100
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 4
+
+
+def test_changed_cells_and_a_missing_notebook_are_found(tmp_path):
+    source = tmp_path / "lecture_2_mlp.py"
+    shutil.copy(EXAMPLES / "lecture_2_mlp.py", source)
+    assert "is missing" in notebooks.differences(source)[0]
+    shutil.copy(EXAMPLES / "lecture_2_mlp.ipynb", tmp_path)
+    assert notebooks.differences(source) == []
+    source.write_text(source.read_text().replace("block_size=3", "block_size=4"))
+    assert "differ from lecture_2_mlp.py" in notebooks.differences(source)[0]
+
+
+def test_a_failing_cell_fails(tmp_path):
+    source = tmp_path / "lecture_0.py"
+    source.write_text("# %%\n1 / 0\n")
+    with pytest.raises(Exception, match="ZeroDivisionError"):
+        notebooks.execute(source)
+
+
+def table(with_names=True):
+    found = figures.Figures(WORDS)
+    found.with_names = with_names
+    return found
+
+
+@pytest.mark.parametrize(
+    ("expected", "ours", "tolerance"),
+    [
+        (2.454, 2.4541, 5e-5),
+        (5, 6, 0.0),
+        ("blon.", "blon", 0.0),
+        (np.array([1.0, 2.0]), np.array([1.0, 2.1]), 0.05),
+        (np.array([1.0, 2.0]), np.array([1.0]), 0.05),
+        (float("inf"), 3.0, 1e-4),
+        (1.0, float("nan"), 1e-4),
+        (np.array([1.0]), np.array([np.nan]), 1e-4),
+    ],
+)
+def test_a_figure_outside_its_tolerance_fails(expected, ours, tolerance):
+    found = table()
+    found.add("the figure", expected, ours, tolerance)
+    assert "NOT" in str(found)
+    with pytest.raises(AssertionError, match="the figure"):
+        found.show()
+
+
+@pytest.mark.parametrize(
+    ("expected", "ours", "tolerance"),
+    [(2.454, 2.45401, 5e-5), (float("inf"), float("inf"), 0.0), ("h.", "h.", 0.0), (np.ones(3), np.ones(3), 0.0)],
+)
+def test_a_figure_within_its_tolerance_passes(expected, ours, tolerance, capsys):
+    found = table()
+    found.add("the figure", expected, ours, tolerance)
+    found.show()
+    assert "NOT" not in capsys.readouterr().out
+
+
+def test_the_table_says_who_says_so():
+    found = table()
+    found.add("printed", 2.454, 2.45401, 5.1e-5)
+    found.add("computed", 5, 5, printed=False)
+    found.lost("drawn", "3.23", "3.30")
+    rows = str(found).splitlines()[2:]
+    assert rows[0].split() == ["printed", "lecture", "2.4540", "2.4540", "5e-5"]
+    assert rows[1].split() == ["computed", "ours", "5", "5", "exact"]
+    assert rows[2].endswith("draws lost")
+
+
+def test_without_names_only_what_hangs_on_them_is_left_out():
+    found = table(with_names=False)
+    found.add("words", 32_033, 8_601)
+    found.add("log 27", 3.2958, 1.0, 5e-5, names=False)
+    assert "needs names.txt" in str(found)
+    assert found.failed == ["log 27: expected 3.2958, got 1.0000"]
+
+
+def test_names_txt_is_known_by_its_content(names):
+    assert figures.Figures(names).with_names
+    assert not figures.Figures(names[:-1]).with_names
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lecture", LECTURES)
+@pytest.mark.parametrize("with_names", [True, False])
+def test_as_a_script(lecture, with_names, request, tmp_path):
+    """With names.txt and without, warnings being errors; without, on a copy that reads the bundled list alone."""
+    command = [sys.executable, "-W", "error", str(EXAMPLES / f"{lecture}.py")]
+    if with_names:
+        request.getfixturevalue("names")
+    else:
+        find = f"import mm_jax.words as w, pathlib; w.find_words = lambda: pathlib.Path({str(BUNDLED)!r})"
+        run = f"import sys, runpy; sys.path.insert(0, {str(EXAMPLES)!r}); runpy.run_path({command[-1]!r})"
+        command = [sys.executable, "-W", "error", "-c", f"{find}; {run}"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=600, env={**ENV, "MPLBACKEND": "agg"}, check=False
+    )
+    assert done.returncode == 0, done.stderr + done.stdout[-3000:]
+    assert "NOT" not in done.stdout
+    assert ("needs names.txt" in done.stdout) != with_names
+
+
+def test_nothing_committed_holds_the_list(names):
+    """A notebook quotes a few names; it does not carry the list."""
+    listed = set(names)
+    for path in Path(EXAMPLES).glob("lecture_*"):
+        quoted = {line.strip() for line in path.read_text().replace('\\n"', "\n").replace('"', "\n").splitlines()}
+        assert len(quoted & listed) < 200, path

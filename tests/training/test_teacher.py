@@ -1,0 +1,105 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import mm_jax
+from mm_jax import corpus
+from mm_jax.evaluation import log_probs_after, log_probs_of_prefixes
+from mm_jax.training import batches
+from mm_jax.training.recipes import Recipe
+
+VOCAB = mm_jax.Vocab(".abc")
+WORDS = ["ab", "abc", "ab", "ba", "cabb", "a", "bcab"]
+TEACHER = mm_jax.ngram.fit(WORDS, VOCAB, order=3, smoothing="witten-bell")
+NETWORK = mm_jax.gru.init(jax.random.key(1), VOCAB, hidden_dim=8)
+PAIR = mm_jax.Mixture(members=(TEACHER, NETWORK), scores=jnp.array([0.0, 1.0]), vocab=VOCAB)
+
+
+def prefixes_of(words):
+    """The distinct prefixes as text, in the order of the trie: by length, then as in the alphabet."""
+    return sorted({word[:t] for word in words for t in range(len(word) + 1)}, key=lambda prefix: (len(prefix), prefix))
+
+
+@pytest.mark.parametrize("model", [TEACHER, NETWORK, PAIR], ids=["windowed", "sequential", "mixture"])
+def test_the_distribution_at_every_prefix(model):
+    expected = log_probs_after(model, [tuple(VOCAB.encode(prefix).tolist()) for prefix in prefixes_of(WORDS)])
+    np.testing.assert_allclose(log_probs_of_prefixes(model, WORDS), expected, atol=1e-5)
+    np.testing.assert_allclose(log_probs_of_prefixes(model, WORDS[::-1] * 2), expected, atol=1e-5)
+
+
+def targets_of(laid):
+    """The target at each prefix that occurs in rows as they are laid, by the prefix's text."""
+    found = {}
+    inputs, weights = laid.batch((jnp.arange(len(laid.targets)), None))
+    for row, wanted in zip(np.asarray(laid.targets), np.asarray(weights / laid.scale), strict=True):
+        prefix = ""
+        for token, target in zip(row.tolist(), wanted, strict=True):
+            if target.sum() > 0:
+                found[prefix] = target
+            prefix = prefix + VOCAB.chars[token] if token else ""
+    return found
+
+
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_targets_are_what_followed_and_the_teacher(share):
+    recipe = Recipe(steps=1, draw="words", teach=share)
+    found = targets_of(batches.of(WORDS, NETWORK, recipe, TEACHER))
+    assert sorted(found) == sorted(prefixes_of(WORDS))
+    for prefix, target in found.items():
+        followed = np.zeros(len(VOCAB))
+        for word in WORDS:
+            if word.startswith(prefix):
+                followed[VOCAB.encode(word[len(prefix) :][:1]).tolist() or [0]] += 1
+        taught = np.exp(log_probs_after(TEACHER, [tuple(VOCAB.encode(prefix).tolist())])[0])
+        np.testing.assert_allclose(target, (1 - share) * followed / followed.sum() + share * taught, atol=1e-6)
+
+
+def test_without_a_teacher_it_is_a_kneser_ney_model_of_the_words():
+    recipe = Recipe(steps=1, draw="words", teach=0.4)
+    own, given = (batches.of(WORDS, NETWORK, recipe, teacher) for teacher in (None, mm_jax.ngram.fit(WORDS, VOCAB)))
+    np.testing.assert_array_equal(own.following, given.following)
+
+
+def test_prefixes_of_other_words_are_learned_from_the_teacher_alone():
+    table = batches.taught(["ab"], TEACHER, 0.25, others=["ac", "b"])
+    order = prefixes_of(["ab", "ac", "b"])  # "", a, b, ab, ac
+    taught = np.exp(log_probs_of_prefixes(TEACHER, ["ab", "ac", "b"]))
+    followed = np.eye(4)[VOCAB.encode("ab").tolist() + [0]]
+    for prefix, truth in zip(["", "a", "ab"], followed, strict=True):
+        i = order.index(prefix)
+        np.testing.assert_allclose(table[i], 0.25 * taught[i] + 0.75 * truth, atol=1e-6)
+    for prefix in ("b", "ac"):
+        np.testing.assert_array_equal(table[order.index(prefix)], taught[order.index(prefix)])
+
+
+def test_a_network_that_only_hears_its_teacher_comes_to_agree():
+    trained, _ = mm_jax.fit(
+        NETWORK, WORDS, jax.random.key(2), teacher=TEACHER, teach=1.0, steps=400, batch_size=None,
+        optimizer=mm_jax.training.recipes.adamw, learning_rate=0.02, draw="words",
+    )  # fmt: skip
+    gap = np.exp(log_probs_of_prefixes(trained, WORDS)) - np.exp(log_probs_of_prefixes(TEACHER, WORDS))
+    assert np.abs(gap).max() < 0.03
+
+
+def test_bad_input():
+    other = mm_jax.counts.fit(["ab"], mm_jax.Vocab(".ab"), smoothing=1.0)
+    mlp = mm_jax.mlp.init(jax.random.key(0), VOCAB, hidden_dim=4)
+    key = jax.random.key(0)
+    with pytest.raises(ValueError, match="teacher has another vocabulary"):
+        mm_jax.fit(NETWORK, WORDS, key, steps=1, teach=0.5, teacher=other)
+    with pytest.raises(ValueError, match="teacher has another vocabulary"):
+        mm_jax.distil(NETWORK, other, WORDS, key, steps=1)
+    with pytest.raises(ValueError, match="give teach"):
+        mm_jax.fit(NETWORK, WORDS, key, steps=1, teacher=TEACHER)
+    with pytest.raises(ValueError, match="draw='words'"):
+        mm_jax.fit(mlp, WORDS, key, steps=1, teach=0.5)
+    with pytest.raises(ValueError, match="share from 0 to 1"):
+        Recipe(steps=1, teach=1.5)
+
+
+def test_too_many_prefixes_are_refused(monkeypatch):
+    monkeypatch.setattr(batches, "MAX_CELLS", 20)
+    with pytest.raises(ValueError, match="too large a table for a teacher"):
+        mm_jax.fit(NETWORK, WORDS, jax.random.key(0), steps=1, teach=0.5)
+    assert corpus.prefixes(WORDS, VOCAB).distinct > 5
