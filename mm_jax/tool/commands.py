@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
 from mm_jax import words
 from mm_jax.evaluation import Evaluation, word_nlls

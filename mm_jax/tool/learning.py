@@ -51,9 +51,8 @@ def train(
         else:
             plan = trainer.plan_for(listed, vocab, model, recipe, given, **settings)
         say(f"{len(listed):,} words with {len(vocab) - 1} different characters from {path}")
-        if resume and (folder / "config.json").exists() and (before := runs.read_config(folder).get("cores")):
-            if before != runs.cores():
-                say(f"begun on {before} core(s), going on with {runs.cores()}: the last digits may differ")
+        if resume and (folder / "config.json").exists():
+            _say_if_other_cores(runs.read_config(folder).get("cores", runs.cores()))
         if not split.dev:
             say("too few words for dev and test: all are learned, and nothing tells when to stop")
         runs.write_setup(folder, plan, split, resume)
@@ -67,6 +66,11 @@ def train(
             params, _ = trainer.trained(folder, plan, split, vocab, resume, _watch)
             runs.save_model(folder, params)
     _report(folder, plan, params, split, choice, as_json)
+
+
+def _say_if_other_cores(before: int) -> None:
+    if before != runs.cores():
+        say(f"begun on {before} core(s), going on with {runs.cores()}: the last digits may differ")
 
 
 def _empty(folder: Path) -> None:
