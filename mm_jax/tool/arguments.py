@@ -113,16 +113,21 @@ def _set_cache() -> None:
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 
 
-@app.callback()
-def common(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
-) -> None:
-    """Make more of whatever list it is given: learn its words character by character, and print new ones."""
-    if version:
+def _print_version(asked: bool) -> None:
+    if asked:
         from importlib import metadata
 
         print(f"mm_jax {metadata.version('mm_jax')}")
         raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Make more of whatever list it is given: learn its words character by character, and print new ones."""
 
 
 @app.command()
