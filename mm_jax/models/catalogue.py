@@ -32,7 +32,8 @@ class Option(NamedTuple):
 class Kind(NamedTuple):
     """A model that can be made from words: its file's name, how it is made ("init" or "fit"), and its data.
 
-    `options` are those of that function, `recipes` names; `efforts` says at which efforts the command tries it, and with which options (see `contract`).
+    `options` are the arguments of that function, `recipes` are names; `efforts` says at which efforts the command tries
+    it, and with which options (see `contract`).
     """
 
     name: str

@@ -15,6 +15,8 @@ from typing import Annotated, Literal
 import platformdirs
 import typer
 
+import mm_jax
+
 from mm_jax.tool.model_options import MODELS, RECIPE_NAMES, parsed, parsed_weights, with_model_options
 from mm_jax.tool.output import fail, give, hush, say
 
@@ -115,9 +117,7 @@ def _set_cache() -> None:
 
 def _print_version(asked: bool) -> None:
     if asked:
-        from importlib import metadata
-
-        print(f"mm_jax {metadata.version('mm_jax')}")
+        print(f"mm_jax {mm_jax.__version__}")
         raise typer.Exit
 
 
