@@ -16,7 +16,6 @@ import platformdirs
 import typer
 
 import mm_jax
-
 from mm_jax.tool.model_options import MODELS, RECIPE_NAMES, parsed, parsed_weights, with_model_options
 from mm_jax.tool.output import fail, give, hush, say
 
@@ -115,10 +114,11 @@ def _set_cache() -> None:
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 
 
-def _print_version(asked: bool) -> None:
+def _print_version(asked: bool) -> bool:
     if asked:
         print(f"mm_jax {mm_jax.__version__}")
         raise typer.Exit
+    return asked
 
 
 @app.callback()
