@@ -112,7 +112,7 @@ def judged(split: words.Split) -> list[str]:
 
 
 def folds_of(split: words.Split) -> list[tuple[list[str], list[str]]]:
-    """What to choose by: (train, dev), as far as needed; of a short list ten parts of both in turn, each predicted from the others."""
+    """What to choose by: (train, dev); of a short list ten parts of both in turn, each predicted from the others."""
     if sum(map(len, split)) >= SHORT:
         return [(split.train[:LEARNED], judged(split))]
     both = [*split.train, *split.dev]
