@@ -101,7 +101,11 @@ def draw(
         drawn["temperature"] = temperature_for(len(listed))
     prefix = drawn.setdefault("prefix", "")
     shortest, longest = lengths_for(listed, prefix, wanted.min_length)
-    longest = longest if wanted.max_length is None else wanted.max_length
+    if wanted.max_length is not None:
+        longest = wanted.max_length
+        shortest = shortest if wanted.min_length is not None else min(shortest, longest)
+    if shortest > longest:
+        raise ValueError(f"no word has {shortest} characters or more and {longest} or fewer: change --min-length")
     accept = _accepts(params, listed, wanted, range(shortest, longest + 1))
     limit = contract.max_length(params)
     # One character more than is wanted, so that a word that was cut is told from one that ended.

@@ -21,6 +21,9 @@ def test_no_word_is_longer_or_shorter_than_the_list_has(mm, ngram):
     sizes = {len(word) for word in runs.open_run(ngram).words}
     found = json.loads(mm("sample", ngram, "-n", 500, "--temperature", 1.5, "--json")[1])["words"]
     assert min(sizes) <= min(map(len, found)) and max(map(len, found)) <= max(sizes)
+    short = json.loads(mm("sample", ngram, "-n", 5, "--max-length", min(sizes) - 1 or 1, "--json")[1])["words"]
+    assert max(map(len, short)) <= max(1, min(sizes) - 1)
+    assert "change --min-length" in mm("sample", ngram, "--min-length", 5, "--max-length", 3)[2]
     assert conditions.lengths_for(["ab", "abcd"]) == (2, 4)
     assert conditions.lengths_for(["ab", "abcd"], prefix="xxxx") == (2, 8)
     assert conditions.lengths_for(["ab", "abcd"], least=6) == (6, 10)
