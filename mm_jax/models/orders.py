@@ -40,7 +40,7 @@ def choose(
     most = min(_FEWEST, longest)
     smoothing = given.get("smoothing", "modified-kneser-ney")
     while True:
-        sums = sum(nlls(*fold, vocab, most, smoothing=smoothing).sum(axis=1) for fold in folds)
+        sums = np.sum([nlls(*fold, vocab, most, smoothing=smoothing).sum(axis=1) for fold in folds], axis=0)
         means = sums / sum(len(word) + 1 for _, held_out in folds for word in held_out)
         best = int(np.flatnonzero(means <= means.min() + _GAIN)[0]) + 1
         if best < most or most == longest:
@@ -78,7 +78,7 @@ def nlls(
     contexts, ids, targets = corpus.examples(held_out, vocab, most - 1)
     pairs, place = corpus.ranked(corpus.paired(ids, targets, base, len(contexts)), len(contexts) * base)
     context, target = np.divmod(pairs, base)  # each distinct pair once
-    below = np.full(len(pairs), 1 / base)
+    below: np.ndarray = np.full(len(pairs), 1 / base)
     rank, known = np.zeros(len(contexts), np.int64), np.ones(len(contexts), bool)
     found = np.empty((most, len(pairs)))
     for m, level in enumerate(tally(words, vocab, most)):
@@ -88,13 +88,9 @@ def nlls(
         at, seen = _looked_up(level.context.astype(np.int64) * base + level.token, rank[context] * base + target)
         seen &= known[context]
 
-        def probabilities(counted, top, rank=rank, at=at, seen=seen, known=known, below=below):
-            values, backoff = smooth(counted, base, top=top, k=1.0)
-            mixed = np.where(seen, values[at], 0.0) + backoff[rank[context]] * below
-            return np.where(known[context], mixed, below)
-
-        found[m] = probabilities(level._replace(types=level.counts), True)
-        below = probabilities(level, False)
+        places = (at, seen, rank[context], known[context], below)
+        found[m] = _probabilities(*smooth(level._replace(types=level.counts), base, top=True, k=1.0), *places)
+        below = _probabilities(*smooth(level, base, top=False, k=1.0), *places)
     with np.errstate(divide="ignore"):
         return -np.log(found)[:, place]
 
@@ -103,3 +99,16 @@ def _looked_up(table: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.nda
     """Where each code stands in an ascending table, and whether it is there."""
     at = np.minimum(np.searchsorted(table, codes), len(table) - 1)
     return at, table[at] == codes
+
+
+def _probabilities(
+    values: np.ndarray,
+    backoff: np.ndarray,
+    at: np.ndarray,
+    seen: np.ndarray,
+    rank: np.ndarray,
+    known: np.ndarray,
+    below: np.ndarray,
+) -> np.ndarray:
+    """p of each pair at one order, float64 [pairs], from that at the order below: the equation of `ngram`."""
+    return np.where(known, np.where(seen, values[at], 0.0) + backoff[rank] * below, below)

@@ -197,7 +197,7 @@ def test_lengths_that_are_refused(max_length):
 
 
 def test_a_function_made_twice_is_one_program():
-    """`apply` is part of the model's type, so a partial or a lambda that is written again compiles again; the same does not."""
+    """`apply` is part of the model's type: a partial or a lambda written again compiles again; the same does not."""
     traces = []
 
     def counted(variables, tokens):
