@@ -62,25 +62,25 @@ def most_probable(
     first = tuple(params.vocab.encode(prefix).tolist())
     heap: list[tuple[float, str, bool, tuple[int, ...]]] = [(_cost(params, first), prefix, False, first)]
     while heap and len(found) < k:
-        cost, word, finished, prefix = heapq.heappop(heap)
+        cost, word, finished, read = heapq.heappop(heap)
         if finished:
             if word and len(word) >= min_length and word not in unwanted:
                 found.append((word, float(np.exp(-cost))))
             continue
         if (budget := budget - 1) < 0:
             break
-        if seen_of(prefix) not in known:
-            ahead = {seen_of(prefix), *(seen_of(entry[3]) for entry in heap[:_AHEAD] if not entry[2])} - known.keys()
+        if seen_of(read) not in known:
+            ahead = {seen_of(read), *(seen_of(entry[3]) for entry in heap[:_AHEAD] if not entry[2])} - known.keys()
             rows = log_probs_after(params, sorted(ahead))
             known.update(zip(sorted(ahead), rows.astype(np.float64), strict=True))
-        row = known[seen_of(prefix)]
+        row = known[seen_of(read)]
         if size is None:
-            del known[prefix]  # no other prefix will ask for it
+            del known[read]  # no other prefix will ask for it
         for token in np.flatnonzero(np.isfinite(row)).tolist():
             if token == 0:
                 heapq.heappush(heap, (cost - row[0], word, True, ()))
             elif len(word) < longest:
-                heapq.heappush(heap, (cost - row[token], word + chars[token], False, (*prefix, token)))
+                heapq.heappush(heap, (cost - row[token], word + chars[token], False, (*read, token)))
     return found
 
 

@@ -40,7 +40,7 @@ def choose(
     most = min(_FEWEST, longest)
     smoothing = given.get("smoothing", "modified-kneser-ney")
     while True:
-        sums = sum(nlls(*fold, vocab, most, smoothing=smoothing).sum(axis=1) for fold in folds)
+        sums = np.sum([nlls(*fold, vocab, most, smoothing=smoothing).sum(axis=1) for fold in folds], axis=0)
         means = sums / sum(len(word) + 1 for _, held_out in folds for word in held_out)
         best = int(np.flatnonzero(means <= means.min() + _GAIN)[0]) + 1
         if best < most or most == longest:
@@ -88,13 +88,12 @@ def nlls(
         at, seen = _looked_up(level.context.astype(np.int64) * base + level.token, rank[context] * base + target)
         seen &= known[context]
 
-        def probabilities(counted, top, rank=rank, at=at, seen=seen, known=known, below=below):
+        mixed = []
+        for counted, top in ((level._replace(types=level.counts), True), (level, False)):
             values, backoff = smooth(counted, base, top=top, k=1.0)
-            mixed = np.where(seen, values[at], 0.0) + backoff[rank[context]] * below
-            return np.where(known[context], mixed, below)
-
-        found[m] = probabilities(level._replace(types=level.counts), True)
-        below = probabilities(level, False)
+            row = np.where(seen, values[at], 0.0) + backoff[rank[context]] * below
+            mixed.append(np.where(known[context], row, below))
+        found[m], below = mixed
     with np.errstate(divide="ignore"):
         return -np.log(found)[:, place]
 

@@ -128,10 +128,8 @@ def write_setup(folder: Path, plan: Plan, split: words.Split, resume: bool) -> N
     if config_path.exists():
         if not resume:
             raise ValueError(
-                raise ValueError(
-                    f"{folder} holds a run already: give --resume to go on with it, --overwrite to replace it, or name "
-                    "another folder"
-                )
+                f"{folder} holds a run already: give --resume to go on with it, --overwrite to replace it, or name "
+                "another folder"
             )
         before = read_config(folder)
         if before["words"] != config["words"]:
