@@ -32,7 +32,7 @@ def choose(
 
     >>> options, losses = choose([(["abab", "ab"], ["abab"])], Vocab(".ab"))
     >>> options, list(losses)
-    ({'order': 2}, ['order 1', 'order 2', 'order 3', 'order 4', 'order 5'])
+    ({'order': 5}, ['order 1', 'order 2', 'order 3', 'order 4', 'order 5'])
     """
     if "order" in given:
         return dict(given), {}
