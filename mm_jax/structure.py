@@ -72,7 +72,10 @@ def _build(spec: Any, arrays: Mapping[str, np.ndarray], vocab: Vocab, name: str,
         if name not in arrays:
             raise ValueError(f"it lacks the array {name}")
         left.discard(name)
-        return jnp.asarray(arrays[name])
+        array = jnp.asarray(arrays[name])
+        if array.dtype != arrays[name].dtype:
+            raise ValueError(f"{name} is {arrays[name].dtype}, which JAX would read as {array.dtype}")
+        return array
     if isinstance(spec, list):
         return tuple(_build(each, arrays, vocab, f"{inside}{i}", left, depth + 1) for i, each in enumerate(spec))
     if isinstance(spec, dict) and isinstance(inner := spec.get("dict"), dict):
@@ -127,17 +130,18 @@ def _check_annotations(made: Any, vocab: Vocab, name: str) -> None:
         isinstance(np.empty(len(vocab)), jaxtyping.Shaped[np.ndarray, "vocab_size"])  # pyright: ignore  # binds the name
         for attempt in (arrays, later):
             for field in list(attempt):
+                array, hint = arrays[field], hints.get(field)
+                if jnp.issubdtype(array.dtype, jnp.floating) and bool(jnp.isnan(array).any()):
+                    raise ValueError(f"{field} of {name} holds nan")
+                if not (isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray)):
+                    continue
                 try:
-                    _check_array(arrays[field], hints.get(field), f"{field} of {name}")
+                    fits = isinstance(array, hint)
                 except jaxtyping.AnnotationError:  # its shape is computed from one that comes later
                     later.append(field)
-
-
-def _check_array(array: jax.Array, hint: Any, name: str) -> None:
-    if jnp.issubdtype(array.dtype, jnp.floating) and bool(jnp.isnan(array).any()):
-        raise ValueError(f"{name} holds nan")
-    if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray) and not isinstance(array, hint):
-        raise ValueError(f"{name} is {array.dtype}{list(array.shape)}, not {hint.__name__}")
+                    continue
+                if not fits:
+                    raise ValueError(f"{field} of {name} is {array.dtype}{list(array.shape)}, not {hint.__name__}")
 
 
 def validate(params: Params) -> None:

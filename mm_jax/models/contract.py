@@ -22,7 +22,8 @@ What else a file may hold:
     packs(params)              False where `unroll` reads one word a row, and a 0 in `tokens` starts nothing
     max_length(params)         the longest word it can read, in characters; longer ones are refused
     validate(params)           ValueError for numbers in a loaded file that the shapes do not exclude
-    pair_log_probs(params, contexts, targets)    log p of single tokens, in NumPy, where that is cheaper than whole rows
+    pair_log_probs(params, contexts, targets), row_log_probs(params, contexts)    log p of single tokens, and of all,
+                               after many contexts, where NumPy does it sooner than a compiled program
     init(key, vocab, ...)      new parameters, to be trained by gradient steps; or
     fit(words, vocab, ...)     parameters made by counting; and
     choose(folds, vocab, ...)  the options of `fit` that are best on held-out words

@@ -64,9 +64,8 @@ def main() -> None:
         _end(f"the memory does not suffice: {error}")
     except RuntimeError as error:
         if "initialize backend" in str(error):
-            _end(
-                f"JAX_PLATFORMS is {os.environ.get('JAX_PLATFORMS')!r}, which JAX cannot use: unset it, or set it to cpu"
-            )
+            named = os.environ.get("JAX_PLATFORMS")
+            _end(f"JAX_PLATFORMS is {named!r}, which JAX cannot use: unset it, or set it to cpu")
         if "RESOURCE_EXHAUSTED" in str(error):
             _end(f"the memory does not suffice: {error}")
         raise

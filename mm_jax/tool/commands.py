@@ -91,25 +91,11 @@ def evaluate(folder: Path, path: Path | None, as_json: bool) -> None:
 
 def plot(folder: Path) -> None:
     """Draws what the model has into the run folder."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot as plt
-
-    from mm_jax import plotting
+    from mm_jax.tool import pictures
 
     run = runs.open_run(folder)
-    pictures = plotting.pictures_of(run.params, runs.read_history(folder))
-    if not pictures:
-        fail(f"a model of kind {run.plan['model']} has nothing to draw")
-    for name, draw in pictures.items():
-        size = max(5.0, 0.45 * len(run.params.vocab)) if name.endswith("_table") else 5.0
-        figure, ax = plt.subplots(figsize=(max(8.0, size), size), layout="constrained")
-        draw(ax)
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png", dpi=100)
-        plt.close(figure)
-        write_whole(folder / f"{name}.png", picture.getvalue())
+    for name, picture in pictures.drawn(run):
+        write_whole(folder / f"{name}.png", picture)
         print(folder / f"{name}.png")
 
 

@@ -133,7 +133,12 @@ def _init(plan: Plan, vocab: Vocab, key: Any) -> Params:
 
 def fit_by_counting(plan: Plan, split: words.Split, vocab: Vocab) -> Params:
     """The models that need no steps."""
-    return getattr(models, plan.model).fit(split.train, vocab, **plan.options)
+    options = dict(plan.options)
+    # The longest context there is: a whole word and the separator before it. A higher order holds nothing more.
+    if options.get("order", 0) > (most := max(map(len, split.train)) + 2):
+        say(f"order {options['order']:,} is more than the longest word takes: {most} is taken")
+        options["order"] = most
+    return getattr(models, plan.model).fit(split.train, vocab, **options)
 
 
 def described(plan: Plan) -> str:
@@ -201,13 +206,20 @@ class Trainer:
             interval=max(1, min(1000, self.recipe.steps // EVALUATIONS)),
         )
         for progress in watch(run):
-            if not progress.loss.size:
-                continue  # nothing was done yet
+            if not progress.loss.size:  # nothing was done yet; where all becomes worse, the start is what is kept
+                if progress.dev is not None and not self.history:
+                    self.best_dev = progress.dev
+                continue
             self._take(progress)
             if self.finished:
                 break
         self.finished = self.finished or int(self.state.step) >= self.recipe.steps
         self.save()
+        if self.split.dev and self.waited >= len(self.history) > 0 and self.history[-1][1] > self.best_dev:
+            raise ValueError(
+                f"the loss rose from {self.best_dev:.4g} before the first step to {self.history[-1][1]:.4g}, with "
+                f"learning rate {self.recipe.learning_rate:g}: try --lr {(self.recipe.learning_rate or 0) / 10:.2g}"
+            )
         return self.best
 
     def _take(self, progress: loop.Progress) -> None:
@@ -249,9 +261,16 @@ class Trainer:
     def _restore(self) -> None:
         path = self.folder / "state.safetensors"
         arrays, about = checkpoint.read_arrays(path, "state")
-        if about["words"] != self.fingerprint:
+        try:
+            fingerprint, before, finished = about["words"], json.loads(about["plan"]), about["finished"] == "True"
+            best_dev, waited = float(about["best_dev"]), int(about["waited"])
+            if not isinstance(before, dict):
+                raise TypeError("its plan is no object")
+        except (KeyError, ValueError, TypeError, RecursionError) as error:
+            raise ValueError(f"{path} was altered ({type(error).__name__}: {error}): train anew") from None
+        if fingerprint != self.fingerprint:
             raise ValueError(f"{self.folder} was trained on another list: resume with that one, or name another folder")
-        if changes := runs.differences(json.loads(about["plan"]), self.plan.as_json()):
+        if changes := runs.differences(before, self.plan.as_json()):
             raise ValueError(f"{self.folder} was trained with other options: {changes}")
         try:
             read = checkpoint.tree_from_arrays({"state": self.state, "best": self.best}, arrays)
@@ -261,7 +280,6 @@ class Trainer:
             if not np.isfinite(np.asarray(leaf)).all():
                 raise ValueError(f"{path} holds numbers that are not finite: train anew with a lower --lr")
         self.state, self.best = read["state"], read["best"]
-        self.best_dev, self.waited = float(about["best_dev"]), int(about["waited"])
-        self.finished = about["finished"] == "True"
+        self.best_dev, self.waited, self.finished = best_dev, waited, finished
         rows = runs.read_history(self.folder)
         self.history = [row for row in rows if row[0] <= int(self.state.step)]

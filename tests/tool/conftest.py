@@ -1,4 +1,4 @@
-"""The command as a function, and two runs that it made."""
+"""The command, called in this process; and run folders to call it on."""
 
 import subprocess
 import sys
