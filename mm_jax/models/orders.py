@@ -32,7 +32,7 @@ def choose(
 
     >>> options, losses = choose([(["abab", "ab"], ["abab"])], Vocab(".ab"))
     >>> options, list(losses)
-    ({'order': 2}, ['order 1', 'order 2', 'order 3', 'order 4', 'order 5'])
+    ({'order': 5}, ['order 1', 'order 2', 'order 3', 'order 4', 'order 5'])
     """
     if "order" in given:
         return dict(given), {}
@@ -88,9 +88,12 @@ def nlls(
         at, seen = _looked_up(level.context.astype(np.int64) * base + level.token, rank[context] * base + target)
         seen &= known[context]
 
-        places = (at, seen, rank[context], known[context], below)
-        found[m] = _probabilities(*smooth(level._replace(types=level.counts), base, top=True, k=1.0), *places)
-        below = _probabilities(*smooth(level, base, top=False, k=1.0), *places)
+        mixed = []
+        for counted, top in ((level._replace(types=level.counts), True), (level, False)):
+            values, backoff = smooth(counted, base, top=top, k=1.0)
+            row = np.where(seen, values[at], 0.0) + backoff[rank[context]] * below
+            mixed.append(np.where(known[context], row, below))
+        found[m], below = mixed
     with np.errstate(divide="ignore"):
         return -np.log(found)[:, place]
 
@@ -99,16 +102,3 @@ def _looked_up(table: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.nda
     """Where each code stands in an ascending table, and whether it is there."""
     at = np.minimum(np.searchsorted(table, codes), len(table) - 1)
     return at, table[at] == codes
-
-
-def _probabilities(
-    values: np.ndarray,
-    backoff: np.ndarray,
-    at: np.ndarray,
-    seen: np.ndarray,
-    rank: np.ndarray,
-    known: np.ndarray,
-    below: np.ndarray,
-) -> np.ndarray:
-    """p of each pair at one order, float64 [pairs], from that at the order below: the equation of `ngram`."""
-    return np.where(known, np.where(seen, values[at], 0.0) + backoff[rank] * below, below)
