@@ -9,6 +9,7 @@ from mm_jax.evaluation import log_probs_after
 from mm_jax.models.contract import Params, block_size
 from mm_jax.models.contract import max_length as max_length_of
 from mm_jax.numbers import whole_number
+from mm_jax.vocab import as_set
 
 _AHEAD = 255  # open prefixes whose next characters are looked up together with the likeliest one
 _KEPT = 32  # next characters of a prefix that are kept at first; more are looked up again where they are asked for
@@ -35,15 +36,15 @@ def most_probable(
     Returns:
       A list of (word, probability); the empty word is left out.
 
-    Raises ValueError for k below 1.
+    Raises ValueError for k or max_length below 1.
 
     >>> from mm_jax.models import counts
     >>> from mm_jax.vocab import Vocab
     >>> [(word, round(p, 3)) for word, p in most_probable(counts.fit(["ab", "b"], Vocab(".ab")), 2)]
     [('ab', 0.5), ('b', 0.5)]
     """
-    whole_number("k", k)
-    chars, unwanted = params.vocab.chars, frozenset(exclude)
+    whole_number("k", k), whole_number("max_length", max_length), whole_number("budget", budget, least=0)
+    chars, unwanted = params.vocab.chars, as_set(exclude)
     limit = max_length_of(params)
     longest = max_length if limit is None else min(max_length, limit)
     rows = _Rows(params)

@@ -17,6 +17,9 @@ from mm_jax import corpus
 from mm_jax.models import contract
 from mm_jax.models.contract import Params
 from mm_jax.models.mixture import Mixture
+from mm_jax.vocab import as_set
+
+_WORDS = 2**17  # evaluated at once
 
 
 @dataclass(frozen=True)
@@ -179,7 +182,7 @@ def log_probs_of_prefixes(params: Params, words: Sequence[str]) -> np.ndarray:
     """The log probability of every token after each distinct prefix: float32 [prefixes, vocab_size].
 
     The prefixes are numbered as by `corpus.prefixes(words, params.vocab)`, which depends on what words there are, not
-    on their order or how often each stands. Each member of a mixture is read in its own way: a windowed one once a
+    on their order or how often each stands. Each member of a mixture is read in its own way, a windowed one once a
     context.
 
     Raises ValueError as `corpus.tokens` says, and for words too long for the model.
@@ -248,7 +251,7 @@ def evaluate(params: Params, words: Sequence[str], *, seen: Collection[str] = ()
     """
     words = corpus.as_list(words)
     sums, lengths = word_nlls(params, words)
-    known = frozenset(seen)
+    known = as_set(seen)
     new = np.fromiter((word not in known for word in words), bool, len(words))
     nll, stderr = _ratio(sums, lengths)
     nll_unseen, stderr_unseen = _ratio(sums[new], lengths[new])
@@ -260,7 +263,9 @@ def word_nlls(params: Params, words: Sequence[str]) -> tuple[np.ndarray, np.ndar
     words = corpus.as_list(words)
     lengths = np.fromiter(map(len, words), np.int64, len(words)) + 1
     ends = np.cumsum(lengths)
-    nll = TokenNLL(words, params)(params)
+    # A part of a long list at a time: what is made ready for it takes some 100 bytes a character.
+    parts = [words[first : first + _WORDS] for first in range(0, len(words), _WORDS)]
+    nll = np.concatenate([TokenNLL(part, params)(params) for part in parts])
     return np.add.reduceat(nll, ends - lengths, dtype=np.float64), lengths
 
 

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mm_jax.vocab import as_list
+
 NAMES_URL = "https://raw.githubusercontent.com/karpathy/makemore/988aa59e4d8fefa526d06f3b453ad116258398d4/names.txt"
 NAMES_SHA256 = "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
 DOWNLOAD_SECONDS = 4
@@ -133,7 +135,7 @@ def split_words(words: Sequence[str]) -> Split:
 
     Source: makemore part 2. ValueError where one of the three would be empty: fewer than 6 words.
     """
-    words = list(words)
+    words = list(as_list(words))  # a copy: it is shuffled
     random.Random(42).shuffle(words)
     first, second = int(0.8 * len(words)), int(0.9 * len(words))
     split = Split(words[:first], words[first:second], words[second:])

@@ -64,7 +64,7 @@ def test_smallest_dtype_has_room_for_unknown(size, dtype):
     [
         (lambda: Vocab("ab"), "starts with"),
         (lambda: Vocab(".aa"), "each character once"),
-        (lambda: Vocab.from_words([]), "no characters"),
+        (lambda: Vocab.from_words([]), "empty list"),
         (lambda: Vocab("|.|"), "each character once"),
         (lambda: Vocab(".ab").encode("abc"), "character 3 is 'c': not in the vocabulary"),
         (lambda: Vocab(".ab").encode("a😀"), "character 2 is '😀'"),
@@ -74,3 +74,9 @@ def test_smallest_dtype_has_room_for_unknown(size, dtype):
 def test_refuses(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_list_may_hold_the_separator():
+    vocab = Vocab.from_words(["st. ives", "a|b"])
+    assert vocab.separator == "/"
+    assert vocab.decode(vocab.encode("st. ives")) == "st. ives"

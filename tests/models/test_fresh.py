@@ -57,11 +57,7 @@ def test_words_have_the_probabilities_of_the_formula(member):
 @members
 def test_rows_sum_to_one_and_unroll_is_stepping(member):
     params = mm_jax.fresh.wrap(member, LIST)
-    row = (
-        jnp.array([3, 1, 2, 2, 0, 1, 2, 0, 2, 2, 1], jnp.int32)
-        if contract.packs(params)
-        else jnp.array([3, 1, 2, 2, 1])
-    )
+    row = jnp.array([3, 1, 2, 2, 0, 1, 2, 0, 2, 2, 1], jnp.int32)
 
     def read(state, token):
         return contract.advance(params, state, token), contract.logits(params, state)

@@ -88,9 +88,9 @@ def test_logits_are_those_of_python(browser, quiet, pages, kind, half):
     finite = np.isfinite(expected)
     assert (found[~finite] == expected[~finite]).all()
     assert np.abs(found[finite] - expected[finite]).max() < 1e-5
-    if half and not kind.startswith("counts, un"):  # a count table is exact in few bits
+    if half:  # and not far from those of the model that was not rounded
         exact = np.concatenate(rows_of(model(kind), words))
-        assert np.abs(found[finite] - exact[finite]).max() < 0.05
+        assert np.abs(found[finite] - exact[finite]).max() < 1e-2
 
 
 WORDS_OF = """
@@ -136,7 +136,7 @@ def test_options_give_the_same_words(browser, pages, kind, options):
     names = {"top_k": "topK", "max_length": "maxLength"}
     given = {names.get(name, name): longest if name == "max_length" else value for name, value in options.items()}
     found = browser.run(WORDS_OF, {"n": 300, "seed": 3, **given})
-    assert len(expected) > 50
+    assert len(expected) > 10
     assert sum(a != b for a, b in zip(found[: len(expected)], expected, strict=True)) <= 1
 
 
