@@ -43,7 +43,7 @@ def watch(run: Iterator[Step], steps: int, console: Console) -> Iterator[Step]:
         TextColumn("{task.fields[figures]}"),
         TimeRemainingColumn(compact=True),
         console=console,
-        disable=not console.is_terminal,
+        disable=not console.is_terminal or console.quiet,
     )
     started = time.perf_counter()
     first = next(run)  # while this compiles Ctrl-C ends everything: nothing was reached yet
