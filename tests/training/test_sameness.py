@@ -67,7 +67,9 @@ def with_closure(factor):
 def test_another_closure_value_is_another_optimizer():
     def fitted(factor):
         params = mm_jax.bigram.init(jax.random.key(0), LETTERS)
-        return mm_jax.fit(params, FIRST_FIVE, jax.random.key(1), steps=3, optimizer=with_closure(factor), learning_rate=0.1)
+        return mm_jax.fit(
+            params, FIRST_FIVE, jax.random.key(1), steps=3, optimizer=with_closure(factor), learning_rate=0.1
+        )
 
     before = len(TRACES)
     one, same, other = fitted(1.0), fitted(1.0), fitted(0.0)
@@ -111,6 +113,6 @@ def test_what_is_the_same(one, other, same):
 
 def test_what_cannot_be_compared_equals_itself():
     table = np.ones(3)
-    one, other = (lambda rate, table=np.ones(3): optax.sgd(rate * table[0]) for _ in range(2))
+    one, other = (lambda rate, table=each: optax.sgd(rate * table[0]) for each in (table, np.ones(3)))
     assert Same(one) == Same(one) and Same(one) != Same(other)
     assert Same(lambda rate: optax.sgd(rate * table[0])) != Same(lambda rate: optax.sgd(rate * table[0]))
