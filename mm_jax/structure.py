@@ -37,6 +37,8 @@ def describe(thing: Any, vocab: Vocab) -> Any:
     if is_pytree(type(thing)):
         cls, static = type(thing), type(thing).static_fields
         own = {name: getattr(thing, name) for name in static if getattr(thing, name) != vocab}
+        if isinstance(other := own.get("vocab"), Vocab):  # a part over an alphabet of its own
+            return describe(thing, other) | {"vocab": other.chars}
         if not all(isinstance(value, str | int | float | None) for value in own.values()):
             return "like"
         inner = {
@@ -81,6 +83,7 @@ def _build(spec: Any, arrays: Mapping[str, np.ndarray], vocab: Vocab, name: str,
     if not isinstance(spec, dict) or not isinstance(spec.get("fields"), dict):
         raise ValueError("a class or function in it cannot be read from a file: give load(path, like=...)")
     cls = _class_of(spec["class"])
+    vocab = Vocab(spec["vocab"]) if "vocab" in spec else vocab
     values = {
         key: _build(each, arrays, vocab, f"{inside}{key}", left, depth + 1) for key, each in spec["fields"].items()
     }

@@ -213,7 +213,7 @@ CORRUPTED = {
     "codes out of order": (
         NGRAM,
         {"arrays": {"levels.2.codes": level("codes")[::-1].copy()}},
-        "order 3 is out of",
+        "order 3 is out of order",
     ),
     "codes too large": (NGRAM, {"arrays": {"levels.2.codes": changed(level("codes"), -1, 2**30)}}, "out of order"),
     "codes below 0": (NGRAM, {"arrays": {"levels.2.codes": changed(level("codes"), 0, -5)}}, "out of order"),
