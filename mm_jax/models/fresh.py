@@ -44,6 +44,11 @@ class Fresh:
 
     Prefix 0 is the empty one, and one that follows is numbered by its place in `tokens`, + 1. The last number stands
     for all that begin no word of the list.
+
+    >>> import mm_jax
+    >>> params = mm_jax.counts.fit(["ab", "b"], Vocab(".ab"), smoothing=1.0)
+    >>> mm_jax.score(wrap(params, ["ab", "b"], share=0.0), "ab").nll
+    inf
     """
 
     member: Any

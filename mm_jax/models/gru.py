@@ -49,7 +49,13 @@ EFFORTS = {
 
 @pytree
 class GRU:
-    """What each character gives to the gates, one layer of gated units, an output layer."""
+    """What each character gives to the gates, one layer of gated units, an output layer.
+
+    >>> import mm_jax
+    >>> params = init(jax.random.key(0), mm_jax.Vocab(".ab"), hidden_dim=8)
+    >>> mm_jax.unroll(params, jnp.array([1, 2])).shape
+    (3, 3)
+    """
 
     C: Float32[Array, "vocab_size 3*hidden_dim"]
     W1: Float32[Array, "hidden_dim 3*hidden_dim"]

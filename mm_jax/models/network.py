@@ -24,7 +24,12 @@ from mm_jax.vocab import Vocab
 
 @pytree
 class Network:
-    """Variables of any structure, and the function that applies them to one word."""
+    """Variables of any structure, and the function that applies them to one word.
+
+    >>> params = wrap(lambda variables, tokens: variables[tokens], jnp.zeros((3, 3)), Vocab(".ab"), max_length=8)
+    >>> params.limit, params.variables.shape
+    (8, (3, 3))
+    """
 
     variables: Any
     vocab: Vocab

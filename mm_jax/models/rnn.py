@@ -21,7 +21,13 @@ DROPS = ("tokens", "states")
 
 @pytree
 class RNN:
-    """What each character gives to the hidden vector, what the vector before gives to it, an output layer."""
+    """What each character gives to the hidden vector, what the vector before gives to it, an output layer.
+
+    >>> import mm_jax
+    >>> params = init(jax.random.key(0), mm_jax.Vocab(".ab"), hidden_dim=8)
+    >>> mm_jax.unroll(params, jnp.array([1, 2])).shape
+    (3, 3)
+    """
 
     C: Float32[Array, "vocab_size hidden_dim"]
     W1: Float32[Array, "hidden_dim hidden_dim"]

@@ -62,7 +62,13 @@ class Block:
 
 @pytree
 class Transformer:
-    """Embeddings of characters and positions, blocks, a last norm, an output layer."""
+    """Embeddings of characters and positions, blocks, a last norm, an output layer.
+
+    >>> import mm_jax
+    >>> params = init(jax.random.key(0), mm_jax.Vocab(".ab"), num_layers=1, num_heads=2, width=8)
+    >>> mm_jax.unroll(params, jnp.array([1, 2])).shape
+    (3, 3)
+    """
 
     C: Float32[Array, "vocab_size width"]
     P: Float32[Array, "positions width"]
