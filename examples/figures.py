@@ -90,7 +90,7 @@ def _shown(value, tolerance: float) -> str:
         return f"{value:,}"
     if abs(value) < 1e-3:
         return f"{value:.3g}"
-    return f"{value:,.{math.floor(-math.log10(tolerance)) if tolerance else 6}f}"
+    return f"{value:,.{max(4, math.floor(-math.log10(tolerance))) if tolerance else 6}f}"
 
 
 def _cut(text: str) -> str:

@@ -6,7 +6,7 @@ because the characters of a word are not independent, and beside it the same ove
 
 import functools
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import jax
@@ -17,6 +17,7 @@ from mm_jax import corpus
 from mm_jax.models import contract
 from mm_jax.models.contract import Params
 from mm_jax.models.mixture import Mixture
+from mm_jax.vocab import as_set
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,8 @@ class _Members:
 
     def log_probs(self, params: Mixture) -> np.ndarray:
         """log p of each token: float32 [tokens]."""
-        scores = np.asarray(jax.nn.log_softmax(params.scores))
-        members = zip(scores, self.lists, params.members, strict=True)
-        return functools.reduce(np.logaddexp, (score - nll(member) for score, nll, member in members))
+        lists = iter(self.lists)
+        return _mixed(params, lambda member: -next(lists)(member))
 
 
 class _WholeWords:
@@ -130,8 +130,23 @@ def _block(vocab_size: int) -> int:
     return max(1, min(1024, 2**21 // vocab_size))
 
 
+def _window(params: Params) -> int:
+    return contract.block_size(params) or 0
+
+
+def _mixed(params: Mixture, read: Callable[[Params], np.ndarray]) -> np.ndarray:
+    """log sum_k weight_k p_k, where `read` gives each member's log p, in the order of the members."""
+    scores = np.asarray(jax.nn.log_softmax(params.scores))
+    parts = (score + read(member) for score, member in zip(scores, params.members, strict=True))
+    return functools.reduce(np.logaddexp, parts)
+
+
 def log_probs(params: Params, contexts: np.ndarray) -> np.ndarray:
     """The log probability of every token after each of some contexts: float32 [contexts, vocab_size]."""
+    if isinstance(params, Mixture):
+        return _mixed(params, lambda member: log_probs(member, contexts[:, contexts.shape[1] - _window(member) :]))
+    if own := getattr(contract.functions_of(params), "row_log_probs", None):
+        return own(params, contexts)
     block = _block(len(params.vocab))
     filled = np.pad(contexts, ((0, -len(contexts) % block), (0, 0)))
     blocks = (filled[i : i + block] for i in range(0, len(filled), block))
@@ -140,6 +155,8 @@ def log_probs(params: Params, contexts: np.ndarray) -> np.ndarray:
 
 def log_probs_after(params: Params, prefixes: Sequence[tuple[int, ...]]) -> np.ndarray:
     """The log probability of every token after each of some beginnings of words: float32 [prefixes, vocab_size]."""
+    if isinstance(params, Mixture):
+        return _mixed(params, lambda member: log_probs_after(member, prefixes))
     size = contract.block_size(params)
     if size is not None:
         padding = (0,) * size
@@ -171,10 +188,7 @@ def log_probs_of_prefixes(params: Params, words: Sequence[str]) -> np.ndarray:
     words = list(dict.fromkeys(corpus.as_list(words)))
     contract.check_lengths(params, words)
     if isinstance(params, Mixture):
-        parts = zip(jax.nn.log_softmax(params.scores).tolist(), params.members, strict=True)
-        return functools.reduce(
-            np.logaddexp, (log_probs_of_prefixes(member, words) + np.float32(score) for score, member in parts)
-        )
+        return _mixed(params, lambda member: log_probs_of_prefixes(member, words))
     trie = corpus.prefixes(words, params.vocab)
     if (size := contract.block_size(params)) is not None:
         examples = corpus.examples(words, params.vocab, size)
@@ -235,7 +249,7 @@ def evaluate(params: Params, words: Sequence[str], *, seen: Collection[str] = ()
     """
     words = corpus.as_list(words)
     sums, lengths = word_nlls(params, words)
-    known = frozenset(seen)
+    known = as_set(seen)
     new = np.fromiter((word not in known for word in words), bool, len(words))
     nll, stderr = _ratio(sums, lengths)
     nll_unseen, stderr_unseen = _ratio(sums[new], lengths[new])

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mm_jax.vocab import as_list
+
 NAMES_URL = "https://raw.githubusercontent.com/karpathy/makemore/988aa59e4d8fefa526d06f3b453ad116258398d4/names.txt"
 NAMES_SHA256 = "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
 DOWNLOAD_SECONDS = 4
@@ -18,6 +20,7 @@ MOST_BYTES = 2**28
 BYTE_ORDER_MARK = "\ufeff"
 
 _PACKAGE = Path(__file__).parent
+_DATA = _PACKAGE.parent / "data"  # of a checkout; where a wheel was installed there is none
 _logger = logging.getLogger("mm_jax")
 
 
@@ -40,7 +43,7 @@ def find_words() -> Path:
 
 def find_names() -> Path | None:
     """names.txt on this machine: in `data/` of the checkout, or in the folder that `$MM_JAX_DATA` names."""
-    folders = [_PACKAGE.parent / "data"]
+    folders = [_DATA]
     if named := os.environ.get("MM_JAX_DATA"):
         folders.append(Path(named))
     return next((folder / "names.txt" for folder in folders if (folder / "names.txt").is_file()), None)
@@ -69,8 +72,9 @@ def _download() -> Path | None:
     except Exception as error:  # no network, no such page, another file than expected, an unwritable cache
         _logger.warning(
             "names.txt could not be downloaded (%s): using the bundled given names instead. "
-            "To use it, put names.txt into data/ or into the folder that MM_JAX_DATA names.",
+            "To use it, put names.txt into %s.",
             type(error).__name__,
+            "data/ or into the folder that MM_JAX_DATA names" if _DATA.is_dir() else "a folder that MM_JAX_DATA names",
         )
         return None
 
@@ -133,7 +137,7 @@ def split_words(words: Sequence[str]) -> Split:
 
     Source: makemore part 2. ValueError where one of the three would be empty: fewer than 6 words.
     """
-    words = list(words)
+    words = list(as_list(words))  # a copy: it is shuffled
     random.Random(42).shuffle(words)
     first, second = int(0.8 * len(words)), int(0.9 * len(words))
     split = Split(words[:first], words[first:second], words[second:])

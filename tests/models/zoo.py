@@ -174,11 +174,16 @@ def each_of(found):
     return pytest.mark.parametrize("params", found, ids=name_of)
 
 
-def by_steps(params, tokens):
+COMPILED = jax.jit(contract.advance), jax.jit(contract.logits)
+PLAIN = contract.advance, contract.logits
+
+
+def by_steps(params, tokens, verbs=COMPILED):
     """The rows of `unroll`, token by token: float32 [length + 1, vocab_size]."""
+    advance, logits = verbs
     state = contract.start(params)
-    rows = [contract.logits(params, state)]
+    rows = [logits(params, state)]
     for token in tokens:
-        state = contract.advance(params, state, jnp.int32(token))
-        rows.append(contract.logits(params, state))
+        state = advance(params, state, jnp.int32(token))
+        rows.append(logits(params, state))
     return jnp.stack(rows)
