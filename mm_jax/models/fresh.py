@@ -153,7 +153,6 @@ def _upwards(trie: _Trie, logp: np.ndarray, ends: Any, others: float) -> np.ndar
     """log sum_c p(c | u) * value(uc) at every prefix, from the deepest up, given the values of words and all else."""
     table = logp + others
     table[trie.is_word, 0] = logp[trie.is_word, 0] + ends
-    table[trie.parent, trie.token] = 0.0
     values = np.empty(trie.prefixes)
     for level in reversed([slice(-1, 0), *trie.levels]):  # the first leads to the empty prefix, from nowhere
         reached = slice(level.start + 1, level.stop + 1)

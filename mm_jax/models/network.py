@@ -121,6 +121,11 @@ def max_length(params: Network) -> int:
     return params.limit
 
 
+def packs(params: Network) -> bool:
+    """`apply` reads one word."""
+    return False
+
+
 def start(params: Network) -> tuple[Int32[Array, " positions"], Int32[Array, ""]]:
     """The tokens read so far, `.` first, and how many they are."""
     return jnp.zeros(params.limit + 1, jnp.int32), jnp.int32(1)
