@@ -402,10 +402,10 @@ _ = plotting.ladder(ladder, ax)
 #
 # - **Reading the whole word pays, in its order.** The bag of words forgets the order, and is no better than three
 #   characters in theirs. The others are better, after seconds of training.
-# - **Counting done well is hard to beat.** Kneser-Ney takes no gradient step, and has the lowest loss of all single models
-#   here. But it learns by heart: on unseen words the GRU is ahead.
-# - **Models of different kinds err in different places**, so their mixture is better than each of them. The gain is surer
-#   than the error bars suggest, for all are judged on the same words.
+# - **Counting done well is hard to beat.** Kneser-Ney takes no gradient step, and has the lowest loss of all single
+#   models here. But it learns by heart: on unseen words the GRU is ahead.
+# - **Models of different kinds err in different places**, so their mixture is better than each of them. The gain is
+#   surer than the error bars suggest, for all are judged on the same words.
 #
 # Longer training moves the networks further down; `python examples/ladder.py` shows where to.
 #

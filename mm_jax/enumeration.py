@@ -18,7 +18,14 @@ Children = tuple[np.ndarray, np.ndarray]  # the likeliest tokens, best first, an
 
 
 def most_probable(
-    params: Params, k: int, *, exclude: Collection[str] = (), max_length: int = 100, budget: int = 200_000
+    params: Params,
+    k: int,
+    *,
+    exclude: Collection[str] = (),
+    prefix: str = "",
+    min_length: int = 1,
+    max_length: int = 100,
+    budget: int = 200_000,
 ) -> list[tuple[str, float]]:
     """The k most probable whole words that are not in `exclude`, best first, with their probabilities.
 
@@ -30,13 +37,15 @@ def most_probable(
       params: any model's parameters.
       k: how many, 1 or more.
       exclude: words not to return, such as the training list.
+      prefix: what every word begins with.
+      min_length: shorter words are not returned.
       max_length: longer words are not looked at.
       budget: how many prefixes to extend before giving up; fewer than k words come back then, still the best.
 
     Returns:
       A list of (word, probability); the empty word is left out.
 
-    Raises ValueError for k or max_length below 1.
+    Raises ValueError for k or max_length below 1, and for a prefix with a character the model does not know.
 
     >>> from mm_jax.models import counts
     >>> from mm_jax.vocab import Vocab
@@ -63,24 +72,33 @@ def most_probable(
                 return heapq.heappush(heap, (base + cost, word + chars[token], False, (*parent, token), n, base))
             n += 1
 
-    rows.ahead([()])
-    open_child((), "", 0.0, 0)
+    first = tuple(params.vocab.encode(prefix).tolist())
+    rows.ahead([first])
+    open_child(first, prefix, _cost(params, first), 0)
     budget -= 1
     while heap and len(found) < k:
-        cost, word, finished, prefix, n, base = heapq.heappop(heap)
-        parent, before = (prefix, word) if finished else (prefix[:-1], word[:-1])
+        cost, word, finished, tokens, n, base = heapq.heappop(heap)
+        parent, before = (tokens, word) if finished else (tokens[:-1], word[:-1])
         rows.ahead([parent])
         open_child(parent, before, base, n + 1)
         if finished:
-            if word and word not in unwanted:
+            if word and len(word) >= min_length and word not in unwanted:
                 found.append((word, float(np.exp(-cost))))
             continue
         if (budget := budget - 1) < 0:
             break
-        if not rows.has(prefix):
-            rows.ahead([prefix, *(entry[3] for entry in heap[:_AHEAD] if not entry[2])])
-        open_child(prefix, word, cost, 0)
+        if not rows.has(tokens):
+            rows.ahead([tokens, *(entry[3] for entry in heap[:_AHEAD] if not entry[2])])
+        open_child(tokens, word, cost, 0)
     return found
+
+
+def _cost(params: Params, prefix: tuple[int, ...]) -> float:
+    """Minus the log probability that a word begins with a prefix."""
+    if not prefix:
+        return 0.0
+    rows = log_probs_after(params, [prefix[:length] for length in range(len(prefix))]).astype(np.float64)
+    return -float(rows[np.arange(len(prefix)), prefix].sum())
 
 
 class _Rows:

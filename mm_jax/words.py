@@ -20,6 +20,7 @@ MOST_BYTES = 2**28
 BYTE_ORDER_MARK = "\ufeff"
 
 _PACKAGE = Path(__file__).parent
+_DATA = _PACKAGE.parent / "data"  # of a checkout; where a wheel was installed there is none
 _logger = logging.getLogger("mm_jax")
 
 
@@ -42,7 +43,7 @@ def find_words() -> Path:
 
 def find_names() -> Path | None:
     """names.txt on this machine: in `data/` of the checkout, or in the folder that `$MM_JAX_DATA` names."""
-    folders = [_PACKAGE.parent / "data"]
+    folders = [_DATA]
     if named := os.environ.get("MM_JAX_DATA"):
         folders.append(Path(named))
     return next((folder / "names.txt" for folder in folders if (folder / "names.txt").is_file()), None)
@@ -71,8 +72,9 @@ def _download() -> Path | None:
     except Exception as error:  # no network, no such page, another file than expected, an unwritable cache
         _logger.warning(
             "names.txt could not be downloaded (%s): using the bundled given names instead. "
-            "To use it, put names.txt into data/ or into the folder that MM_JAX_DATA names.",
+            "To use it, put names.txt into %s.",
             type(error).__name__,
+            "data/ or into the folder that MM_JAX_DATA names" if _DATA.is_dir() else "a folder that MM_JAX_DATA names",
         )
         return None
 

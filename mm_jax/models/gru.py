@@ -23,6 +23,28 @@ from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
 DROPS = ("tokens", "states")
+EFFORTS = {
+    "normal": {
+        "from_words": 10_000,
+        "to_words": 60_000,
+        "steps": 500,
+        "optimizer": "adam",
+        "learning_rate": 0.005,
+        "decay": "cosine",
+        "drop_tokens": 0.1,
+    },
+    "best": {
+        "from_words": 2000,
+        "to_words": 400_000,
+        "steps": 4000,
+        "optimizer": "adam",
+        "learning_rate": 0.003,
+        "decay": "cosine",
+        "drop_tokens": 0.1,
+        "drop_states": 0.1,
+        "teach": 0.4,
+    },
+}
 
 
 @pytree

@@ -36,6 +36,35 @@ RECIPES = {
         "decay": "tenth",
     },
 }
+EFFORTS = {
+    "quick": {
+        "from_words": 500,
+        "to_words": 60_000,
+        "steps": 600,
+        "learning_rate": 0.005,
+        "block_size": 7,
+        "embedding_dim": 24,
+        "hidden_dim": 400,
+    },
+    "normal": {
+        "from_words": 500,
+        "to_words": 60_000,
+        "steps": 1600,
+        "learning_rate": 0.005,
+        "block_size": 7,
+        "embedding_dim": 24,
+        "hidden_dim": 400,
+    },
+    "best": {
+        "from_words": 500,
+        "to_words": 400_000,
+        "steps": 3200,
+        "learning_rate": 0.005,
+        "block_size": 7,
+        "embedding_dim": 24,
+        "hidden_dim": 400,
+    },
+}
 RUNGS = {"MLP, lecture": {"recipe": "lecture"}, "MLP, tuned": {"recipe": "tuned"}}
 PICTURES = ("embedding",)
 

@@ -19,6 +19,7 @@ from jaxtyping import Array, Float32, Int, Int32
 
 from mm_jax.models import arpa
 from mm_jax.models.contract import Params
+from mm_jax.models.orders import choose as choose
 from mm_jax.models.smoothing import SMOOTHINGS, Smoothing
 from mm_jax.models.tally import Tally, tally
 from mm_jax.numbers import whole_number
@@ -26,7 +27,7 @@ from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
 DEFAULTS = {"order": 3}  # of the command, where no words are held back to choose on
-ON_DEV = {"order": (2, 3, 4, 5, 6, 7)}
+EFFORTS = {"quick": {}, "normal": {}, "best": {}}
 RUNGS = {f"order {order}": {"order": order} for order in range(1, 9)}
 _AT_ONCE = 2**20  # pairs that are looked up together
 

@@ -27,6 +27,18 @@ from mm_jax.models.contract import Dropout
 from mm_jax.pytrees import pytree, static
 from mm_jax.vocab import Vocab
 
+EFFORTS = {
+    "best": {
+        "from_words": 2000,
+        "to_words": 400_000,
+        "steps": 4000,
+        "optimizer": "adam",
+        "learning_rate": 0.002,
+        "decay": "cosine",
+        "drop_edges": 0.2,
+        "drop_tokens": 0.1,
+    },
+}
 DROPS = ("tokens", "states", "edges")
 
 

@@ -70,7 +70,7 @@ def fewer(params: Params, listed: list[str]) -> Params:
 
 
 def make_readable(figure: Any) -> None:
-    """Gives every text a font that has its characters; a character that no font here has is written as its code point."""
+    """Gives every text a font that has its characters; one that no font here has is written as its code point."""
     from matplotlib.text import Text
 
     for ax in figure.axes:
@@ -97,7 +97,7 @@ def _spelled(text: str, lacking: frozenset[str]) -> str:
 def _fonts(text: str) -> tuple[list[str], frozenset[str]]:
     """The families that draw a text, the usual one first, and the characters that none of them has."""
     families = ["DejaVu Sans"]
-    lacking = {char for char in text if char.isprintable()} - _characters("DejaVu Sans")
+    lacking = {char for char in text if plain(char) == char and not char.isspace()} - _characters("DejaVu Sans")
     for family in _families():
         if not lacking:
             break

@@ -43,7 +43,7 @@ def watch(run: Iterator[Step], steps: int, console: Console) -> Iterator[Step]:
         TextColumn("{task.fields[figures]}"),
         TimeRemainingColumn(compact=True),
         console=console,
-        disable=not console.is_terminal,
+        disable=not console.is_terminal or console.quiet,
     )
     started = time.perf_counter()
     first = next(run)  # while this compiles Ctrl-C ends everything: nothing was reached yet
@@ -115,5 +115,5 @@ def fitted(table: Table, width: int | None, keep: Sequence[str]) -> Table:
         shown.box, shown.title, shown.columns[0].no_wrap = None, None, False
         shown.columns[0].overflow = "fold"
         figures = max(len(cell) for cell in [shown.columns[-1].header, *shown.columns[-1].cells])
-        shown.columns[0].width = max(1, width - figures - 2)
+        shown.columns[0].width = max(1, width - figures - 4)  # each column has a blank on both sides
     return shown

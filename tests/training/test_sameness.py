@@ -67,7 +67,9 @@ def with_closure(factor):
 def test_another_closure_value_is_another_optimizer():
     def fitted(factor):
         params = mm_jax.bigram.init(jax.random.key(0), LETTERS)
-        return mm_jax.fit(params, FIRST_FIVE, jax.random.key(1), steps=3, optimizer=with_closure(factor), learning_rate=0.1)
+        return mm_jax.fit(
+            params, FIRST_FIVE, jax.random.key(1), steps=3, optimizer=with_closure(factor), learning_rate=0.1
+        )
 
     before = len(TRACES)
     one, same, other = fitted(1.0), fitted(1.0), fitted(0.0)
