@@ -21,6 +21,18 @@ from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
 DROPS = ("tokens", "states", "edges")
+RECIPES = {
+    "tuned": {
+        "steps": 2300,
+        "batch_size": 64,
+        "draw": "words",
+        "optimizer": "adamw",
+        "learning_rate": 0.004,
+        "decay": "linear",
+        "weight_decay": 0.01,
+    },
+}
+RUNGS = {"bag of words": {}}
 
 
 @pytree

@@ -23,6 +23,30 @@ from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
 DROPS = ("tokens", "states")
+RECIPES = {
+    "tuned": {
+        "steps": 4600,
+        "batch_size": 64,
+        "draw": "words",
+        "optimizer": "adamw",
+        "learning_rate": 0.004,
+        "decay": "linear",
+        "weight_decay": 0.1,
+        "drop_tokens": 0.1,
+        "drop_states": 0.1,
+        "teach": 0.5,
+    },
+    "short": {
+        "steps": 1700,
+        "batch_size": 32,
+        "draw": "words",
+        "optimizer": "adamw",
+        "learning_rate": 0.003,
+        "decay": "linear",
+        "weight_decay": 0.1,
+    },
+}
+RUNGS = {"GRU, short": {"recipe": "short"}, "GRU": {"recipe": "tuned"}}
 EFFORTS = {
     "normal": {
         "from_words": 10_000,

@@ -17,6 +17,19 @@ from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
 DROPS = ("tokens", "states")
+RECIPES = {
+    "tuned": {
+        "steps": 3000,
+        "batch_size": 64,
+        "draw": "words",
+        "optimizer": "adamw",
+        "learning_rate": 0.003,
+        "decay": "linear",
+        "weight_decay": 0.1,
+        "drop_tokens": 0.05,
+    },
+}
+RUNGS = {"RNN": {}}
 
 
 @pytree

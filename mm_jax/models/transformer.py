@@ -40,6 +40,19 @@ EFFORTS = {
     },
 }
 DROPS = ("tokens", "states", "edges")
+RECIPES = {
+    "tuned": {
+        "steps": 1600,
+        "batch_size": 48,
+        "draw": "words",
+        "optimizer": "muon",
+        "learning_rate": 0.02,
+        "decay": "linear",
+        "drop_edges": 0.15,
+        "teach": 0.4,
+    },
+}
+RUNGS = {"transformer": {}}
 
 
 @pytree
