@@ -3,8 +3,8 @@
     XLA_FLAGS=--xla_cpu_multi_thread_eigen=false taskset -c 0 python examples/best.py --out best
 
 Learned from train, chosen on dev; the weights of each mixture are fitted on one half of dev and read on the other, both
-ways. Test is looked at once, at the end. Nats per character; CPU seconds of training, compilation apart: of each model on
-one core, as above; without `taskset` the members train one a core, and only the sum of their seconds means something.
+ways. Test is looked at once, at the end. Nats per character; CPU seconds of training, compilation apart: those of each
+model where all runs on one core, as above. Without `taskset` the members train one a core.
 
 In the folder --out every trained model is kept; run again, the job goes on from there.
 """
@@ -82,37 +82,41 @@ class Job:
         recipe = Recipe.from_json({"steps": min(steps, self.most_steps or steps), "batch_size": BATCH, **options})
         return self.kept(name, lambda: trained(kind.init(init_key, self.vocab), self.split.train, fit_key, recipe))
 
-    def student(self, name: str, teacher: Any, key: Any) -> Any:
-        """A GRU that learns a mixture's distribution at the prefixes of words drawn from it."""
+    def student(self, name: str, teacher: Any, drawer: Any, key: Any) -> Any:
+        """A GRU that learns a mixture's distribution at the prefixes of words that a part of the mixture draws."""
         init_key, draw_key, fit_key = jax.random.split(key, 3)
 
         def make():
             begin = time.process_time()
             num_words = 100_000 if self.most_steps is None else 200
-            new = distil.new_words(teacher, self.split.train, draw_key, num_words)
+            new = distil.new_words(drawer, self.split.train, draw_key, num_words)
             laid, recipe = distil.lesson(mm_jax.gru.init(init_key, self.vocab), teacher, self.split.train, new)
             recipe = recipe.but(steps=self.most_steps)
-            print(
-                f"{len(new):,} words drawn and read by the teacher: {time.process_time() - begin:.0f} CPU s", flush=True
-            )
+            seconds = time.process_time() - begin
+            print(f"{len(new):,} words drawn and read by the teacher: {seconds:.0f} CPU s", flush=True)
             return trained(mm_jax.gru.init(init_key, self.vocab), laid, fit_key, recipe)
 
         return self.kept(name, make)
 
-    def mixed(self, name: str, names: list[str], members: list[Any]) -> Any:
-        """The mixture with weights fitted on all of dev; printed are losses on halves of dev that its weights did not see."""
+    def mixed(self, name: str, names: list[str], members: list[Any], *, correct: bool = False) -> Any:
+        """The mixture with weights fitted on dev; the losses printed are on halves that the weights did not see."""
         halves = self.split.dev[::2], self.split.dev[1::2]
-        plain, corrected = [], []
-        for fitted, read in (halves, halves[::-1]):
-            mixture = mm_jax.mixture.fit(members, fitted)
-            plain.append(mm_jax.evaluate(mixture, read, seen=self.split.train))
-            corrected.append(mm_jax.evaluate(self.corrected(mixture), read, seen=self.split.train))
-        seconds = sum(self.seconds.get(each, 0.0) for each in names)
-        print(f"{name}: {seconds:.0f} CPU s  {both_halves(plain)}  corrected {both_halves(corrected)}", flush=True)
+        pairs = [(mm_jax.mixture.fit(members, fitted), read) for fitted, read in (halves, halves[::-1])]
+        seconds = sum(self.seconds[each] for each in names)
+        print(f"{name}: {seconds:.0f} CPU s  {self.read(pairs)}", flush=True)
+        if correct:
+            print(f"the same, corrected: {self.read([(self.corrected(params), read) for params, read in pairs])}")
         mixture = mm_jax.mixture.fit(members, self.split.dev)
         weights = (f"{weight:.2f} {each}" for each, weight in zip(names, mixture.weights.tolist(), strict=True))
         print("    " + "; ".join(weights), flush=True)
         return mixture
+
+    def read(self, pairs: list[tuple[Any, list[str]]]) -> str:
+        """The losses of models, each on words of its own, over all these words."""
+        found = [mm_jax.evaluate(params, words, seen=self.split.train) for params, words in pairs]
+        nll = np.average([each.nll for each in found], weights=[each.tokens for each in found])
+        unseen = np.average([each.nll_unseen for each in found], weights=[each.words_unseen for each in found])
+        return f"dev {nll:.4f}  unseen {unseen:.4f}"
 
     def corrected(self, params: Any) -> Any:
         return mm_jax.fresh.wrap(params, self.split.train)
@@ -131,18 +135,12 @@ def trained(params: Any, words: Any, key: Any, recipe: Recipe) -> tuple[Any, flo
     return state.params, seconds + time.process_time() - begin
 
 
-def both_halves(found: list[Any]) -> str:
-    def mean(value: str, weight: str) -> float:
-        return float(np.average([getattr(e, value) for e in found], weights=[getattr(e, weight) for e in found]))
-
-    return f"dev {mean('nll', 'tokens'):.4f}  unseen {mean('nll_unseen', 'words_unseen'):.4f}"
-
-
 def main(args: argparse.Namespace) -> None:
     job = Job(args)
     print(f"{len(job.words):,} words", flush=True)
     names = ["Kneser-Ney"]
     members = [mm_jax.ngram.fit(job.split.train, job.vocab)]
+    job.seconds[names[0]] = 0.0
     job.show(names[0], members[0], 0.0)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     with ThreadPoolExecutor(cores) as pool:
@@ -150,21 +148,18 @@ def main(args: argparse.Namespace) -> None:
     names += MEMBERS
     job.mixed("mixed, of four", names[: QUICK_MEMBERS + 1], members[: QUICK_MEMBERS + 1])
     teacher = job.mixed("mixed, of all", names, members)
-    student = job.student("student", teacher, jax.random.key(100))
-    best = job.mixed("mixed, with the student", [*names, "student"], [*members, student])
+    drawer = mm_jax.mixture.fit(members[:3], job.split.dev)  # the GRUs and Kneser-Ney: they draw sooner
+    student = job.student("student", teacher, drawer, jax.random.key(100))
+    best = job.mixed("mixed, with the student", [*names, "student"], [*members, student], correct=True)
     for name, params in {"student": student, "the best mixture": best, "that, corrected": job.corrected(best)}.items():
         found = mm_jax.evaluate(params, job.split.test, seen=job.split.train)
         print(f"test  {name}: {found.nll:.4f} +- {found.stderr:.4f}  unseen {found.nll_unseen:.4f}", flush=True)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description="The lowest losses: networks mixed, a student of them, the correction."
-    )
+    parser = argparse.ArgumentParser(description="The lowest losses: networks mixed, their student, the correction.")
     parser.add_argument("--data", type=Path, metavar="LIST", help="a text file, one word a line (default: names)")
-    parser.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="keep the trained models here; go on from those there"
-    )
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="keep the trained models; go on from them")
     parser.add_argument("--quick", action="store_true", help="2,000 words and 20 steps a model, to see it run")
     try:
         main(parser.parse_args())

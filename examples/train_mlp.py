@@ -15,6 +15,7 @@ from rich.console import Console
 import mm_jax
 from mm_jax import words as lists
 from mm_jax.tool.terminal import losses_table, watch
+from mm_jax.tool.trainer import for_size
 from mm_jax.training import loop
 from mm_jax.training.recipes import recipe_options, recipes_of
 
@@ -42,12 +43,15 @@ def options() -> argparse.Namespace:
 def main(args: argparse.Namespace, console: Console) -> None:
     if args.num_samples < 0:
         raise ValueError(f"--num-samples is {args.num_samples}: give 0 or more")
-    recipe = RECIPES[args.recipe].but(steps=args.steps, batch_size=args.batch_size, learning_rate=args.lr)
     path = args.data or lists.find_words()
     words = mm_jax.load_words(path)
     split = mm_jax.split_words(words)
     vocab = mm_jax.Vocab.from_words(words)
     console.print(f"{len(words):,} words with {len(vocab) - 1} different characters from {path}")
+    recipe = RECIPES[args.recipe]
+    if args.recipe == next(iter(RECIPES)):  # the lecture's is taken as it is
+        recipe = for_size(recipe, sum(map(len, words)) + len(words), vocab)
+    recipe = recipe.but(steps=args.steps, batch_size=args.batch_size, learning_rate=args.lr)
 
     init_key, fit_key, sample_key = jax.random.split(jax.random.key(args.seed), 3)
     params = mm_jax.mlp.init(
@@ -61,9 +65,13 @@ def main(args: argparse.Namespace, console: Console) -> None:
     console.print(f"{mm_jax.num_params(params):,} parameters, recipe '{args.recipe}' with seed {args.seed}")
 
     state = loop.first_state(params, fit_key, recipe)
+    step, best_step, best_dev = 0, 0, float("inf")
     for progress in watch(loop.run(state, split.train, recipe, dev=split.dev), recipe.steps, console):
-        state = progress.state
-    params = state.params
+        step = int(progress.state.step)
+        if progress.dev is not None and progress.dev < best_dev:  # a short list is learned by heart from some step on
+            params, best_step, best_dev = jax.device_get(progress.state.params), step, progress.dev
+    if best_step < step:
+        console.print(f"dev was best at step {best_step:,} ({best_dev:.4f}), which is what is kept")
 
     rows = {name: mm_jax.evaluate(params, part, seen=split.train) for name, part in split._asdict().items()}
     console.print(losses_table(rows, LECTURE if lists.is_names(path) else None))

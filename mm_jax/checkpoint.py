@@ -149,7 +149,7 @@ def read_arrays(path: str | os.PathLike, kind: str) -> tuple[dict[str, np.ndarra
     except (safetensors.SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} cannot be read: it is cut short, altered, or no safetensors file ({error})") from None
     version = metadata.get("format", "")
-    if version.isdecimal() and int(version) > FORMAT:
+    if version.isdecimal() and (len(version) > 4 or int(version) > FORMAT):
         raise ValueError(f"{path} has format {version}: a newer mm_jax wrote it, and is needed to read it")
     if _checksum(arrays, metadata) != metadata.get("sha256"):
         raise ValueError(f"{path} was altered, or mm_jax did not write it: its checksum is wrong")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mm_jax.vocab import Vocab, describe
+from mm_jax.vocab import Vocab, as_list, describe
 
 
 class Examples(NamedTuple):
@@ -74,18 +74,6 @@ def tokens(words: Sequence[str], vocab: Vocab) -> np.ndarray:
     if (ends[1:] & ends[:-1]).any():
         raise ValueError("an empty word: leave it out")
     return stream
-
-
-def as_list(words: Sequence[str]) -> list[str]:
-    """`words`, any iterable of str, as a list; ValueError for one str, for none, and for what is no str."""
-    if isinstance(words, str):
-        raise ValueError(f"expected a list of words, got one str: write [{words!r}]")
-    words = words if isinstance(words, list) else list(words)
-    if not words:
-        raise ValueError("an empty list of words: nothing to read")
-    if (other := next((word for word in words if not isinstance(word, str)), None)) is not None:
-        raise ValueError(f"expected words as str, got {other!r}, a {type(other).__name__}")
-    return words
 
 
 def _refuse_unknown(words: Sequence[str], vocab: Vocab) -> None:
@@ -209,7 +197,7 @@ def rows(words: Sequence[str], vocab: Vocab, *, pack: bool = True, length: int |
       length: of a row; None is what the longest word and its `.` take.
 
     >>> rows(["ab", "a", "b"], Vocab(".ab"), length=4).targets.tolist()
-    [[1, 2, 0, 0], [1, 0, 2, 0]]
+    [[1, 2, 0, 0], [2, 0, 1, 0]]
     """
     stream = tokens(words, vocab)
     ends = np.flatnonzero(stream == 0)

@@ -6,7 +6,7 @@ because the characters of a word are not independent, and beside it the same ove
 
 import functools
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import jax
@@ -17,6 +17,9 @@ from mm_jax import corpus
 from mm_jax.models import contract
 from mm_jax.models.contract import Params
 from mm_jax.models.mixture import Mixture
+from mm_jax.vocab import as_set
+
+_WORDS = 2**17  # evaluated at once
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,12 @@ class Evaluation:
 
     `stderr` is clustered by word; it is nan for a single word or an infinite nll. The `_unseen` figures are over the
     words that are not in `seen`: nan where there are none.
+
+    >>> from mm_jax.models import counts
+    >>> from mm_jax.vocab import Vocab
+    >>> found = evaluate(counts.fit(["ab", "b"], Vocab(".ab"), smoothing=1.0), ["ab", "ba"], seen=["ab"])
+    >>> found.words, found.tokens, found.words_unseen, found.nll < found.nll_unseen
+    (2, 6, 1, True)
     """
 
     nll: float
@@ -97,9 +106,8 @@ class _Members:
 
     def log_probs(self, params: Mixture) -> np.ndarray:
         """log p of each token: float32 [tokens]."""
-        scores = np.asarray(jax.nn.log_softmax(params.scores))
-        members = zip(scores, self.lists, params.members, strict=True)
-        return functools.reduce(np.logaddexp, (score - nll(member) for score, nll, member in members))
+        lists = iter(self.lists)
+        return _mixed(params, lambda member: -next(lists)(member))
 
 
 class _WholeWords:
@@ -130,8 +138,23 @@ def _block(vocab_size: int) -> int:
     return max(1, min(1024, 2**21 // vocab_size))
 
 
+def _window(params: Params) -> int:
+    return contract.block_size(params) or 0
+
+
+def _mixed(params: Mixture, read: Callable[[Params], np.ndarray]) -> np.ndarray:
+    """log sum_k weight_k p_k, where `read` gives each member's log p, in the order of the members."""
+    scores = np.asarray(jax.nn.log_softmax(params.scores))
+    parts = (score + read(member) for score, member in zip(scores, params.members, strict=True))
+    return functools.reduce(np.logaddexp, parts)
+
+
 def log_probs(params: Params, contexts: np.ndarray) -> np.ndarray:
     """The log probability of every token after each of some contexts: float32 [contexts, vocab_size]."""
+    if isinstance(params, Mixture):
+        return _mixed(params, lambda member: log_probs(member, contexts[:, contexts.shape[1] - _window(member) :]))
+    if own := getattr(contract.functions_of(params), "row_log_probs", None):
+        return own(params, contexts)
     block = _block(len(params.vocab))
     filled = np.pad(contexts, ((0, -len(contexts) % block), (0, 0)))
     blocks = (filled[i : i + block] for i in range(0, len(filled), block))
@@ -140,6 +163,8 @@ def log_probs(params: Params, contexts: np.ndarray) -> np.ndarray:
 
 def log_probs_after(params: Params, prefixes: Sequence[tuple[int, ...]]) -> np.ndarray:
     """The log probability of every token after each of some beginnings of words: float32 [prefixes, vocab_size]."""
+    if isinstance(params, Mixture):
+        return _mixed(params, lambda member: log_probs_after(member, prefixes))
     size = contract.block_size(params)
     if size is not None:
         padding = (0,) * size
@@ -162,18 +187,16 @@ def log_probs_after(params: Params, prefixes: Sequence[tuple[int, ...]]) -> np.n
 def log_probs_of_prefixes(params: Params, words: Sequence[str]) -> np.ndarray:
     """The log probability of every token after each distinct prefix: float32 [prefixes, vocab_size].
 
-    The prefixes are numbered as by `corpus.prefixes(words, params.vocab)`, which depends on what words there are, not on
-    their order or how often each stands. Each member of a mixture is read in its own way: a windowed one once a context.
+    The prefixes are numbered as by `corpus.prefixes(words, params.vocab)`, which depends on what words there are, not
+    on their order or how often each stands. Each member of a mixture is read in its own way, a windowed one once a
+    context.
 
     Raises ValueError as `corpus.tokens` says, and for words too long for the model.
     """
     words = list(dict.fromkeys(corpus.as_list(words)))
     contract.check_lengths(params, words)
     if isinstance(params, Mixture):
-        parts = zip(jax.nn.log_softmax(params.scores).tolist(), params.members, strict=True)
-        return functools.reduce(
-            np.logaddexp, (log_probs_of_prefixes(member, words) + np.float32(score) for score, member in parts)
-        )
+        return _mixed(params, lambda member: log_probs_of_prefixes(member, words))
     trie = corpus.prefixes(words, params.vocab)
     if (size := contract.block_size(params)) is not None:
         examples = corpus.examples(words, params.vocab, size)
@@ -234,7 +257,7 @@ def evaluate(params: Params, words: Sequence[str], *, seen: Collection[str] = ()
     """
     words = corpus.as_list(words)
     sums, lengths = word_nlls(params, words)
-    known = frozenset(seen)
+    known = as_set(seen)
     new = np.fromiter((word not in known for word in words), bool, len(words))
     nll, stderr = _ratio(sums, lengths)
     nll_unseen, stderr_unseen = _ratio(sums[new], lengths[new])
@@ -246,7 +269,9 @@ def word_nlls(params: Params, words: Sequence[str]) -> tuple[np.ndarray, np.ndar
     words = corpus.as_list(words)
     lengths = np.fromiter(map(len, words), np.int64, len(words)) + 1
     ends = np.cumsum(lengths)
-    nll = TokenNLL(words, params)(params)
+    # A part of a long list at a time: what is made ready for it takes some 100 bytes a character.
+    parts = [words[first : first + _WORDS] for first in range(0, len(words), _WORDS)]
+    nll = np.concatenate([TokenNLL(part, params)(params) for part in parts])
     return np.add.reduceat(nll, ends - lengths, dtype=np.float64), lengths
 
 

@@ -18,6 +18,7 @@ from jaxtyping import Array, Float32, Int32, Key
 from mm_jax.models import contract
 from mm_jax.models.contract import Params, State, block_size, functions_of
 from mm_jax.numbers import whole_number
+from mm_jax.vocab import as_set
 
 MAX_LENGTH = 200  # characters, where no bound is given: an untrained model rarely ends a word
 _SEGMENT = 32  # characters a compiled call
@@ -67,7 +68,7 @@ def sample(
 
     Source: makemore parts 1 and 2.
     """
-    unwanted = frozenset(() if exclude is None else exclude)
+    unwanted = as_set(() if exclude is None else exclude)
     options = Options(prefix, temperature, top_k, max_length)
     return search(params, key, num_samples, lambda word: word not in unwanted, options).words
 

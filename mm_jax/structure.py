@@ -37,6 +37,8 @@ def describe(thing: Any, vocab: Vocab) -> Any:
     if is_pytree(type(thing)):
         cls, static = type(thing), type(thing).static_fields
         own = {name: getattr(thing, name) for name in static if getattr(thing, name) != vocab}
+        if isinstance(other := own.get("vocab"), Vocab):  # a part over an alphabet of its own
+            return describe(thing, other) | {"vocab": other.chars}
         if not all(isinstance(value, str | int | float | None) for value in own.values()):
             return "like"
         inner = {
@@ -70,7 +72,10 @@ def _build(spec: Any, arrays: Mapping[str, np.ndarray], vocab: Vocab, name: str,
         if name not in arrays:
             raise ValueError(f"it lacks the array {name}")
         left.discard(name)
-        return jnp.asarray(arrays[name])
+        array = jnp.asarray(arrays[name])
+        if array.dtype != arrays[name].dtype:
+            raise ValueError(f"{name} is {arrays[name].dtype}, which JAX would read as {array.dtype}")
+        return array
     if isinstance(spec, list):
         return tuple(_build(each, arrays, vocab, f"{inside}{i}", left, depth + 1) for i, each in enumerate(spec))
     if isinstance(spec, dict) and isinstance(inner := spec.get("dict"), dict):
@@ -78,6 +83,7 @@ def _build(spec: Any, arrays: Mapping[str, np.ndarray], vocab: Vocab, name: str,
     if not isinstance(spec, dict) or not isinstance(spec.get("fields"), dict):
         raise ValueError("a class or function in it cannot be read from a file: give load(path, like=...)")
     cls = _class_of(spec["class"])
+    vocab = Vocab(spec["vocab"]) if "vocab" in spec else vocab
     values = {
         key: _build(each, arrays, vocab, f"{inside}{key}", left, depth + 1) for key, each in spec["fields"].items()
     }
@@ -124,17 +130,18 @@ def _check_annotations(made: Any, vocab: Vocab, name: str) -> None:
         isinstance(np.empty(len(vocab)), jaxtyping.Shaped[np.ndarray, "vocab_size"])  # pyright: ignore  # binds the name
         for attempt in (arrays, later):
             for field in list(attempt):
+                array, hint = arrays[field], hints.get(field)
+                if jnp.issubdtype(array.dtype, jnp.floating) and bool(jnp.isnan(array).any()):
+                    raise ValueError(f"{field} of {name} holds nan")
+                if not (isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray)):
+                    continue
                 try:
-                    _check_array(arrays[field], hints.get(field), f"{field} of {name}")
+                    fits = isinstance(array, hint)
                 except jaxtyping.AnnotationError:  # its shape is computed from one that comes later
                     later.append(field)
-
-
-def _check_array(array: jax.Array, hint: Any, name: str) -> None:
-    if jnp.issubdtype(array.dtype, jnp.floating) and bool(jnp.isnan(array).any()):
-        raise ValueError(f"{name} holds nan")
-    if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray) and not isinstance(array, hint):
-        raise ValueError(f"{name} is {array.dtype}{list(array.shape)}, not {hint.__name__}")
+                    continue
+                if not fits:
+                    raise ValueError(f"{field} of {name} is {array.dtype}{list(array.shape)}, not {hint.__name__}")
 
 
 def validate(params: Params) -> None:

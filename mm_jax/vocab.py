@@ -50,7 +50,7 @@ class Vocab:
 
         The separator is `.`, or where a word holds that, the first of `|`, `/`, `_` and so on that none holds.
         """
-        found = set("".join(words))
+        found = set("".join(as_list(words)))
         if not found:
             raise ValueError("no characters: a vocabulary needs at least one non-empty word")
         candidates = itertools.chain(SEPARATORS, map(chr, itertools.count(_FIRST_OTHER)))
@@ -74,6 +74,8 @@ class Vocab:
 
         Raises ValueError for a character that the vocabulary lacks, naming it and where it stands.
         """
+        if not isinstance(text, str):
+            raise ValueError(f"expected a word, got {text!r}, a {type(text).__name__}")
         text = unicodedata.normalize("NFC", text)
         ids = self.lookup(text)
         if (bad := np.flatnonzero((ids == len(self)) | (ids == 0))).size:
@@ -97,6 +99,27 @@ class Vocab:
         if points.size and points.max() >= table.size:
             points = np.minimum(points, table.size - 1)  # the table's last entry means 'unknown'
         return table[points]
+
+
+def as_list(words: Iterable[str]) -> list[str]:
+    """`words`, any iterable of str, as a list; ValueError for one str, for none, and for what is no str."""
+    if isinstance(words, str):
+        raise ValueError(f"expected a list of words, got one str: write [{words!r}]")
+    if not isinstance(words, Iterable):
+        raise ValueError(f"expected a list of words, got {words!r}")
+    words = words if isinstance(words, list) else list(words)
+    if not words:
+        raise ValueError("an empty list of words: nothing to read")
+    if others := [word for word in words if not isinstance(word, str)]:
+        raise ValueError(f"expected words as str, got {others[0]!r}, a {type(others[0]).__name__}")
+    return words
+
+
+def as_set(words: Iterable[str]) -> frozenset[str]:
+    """`words`, any iterable of str, to look words up in: it may be empty; ValueError for one str."""
+    if isinstance(words, str):
+        raise ValueError(f"expected a list of words, got one str: write [{words!r}]")
+    return frozenset(words)
 
 
 def _code_points(text: str) -> np.ndarray:

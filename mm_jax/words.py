@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mm_jax.vocab import as_list
+
 NAMES_URL = "https://raw.githubusercontent.com/karpathy/makemore/988aa59e4d8fefa526d06f3b453ad116258398d4/names.txt"
 NAMES_SHA256 = "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
 DOWNLOAD_SECONDS = 4
@@ -18,11 +20,16 @@ MOST_BYTES = 2**28
 BYTE_ORDER_MARK = "\ufeff"
 
 _PACKAGE = Path(__file__).parent
+_DATA = _PACKAGE.parent / "data"  # of a checkout; where a wheel was installed there is none
 _logger = logging.getLogger("mm_jax")
 
 
 class Split(NamedTuple):
-    """Three lists of words: what is learned from, what choices are made on, and what is reported once."""
+    """Three lists of words: what is learned from, what choices are made on, and what is reported once.
+
+    >>> Split(train=["emma", "ava"], dev=["mia"], test=["eve"]).dev
+    ['mia']
+    """
 
     train: list[str]
     dev: list[str]
@@ -40,7 +47,7 @@ def find_words() -> Path:
 
 def find_names() -> Path | None:
     """names.txt on this machine: in `data/` of the checkout, or in the folder that `$MM_JAX_DATA` names."""
-    folders = [_PACKAGE.parent / "data"]
+    folders = [_DATA]
     if named := os.environ.get("MM_JAX_DATA"):
         folders.append(Path(named))
     return next((folder / "names.txt" for folder in folders if (folder / "names.txt").is_file()), None)
@@ -69,8 +76,9 @@ def _download() -> Path | None:
     except Exception as error:  # no network, no such page, another file than expected, an unwritable cache
         _logger.warning(
             "names.txt could not be downloaded (%s): using the bundled given names instead. "
-            "To use it, put names.txt into data/ or into the folder that MM_JAX_DATA names.",
+            "To use it, put names.txt into %s.",
             type(error).__name__,
+            "data/ or into the folder that MM_JAX_DATA names" if _DATA.is_dir() else "a folder that MM_JAX_DATA names",
         )
         return None
 
@@ -84,6 +92,12 @@ def load_words(path: str | os.PathLike | None = None) -> list[str]:
     Raises:
       ValueError: the path is missing, a directory, a device, too large or unreadable; the text is not UTF-8 (line and
         byte are named); no words are left.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "list.txt")
+    >>> _ = path.write_text("emma\\n\\n  ava\\n")
+    >>> load_words(path)
+    ['emma', 'ava']
     """
     path = find_words() if path is None else Path(path)
     words = [word for line in read_lines(path) if (word := line.strip())]
@@ -132,8 +146,11 @@ def split_words(words: Sequence[str]) -> Split:
     """80% train, 10% dev, 10% test by word, after `random.Random(42).shuffle`: the lecture's split exactly.
 
     Source: makemore part 2. ValueError where one of the three would be empty: fewer than 6 words.
+
+    >>> [len(part) for part in split_words([str(number) for number in range(100)])]
+    [80, 10, 10]
     """
-    words = list(words)
+    words = list(as_list(words))  # a copy: it is shuffled
     random.Random(42).shuffle(words)
     first, second = int(0.8 * len(words)), int(0.9 * len(words))
     split = Split(words[:first], words[first:second], words[second:])

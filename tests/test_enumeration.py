@@ -29,7 +29,16 @@ def test_bounds():
     params = mm_jax.counts.fit(["ab"], VOCAB)
     assert mm_jax.most_probable(params, 5) == [("ab", pytest.approx(1.0))]
     assert mm_jax.most_probable(params, 5, max_length=1) == []
-    flat = mm_jax.mlp.init(jax.random.key(0), VOCAB, hidden_dim=4)
-    assert len(mm_jax.most_probable(flat, 100, budget=5)) < 6
     with pytest.raises(ValueError, match="k is 0"):
         mm_jax.most_probable(params, 0)
+
+
+def test_a_spent_budget_leaves_the_best():
+    """With 5 prefixes extended fewer words come back: the first of what a search without bounds finds."""
+    flat = mm_jax.mlp.init(jax.random.key(0), VOCAB, hidden_dim=4)
+    whole = mm_jax.most_probable(flat, 100)
+    part = mm_jax.most_probable(flat, 100, budget=5)
+    assert len(whole) == 100
+    assert 0 < len(part) < 6
+    assert part == whole[: len(part)]
+    assert mm_jax.most_probable(flat, 100, budget=0) == []

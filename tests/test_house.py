@@ -52,7 +52,7 @@ def level_of(name):
 
 
 def imported_by(node):
-    """The modules that an import statement names: those of mm_jax by their name in FILES, others by their first name."""
+    """The modules that an import statement names: of mm_jax by their name in FILES, others by their first name."""
     if isinstance(node, ast.Import):
         found = [each.name for each in node.names]
     else:
@@ -96,7 +96,7 @@ def test_every_file_has_a_floor():
 
 
 def test_no_import_points_upwards():
-    # The root has the version number and names, each imported when it is first used: whoever imports it imports nothing.
+    # The root holds names that are imported when they are first used: whoever imports it imports nothing.
     upwards = [arrow for arrow in ARROWS if arrow[1] and level_of(arrow[1]) > level_of(arrow[0])]
     assert upwards == []
 
@@ -104,7 +104,7 @@ def test_no_import_points_upwards():
 def test_no_circle():
     graph = {name: set() for name in FILES}
     for name, target, _, _ in ARROWS:
-        if target and target != name and not name == target.partition(".")[0]:
+        if target and target != name and name != target.partition(".")[0]:
             graph[name].add(target)
     try:
         TopologicalSorter(graph).prepare()

@@ -1,3 +1,6 @@
+import itertools
+from collections import Counter
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -137,3 +140,78 @@ def test_diverged_parameters_are_refused():
     params = mm_jax.bigram.Bigram(W=jnp.full((3, 3), jnp.nan), vocab=Vocab(".ab"))
     with pytest.raises(ValueError, match="hold nan"):
         mm_jax.sample(params, jax.random.key(0))
+
+
+AB = Vocab(".ab")
+SMALL = every_model(AB, ("ab", "ba", "b", "abba"))
+
+
+@each_of(SMALL)
+def test_against_every_short_word(params):
+    """20,000 words of at most 3 characters, against the probability of each of the 15: chi-square at 5 sigma."""
+    n, p = 20_000, {}
+    for word in ("".join(chars) for length in range(4) for chars in itertools.product("ab", repeat=length)):
+        rows = np.asarray(
+            jax.nn.softmax(by_steps(params, AB.encode(word)) if word else by_steps(params, [])), np.float64
+        )
+        tokens = [*AB.encode(word), 0] if len(word) < 3 else AB.encode(word)  # of 3 characters it is cut
+        p[word] = float(np.prod([row[token] for row, token in zip(rows, tokens, strict=False)]))
+    assert sum(p.values()) == pytest.approx(1, abs=1e-5)
+    drawn = Counter(mm_jax.sample(params, jax.random.key(11), n, max_length=3))
+    assert all(p[word] > 0 for word in drawn)
+    likely = [word for word in p if p[word] * n > 5]
+    chi2 = sum((drawn[word] - p[word] * n) ** 2 / (p[word] * n) for word in likely)
+    degrees = max(1, len(likely) - 1)
+    assert abs(chi2 - degrees) < 5 * np.sqrt(2 * degrees)
+
+
+@each_of(SMALL)
+def test_nearly_no_temperature_is_greedy(params):
+    """Every character drawn is one of the likeliest: of equally likely ones any may be."""
+    words = set()
+    for cold in (1e-10, 1e-38, 5e-324):
+        words |= set(mm_jax.sample(params, jax.random.key(0), 20, temperature=cold, max_length=5))
+    for word in words:
+        rows = np.asarray(by_steps(params, AB.encode(word)))
+        for row, token in zip(rows, [*AB.encode(word), 0][: 5 if len(word) == 5 else None], strict=False):
+            assert row[token] == pytest.approx(row.max(), abs=1e-5)
+
+
+@pytest.mark.parametrize("hot", [1e30, 1e39, 1e308])
+def test_a_huge_temperature_draws_all_alike(hot):
+    n = 5000
+    words = mm_jax.sample(
+        mm_jax.mlp.init(jax.random.key(0), AB, hidden_dim=4), jax.random.key(1), n, temperature=hot, max_length=1
+    )
+    found = Counter(words)
+    for word in ("", "a", "b"):  # a third each, at 5 sigma
+        assert abs(found[word] - n / 3) < 5 * np.sqrt(n * 2 / 9)
+    # Whatever the temperature, what is impossible stays so.
+    assert set(mm_jax.sample(mm_jax.counts.fit(["ab"], AB), jax.random.key(0), 50, temperature=hot)) == {"ab"}
+
+
+def test_no_triangle_of_a_large_alphabet():
+    """A running sum over 20,000 characters as a product would take a table of 1.6 GB."""
+    vocab = Vocab("." + "".join(chr(0x4E00 + i) for i in range(20_000)))
+    params = mm_jax.ngram.fit([vocab.chars[i : i + 2] for i in range(1, 20_000, 2)], vocab, 2)
+    sizes = [
+        leaf.size
+        for equation in jax.make_jaxpr(jax.vmap(lambda state: sampling._cdf(params, state, jnp.float32(1), None)))(
+            jnp.zeros((2, 1), jnp.int32)
+        ).eqns
+        for leaf in [variable.aval for variable in equation.outvars]
+    ]
+    assert max(sizes) < 100 * len(vocab)
+
+
+def test_the_memory_of_a_call_is_bounded_by_its_states(monkeypatch):
+    """States of a quarter of the bound: no more than four words are drawn at once, and all come back."""
+    params = SMALL[-1]
+    monkeypatch.setattr(sampling, "_BYTES", 4 * (4 * 2 + 16 * 3))
+    widths = []
+    states = sampling._states
+    monkeypatch.setattr(
+        sampling, "_states", lambda params, tokens, width: widths.append(width) or states(params, tokens, width)
+    )
+    assert len(mm_jax.sample(params, jax.random.key(0), 11, max_length=3)) == 11
+    assert max(widths) <= 4

@@ -1,3 +1,5 @@
+import itertools
+
 import jax
 import numpy as np
 import pytest
@@ -7,6 +9,8 @@ from mm_jax import Vocab
 
 from .conftest import FIRST_FIVE
 from .models.zoo import VOCAB, by_steps, each_of, every_model
+
+AB = Vocab(".ab")
 
 
 @each_of(every_model())
@@ -46,3 +50,14 @@ def test_most_and_least_common():
     assert mm_jax.counts.most_common(counts, 2) == [("a.", 5), ("ia", 2)]
     assert [n for _, n in mm_jax.counts.least_common(counts, 3)] == [1, 1, 1]
     assert sum(n for _, n in mm_jax.counts.most_common(counts, 999)) == 32
+
+
+@each_of(every_model(AB, ("ab", "ba", "b", "abba")))
+def test_all_short_words_and_what_they_leave_make_one(params):
+    """Words of up to 3 characters, and the prefixes of 4 that stand for all others."""
+    words = ["".join(chars) for length in range(1, 4) for chars in itertools.product("ab", repeat=length)]
+    empty = float(jax.nn.softmax(mm_jax.logits(params, mm_jax.start(params)))[0])
+    whole = sum(np.exp(-mm_jax.score(params, word).nll) for word in words)
+    longer = ("".join(chars) for chars in itertools.product("ab", repeat=4))
+    others = sum(np.exp(-sum(each.nll for each in mm_jax.score(params, word).characters[:-1])) for word in longer)
+    assert empty + whole + others == pytest.approx(1, abs=1e-5)

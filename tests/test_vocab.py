@@ -38,6 +38,16 @@ def test_separator_comes_first_even_before_smaller_code_points():
     assert Vocab.from_words(["new york", "o'hara", "jean-luc"]).chars.startswith(". '-a")
 
 
+def test_the_separator_is_a_character_that_no_word_holds():
+    words = ["st. ives", "a|b", "a/b", "a_b", "␃"]
+    vocab = Vocab.from_words(words)
+    assert vocab.separator not in "".join(words)
+    assert vocab.chars[1:] == "".join(sorted(set("".join(words))))
+    assert [vocab.decode(vocab.encode(word)) for word in words] == words
+    with pytest.raises(ValueError, match="ends a word and cannot stand in one"):
+        vocab.encode(vocab.separator)
+
+
 def test_encoding_normalises():
     assert Vocab.from_words(["é"]).encode("é").tolist() == [1]
 
@@ -54,8 +64,8 @@ def test_smallest_dtype_has_room_for_unknown(size, dtype):
     [
         (lambda: Vocab("ab"), "starts with"),
         (lambda: Vocab(".aa"), "each character once"),
-        (lambda: Vocab.from_words([]), "no characters"),
-        (lambda: Vocab.from_words(["a.b"]), "take it out"),
+        (lambda: Vocab.from_words([]), "empty list"),
+        (lambda: Vocab("|.|"), "each character once"),
         (lambda: Vocab(".ab").encode("abc"), "character 3 is 'c': not in the vocabulary"),
         (lambda: Vocab(".ab").encode("a😀"), "character 2 is '😀'"),
         (lambda: Vocab(".ab").encode("a.b"), "cannot stand in one"),
@@ -64,3 +74,9 @@ def test_smallest_dtype_has_room_for_unknown(size, dtype):
 def test_refuses(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_list_may_hold_the_separator():
+    vocab = Vocab.from_words(["st. ives", "a|b"])
+    assert vocab.separator == "/"
+    assert vocab.decode(vocab.encode("st. ives")) == "st. ives"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import unicodedata
 from pathlib import Path
 
 import jax
@@ -17,7 +18,8 @@ _LOWEST = -99.0  # what the format writes for log10 of 0
 def write(params: Params, path: str | os.PathLike) -> None:
     """Writes an n-gram model as ARPA text: base-10 logarithms, `<s>` and `</s>` for the start and the end.
 
-    A character is a word of the format; white space, which would split one, is written as its code point (U+0020).
+    A character is a word of the format; white space, which would split one, and characters that no text should hold are
+    written as their code points (U+0020, U+0000).
     The start of a word is one `<s>`, where the model's contexts have as many `.` as are needed: its n-grams stand in
     the section of their length with one `<s>`, and carry the probabilities and the back-off of the full context.
 
@@ -36,7 +38,7 @@ def write(params: Params, path: str | os.PathLike) -> None:
 def _entries(params: Params) -> tuple[dict, dict]:
     """log10 probability of each n-gram, by length; log10 back-off of each context."""
     order, chars = len(params.levels), params.vocab.chars
-    symbols = ["</s>", *(char if not char.isspace() else f"U+{ord(char):04X}" for char in chars[1:])]
+    symbols = ["</s>", *(char if _is_word(char) else f"U+{ord(char):04X}" for char in chars[1:])]
     entries: dict[int, dict] = {n: {} for n in range(1, order + 1)}
     entries[1][("<s>",)] = _LOWEST
     backoffs: dict[tuple, float] = {}
@@ -64,6 +66,10 @@ def _entries(params: Params) -> tuple[dict, dict]:
             if gram in backoffs:
                 backoffs[gram] = max(backoffs[gram], _LOWEST)
     return entries, {gram: weight for gram, weight in backoffs.items() if gram in entries.get(len(gram), {})}
+
+
+def _is_word(char: str) -> bool:
+    return not char.isspace() and unicodedata.category(char) not in ("Cc", "Cs")
 
 
 def contexts_of(params: Params) -> list[np.ndarray]:

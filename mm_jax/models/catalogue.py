@@ -30,12 +30,17 @@ class Option(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """A model that can be made from words: its file's name, how it is made ("init" or "fit"), options, recipes."""
+    """A model that can be made from words: its file's name, how it is made ("init" or "fit"), and its data.
+
+    `options` are the arguments of that function, `recipes` are names; `efforts` says at which efforts the command tries
+    it, and with which options (see `contract`).
+    """
 
     name: str
     made_by: str
     options: dict[str, Option]
     recipes: tuple[str, ...]
+    efforts: dict[str, dict[str, Any]]
 
 
 @functools.cache
@@ -56,7 +61,8 @@ def _read(path: Path) -> Kind | None:
     for made_by, first in (("init", ["key", "vocab"]), ("fit", ["words", "vocab"])):
         function = functions.get(made_by)
         if function and "logits" in functions and [each.arg for each in function.args.args[:2]] == first:
-            return Kind(path.stem, made_by, _options_of(function), tuple(_constant(tree, "RECIPES") or ()))
+            recipes, efforts = (_constant(tree, name) or {} for name in ("RECIPES", "EFFORTS"))
+            return Kind(path.stem, made_by, _options_of(function), tuple(recipes), efforts)
     return None
 
 

@@ -22,15 +22,19 @@ What else a file may hold:
     packs(params)              False where `unroll` reads one word a row, and a 0 in `tokens` starts nothing
     max_length(params)         the longest word it can read, in characters; longer ones are refused
     validate(params)           ValueError for numbers in a loaded file that the shapes do not exclude
-    pair_log_probs(params, contexts, targets)    log p of single tokens, in NumPy, where that is cheaper than whole rows
+    pair_log_probs(params, contexts, targets), row_log_probs(params, contexts)    log p of single tokens, and of all,
+                               after many contexts, where NumPy does it sooner than a compiled program
     init(key, vocab, ...)      new parameters, to be trained by gradient steps; or
-    fit(words, vocab, ...)     parameters made by counting
+    fit(words, vocab, ...)     parameters made by counting; and
+    choose(folds, vocab, ...)  the options of `fit` that are best on held-out words
 
 and, as plain data,
 
     RECIPES    how it is trained, by name, the default first: options of `mm_jax.Recipe`, and under "model" of `init`
     DROPS      which kinds of dropout its `unroll` knows: "tokens", "states", "edges"
-    DEFAULTS, ON_DEV    options of `fit` that the command sets otherwise, or chooses by the loss on dev
+    EFFORTS    at which of the command's efforts it is tried, and how: "quick", "normal" or "best", and for each of them
+               options of its recipe and of `init` for a list like names.txt, and the sizes "from_words", "to_words"
+    DEFAULTS   options of `fit` that the command sets otherwise
     RUNGS      the models it puts on the ladder, by title: options, and under "recipe" the name of one
     PICTURES   how it is drawn: functions of (params, ax), or names of those in `mm_jax.plotting`
 

@@ -1,7 +1,7 @@
 """Any model, corrected for lists that repeat little: a word of the training list is worth what Good and Turing expect.
 
 A list of names holds each about once, so only an eighth of the words held back stand in the list that was learned; yet
-every model puts a quarter of its probability and more on that list. With P a model, T the words it learned and S = P(T):
+every model puts a quarter of its probability and more on that list. With P a model, T the words it learned, S = P(T):
 
     P'(w) = share * P(w)^power / Z        for w in T, Z = sum over T of P^power
     P'(w) = (1 - share) * P(w) / (1 - S)  for all other words
@@ -9,7 +9,7 @@ every model puts a quarter of its probability and more on that list. With P a mo
 A share of 0 is the model of new words only: `mm_jax.sample` draws them from it, and throws none away. P' is again a
 model that reads character by character. At a prefix u, with p the model's own distribution there,
 
-    p'(c | u) = p(c | u) * factor(uc) / factor(u)       factor(v) = P'(words that begin with v) / P(same), up to a constant
+    p'(c | u) = p(c | u) * factor(uc) / factor(u)     factor(v) = constant * P'(words that begin with v) / P(the same)
 
 and factor(v) is 1 where no word of T begins with v. So two numbers for each prefix of T say it all: its factor, and the
 one of the end there. Both follow from the deepest prefix up, without any difference of nearly equal numbers:
@@ -19,6 +19,7 @@ one of the end there. Both follow from the deepest prefix up, without any differ
 Source: Good (1953), The population frequencies of species and the estimation of population parameters.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,8 +42,13 @@ MAX_CELLS = 2**26  # prefixes * vocab_size, of a table of float64 while it is ma
 class Fresh:
     """A model, and the prefixes of the words it learned: prefix n goes on with `tokens[first[n] : first[n + 1]]`.
 
-    Prefix 0 is the empty one, and one that follows is numbered by its place in `tokens`, + 1. The last number,
-    `outside`, stands for all that begin no word.
+    Prefix 0 is the empty one, and one that follows is numbered by its place in `tokens`, + 1. The last number stands
+    for all that begin no word of the list.
+
+    >>> import mm_jax
+    >>> params = mm_jax.counts.fit(["ab", "b"], Vocab(".ab"), smoothing=1.0)
+    >>> mm_jax.score(wrap(params, ["ab", "b"], share=0.0), "ab").nll
+    inf
     """
 
     member: Any
@@ -66,8 +72,8 @@ def wrap(params: Any, words: Sequence[str], share: float | None = None, *, power
     Returns:
       A Fresh, itself a model.
 
-    Raises ValueError for a share outside [0, 1), a negative power, words as `corpus.tokens` says or longer than the model
-    reads, a list with too many prefixes, and a model that calls a word of the list impossible, or all others.
+    Raises ValueError for a share outside [0, 1), a negative power, words as `corpus.tokens` says or longer than the
+    model reads, a list with too many prefixes, and a model that calls a word of the list impossible, or all others.
 
     >>> import mm_jax
     >>> words = ["ab", "b", "ab"]
@@ -113,10 +119,10 @@ class _Trie:
         self.is_word[ids[targets == 0]] = True
         depth = np.zeros(self.prefixes, np.int64)
         starts = np.flatnonzero(np.concatenate([[True], targets[:-1] == 0]))
-        depth[ids] = np.arange(len(ids)) - np.repeat(starts, np.diff([*starts, len(ids)]))
+        depth[ids] = np.arange(len(ids)) - np.repeat(starts, np.diff(starts, append=len(ids)))
         # Prefixes are numbered level by level, so the edges that lead to one level are a slice.
         bounds = np.searchsorted(depth, np.arange(1, depth.max() + 2)) - 1
-        self.levels = [slice(low, high) for low, high in zip(bounds[:-1], bounds[1:], strict=True)]
+        self.levels = [slice(low, high) for low, high in itertools.pairwise(bounds)]
 
 
 def _factors(trie: _Trie, logp: np.ndarray, share: float, power: float) -> tuple[np.ndarray, np.ndarray]:
@@ -144,10 +150,9 @@ def _factors(trie: _Trie, logp: np.ndarray, share: float, power: float) -> tuple
 
 
 def _upwards(trie: _Trie, logp: np.ndarray, ends: Any, others: float) -> np.ndarray:
-    """log sum_c p(c | u) * value(uc) at every prefix, from the deepest up, given the values of words and of all else."""
+    """log sum_c p(c | u) * value(uc) at every prefix, from the deepest up, given the values of words and all else."""
     table = logp + others
     table[trie.is_word, 0] = logp[trie.is_word, 0] + ends
-    table[trie.parent, trie.token] = 0.0
     values = np.empty(trie.prefixes)
     for level in reversed([slice(-1, 0), *trie.levels]):  # the first leads to the empty prefix, from nowhere
         reached = slice(level.start + 1, level.stop + 1)

@@ -36,13 +36,47 @@ RECIPES = {
         "decay": "tenth",
     },
 }
+EFFORTS = {
+    "quick": {
+        "from_words": 500,
+        "to_words": 60_000,
+        "steps": 600,
+        "learning_rate": 0.005,
+        "block_size": 7,
+        "embedding_dim": 24,
+        "hidden_dim": 400,
+    },
+    "normal": {
+        "from_words": 500,
+        "to_words": 60_000,
+        "steps": 1600,
+        "learning_rate": 0.005,
+        "block_size": 7,
+        "embedding_dim": 24,
+        "hidden_dim": 400,
+    },
+    "best": {
+        "from_words": 500,
+        "to_words": 400_000,
+        "steps": 3200,
+        "learning_rate": 0.005,
+        "block_size": 7,
+        "embedding_dim": 24,
+        "hidden_dim": 400,
+    },
+}
 RUNGS = {"MLP, lecture": {"recipe": "lecture"}, "MLP, tuned": {"recipe": "tuned"}}
 PICTURES = ("embedding",)
 
 
 @pytree
 class MLP:
-    """Embeddings, a tanh layer, an output layer."""
+    """Embeddings, a tanh layer, an output layer.
+
+    >>> params = init(jax.random.key(0), Vocab(".ab"), block_size=3, embedding_dim=2, hidden_dim=4)
+    >>> params.C.shape, params.W1.shape, params.vocab.chars
+    ((3, 2), (6, 4), '.ab')
+    """
 
     C: Float32[Array, "vocab_size embedding_dim"]
     W1: Float32[Array, "fan_in hidden_dim"]  # fan_in = block_size * embedding_dim

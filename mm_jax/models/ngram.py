@@ -10,7 +10,7 @@ The padding before a word's start is part of a context, and is never predicted.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import jax.numpy as jnp
 import numpy as np
@@ -19,6 +19,7 @@ from jaxtyping import Array, Float32, Int, Int32
 
 from mm_jax.models import arpa
 from mm_jax.models.contract import Params
+from mm_jax.models.orders import choose as choose
 from mm_jax.models.smoothing import SMOOTHINGS, Smoothing
 from mm_jax.models.tally import Tally, tally
 from mm_jax.numbers import whole_number
@@ -26,8 +27,9 @@ from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
 DEFAULTS = {"order": 3}  # of the command, where no words are held back to choose on
-ON_DEV = {"order": (2, 3, 4, 5, 6, 7)}
+EFFORTS = {"quick": {}, "normal": {}, "best": {}}
 RUNGS = {f"order {order}": {"order": order} for order in range(1, 9)}
+_AT_ONCE = 2**20  # pairs that are looked up together
 
 
 @pytree
@@ -43,7 +45,11 @@ class Level:
 
 @pytree
 class NGram:
-    """An n-gram model; levels[m - 1] is order m, with contexts of m - 1 characters."""
+    """An n-gram model; levels[m - 1] is order m, with contexts of m - 1 characters.
+
+    >>> [len(level.codes) for level in fit(["ab", "b"], Vocab(".ab"), order=3).levels]  # contexts of each order
+    [1, 3, 4]
+    """
 
     levels: tuple[Level, ...]
     vocab: Vocab
@@ -139,21 +145,49 @@ def pair_log_probs(
     params: NGram, contexts: Int[np.ndarray, "pairs block_size"], targets: Int[np.ndarray, " pairs"]
 ) -> Float32[np.ndarray, " pairs"]:
     """log p(target | context) of many pairs, looked up in the sorted tables: no row of probabilities is made."""
-    base = len(params.vocab)
-    p = np.full(len(targets), 1 / base, np.float32)
-    rank, known = np.zeros(len(targets), np.int64), np.ones(len(targets), bool)
-    for m, level in enumerate(params.levels):
-        if m:
-            rank, there = _looked_up(np.asarray(level.codes), rank * base + contexts[:, -m])
-            known &= there
+    base, found = len(params.vocab), np.empty(len(targets), np.float32)
+    firsts = [np.asarray(level.first) for level in params.levels]
+    owners = [np.repeat(np.arange(len(first) - 1), np.diff(first)) for first in firsts]
+    tables = [own * base + np.asarray(each.tokens)[: len(own)] for own, each in zip(owners, params.levels, strict=True)]
+    for begin in range(0, len(targets), _AT_ONCE):
+        block = slice(begin, begin + _AT_ONCE)
+        p = np.full(len(targets[block]), 1 / base, np.float32)
+        for pairs, (level, rank, known) in zip(tables, _levels_at(params, contexts[block]), strict=True):
+            at, seen = _looked_up(pairs, rank * base + targets[block])
+            mine = np.where(seen, np.asarray(level.values)[at], np.float32(0)) + np.asarray(level.backoff)[rank] * p
+            p = np.where(known, mine, p)
+        found[block] = p
+    with np.errstate(divide="ignore"):
+        return np.log(found)
+
+
+def row_log_probs(
+    params: NGram, contexts: Int[np.ndarray, "contexts block_size"]
+) -> Float32[np.ndarray, "contexts vocab_size"]:
+    """log p of every token after many contexts, as `logits`: without a compilation, and sparse where the tables are."""
+    size = len(params.vocab)
+    p = np.full((len(contexts), size), 1 / size, np.float32)
+    for level, rank, known in _levels_at(params, contexts):
+        p *= np.where(known, np.asarray(level.backoff)[rank], np.float32(1))[:, None]
         first = np.asarray(level.first)
-        owner = np.repeat(np.arange(len(first) - 1), np.diff(first))
-        pairs = owner * base + np.asarray(level.tokens)[: len(owner)]
-        at, seen = _looked_up(pairs, rank * base + targets)
-        mine = np.where(seen, np.asarray(level.values)[at], np.float32(0)) + np.asarray(level.backoff)[rank] * p
-        p = np.where(known, mine, p)
+        row = np.flatnonzero(known)
+        often = np.diff(first)[rank[row]]
+        begin = np.cumsum(often) - often
+        pair = np.arange(often.sum()) + np.repeat(first[rank[row]] - begin, often)
+        p[np.repeat(row, often), np.asarray(level.tokens)[pair]] += np.asarray(level.values)[pair]
     with np.errstate(divide="ignore"):
         return np.log(p)
+
+
+def _levels_at(params: NGram, contexts: np.ndarray) -> Iterator[tuple[Level, np.ndarray, np.ndarray]]:
+    """Each level, the rank of each context there, and whether it was seen."""
+    rank, known = np.zeros(len(contexts), np.int64), np.ones(len(contexts), bool)
+    for m, level in enumerate(params.levels):
+        if m:
+            code = rank * len(params.vocab) + contexts[:, -m]
+            rank, there = _looked_up(np.asarray(level.codes), code)
+            known = known & there
+        yield level, rank, known
 
 
 def _looked_up(table: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -194,6 +228,9 @@ def validate(params: NGram) -> None:
         )
         if not (ordered and whole and (m or len(codes) == 1)):
             raise ValueError(f"the table of order {m + 1} is out of order")
+        owner = np.repeat(np.arange(len(codes)), np.diff(first))
+        if (np.diff(owner * len(params.vocab) + tokens[: len(owner)]) <= 0).any():
+            raise ValueError(f"order {m + 1} has the tokens of a context twice or out of order")
         if tokens.min() < 0 or tokens.max() >= len(params.vocab):
             raise ValueError(f"order {m + 1} has tokens beyond the vocabulary")
         if not all((each >= 0).all() and (each <= 1 + 1e-5).all() for each in numbers):

@@ -27,7 +27,32 @@ from mm_jax.models.contract import Dropout
 from mm_jax.pytrees import pytree, static
 from mm_jax.vocab import Vocab
 
+EFFORTS = {
+    "best": {
+        "from_words": 2000,
+        "to_words": 400_000,
+        "steps": 4000,
+        "optimizer": "adam",
+        "learning_rate": 0.002,
+        "decay": "cosine",
+        "drop_edges": 0.2,
+        "drop_tokens": 0.1,
+    },
+}
 DROPS = ("tokens", "states", "edges")
+RECIPES = {
+    "tuned": {
+        "steps": 1600,
+        "batch_size": 48,
+        "draw": "words",
+        "optimizer": "muon",
+        "learning_rate": 0.02,
+        "decay": "linear",
+        "drop_edges": 0.15,
+        "teach": 0.4,
+    },
+}
+RUNGS = {"transformer": {}}
 
 
 @pytree
@@ -50,7 +75,13 @@ class Block:
 
 @pytree
 class Transformer:
-    """Embeddings of characters and positions, blocks, a last norm, an output layer."""
+    """Embeddings of characters and positions, blocks, a last norm, an output layer.
+
+    >>> import mm_jax
+    >>> params = init(jax.random.key(0), mm_jax.Vocab(".ab"), num_layers=1, num_heads=2, width=8)
+    >>> mm_jax.unroll(params, jnp.array([1, 2])).shape
+    (3, 3)
+    """
 
     C: Float32[Array, "vocab_size width"]
     P: Float32[Array, "positions width"]

@@ -7,6 +7,7 @@ by the commands that need it, so that `--help` comes at once; what a model's opt
 import contextlib
 import io
 import os
+import secrets
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,24 +15,35 @@ from typing import Annotated, Literal
 import platformdirs
 import typer
 
-from mm_jax.tool.model_options import MODELS, RECIPE_NAMES, parsed, with_model_options
-from mm_jax.tool.output import fail, give, say
+import mm_jax
+from mm_jax.tool.model_options import MODELS, RECIPE_NAMES, parsed, parsed_weights, with_model_options
+from mm_jax.tool.output import fail, give, hush, say
 
 app = typer.Typer(
     name="mm-jax",
     help="Makes more of whatever list it is given: learns its words character by character and prints new ones.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
 )
-List = Annotated[Path, typer.Argument(metavar="LIST", help="A text file in UTF-8, one word a line.")]
+
+
+def _or_stdin(path: Path | None) -> Path | None:
+    return Path("/dev/stdin") if path == Path("-") else path
+
+
+List = Annotated[
+    Path,
+    typer.Argument(metavar="LIST", callback=_or_stdin, help="A text file in UTF-8, one word a line; - is stdin."),
+]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `mm-jax train` made.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 MOST = 2**31 - 1  # of what is counted: the largest int32
 Count = Annotated[int, typer.Option("-n", min=1, max=MOST, help="How many.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Decides every random number.")]
+Effort = Annotated[Literal["quick", "normal", "best"], typer.Option(help="About 5 s, 30 s or 10 min for 30,000 words.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results, warnings and errors only.")]
 
 
 def main() -> None:
@@ -52,9 +64,8 @@ def main() -> None:
         _end(f"the memory does not suffice: {error}")
     except RuntimeError as error:
         if "initialize backend" in str(error):
-            _end(
-                f"JAX_PLATFORMS is {os.environ.get('JAX_PLATFORMS')!r}, which JAX cannot use: unset it, or set it to cpu"
-            )
+            named = os.environ.get("JAX_PLATFORMS")
+            _end(f"JAX_PLATFORMS is {named!r}, which JAX cannot use: unset it, or set it to cpu")
         if "RESOURCE_EXHAUSTED" in str(error):
             _end(f"the memory does not suffice: {error}")
         raise
@@ -102,6 +113,22 @@ def _set_cache() -> None:
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 
 
+def _print_version(asked: bool) -> bool:
+    if asked:
+        print(f"mm_jax {mm_jax.__version__}")
+        raise typer.Exit
+    return asked
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Make more of whatever list it is given: learn its words character by character, and print new ones."""
+
+
 @app.command()
 def check(
     list_: List,
@@ -127,24 +154,33 @@ def check(
 def train(
     list_: List,
     out: Annotated[Path, typer.Option(metavar="RUN", help="The folder to write.")],
-    model: Annotated[Literal[MODELS], typer.Option(help="What to train.")] = "mlp",  # pyright: ignore[reportInvalidTypeForm]
+    model: Annotated[Literal[MODELS], typer.Option(help="What to train; auto finds the best.")] = "auto",  # pyright: ignore[reportInvalidTypeForm]
+    effort: Effort = "normal",
     recipe: Annotated[str | None, typer.Option(help=f"How to train: {RECIPE_NAMES}.")] = None,
     seed: Seed = 0,
     dedup: Annotated[bool, typer.Option("--dedup", help="Take each word once.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what RUN holds.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what RUN holds.")] = False,
+    quiet: Quiet = False,
     as_json: Json = False,
     **options: str | None,
 ) -> None:
     """Learn a list, and write what was learned to a run folder.
 
-    What is not given is chosen by the size of the list, and printed.
+    The model is chosen on words held back, and what was tried is printed. With --model NAME that one is trained, and
+    the options of models and recipes can be set.
 
     Example: mm-jax train towns.txt --out runs/towns
     """
     given = parsed(model, recipe, options)
-    from mm_jax.tool import commands
+    if resume and overwrite:
+        raise typer.BadParameter("give either --resume or --overwrite")
+    if quiet:
+        hush()
+    from mm_jax.tool import learning
 
-    commands.train(list_, out, model, recipe, given, seed=seed, dedup=dedup, resume=resume, as_json=as_json)
+    settings = {"seed": seed, "dedup": dedup, "effort": effort}
+    learning.train(list_, out, model, recipe, given, resume=resume, overwrite=overwrite, as_json=as_json, **settings)
 
 
 app.command()(with_model_options(train))
@@ -154,28 +190,55 @@ app.command()(with_model_options(train))
 def sample(
     run: RunFolder,
     n: Count = 20,
-    temperature: Annotated[float, typer.Option(min=0.0, help="Below 1: likelier; 0: the likeliest.")] = 1.0,
+    temperature: Annotated[
+        float | None, typer.Option(min=0.0, help="Below 1: likelier; 0: the likeliest. Default: by the list's size.")
+    ] = None,
     top_k: Annotated[int | None, typer.Option(min=1, max=MOST, help="Draw among the k likeliest characters.")] = None,
     prefix: Annotated[str, typer.Option(help="What every word begins with.")] = "",
     suffix: Annotated[str, typer.Option(help="What every word ends with.")] = "",
     contains: Annotated[str, typer.Option(help="What every word holds.")] = "",
-    min_length: Annotated[int, typer.Option(min=0, max=MOST, help="Characters.")] = 1,
-    max_length: Annotated[int | None, typer.Option(min=1, max=MOST - 1, help="Characters.")] = None,
+    regex: Annotated[str | None, typer.Option(help="A regular expression that every word matches somewhere.")] = None,
+    avoid: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="No word holds a line of this file, in either case.")
+    ] = None,
+    min_length: Annotated[int | None, typer.Option(min=0, max=MOST, help="Default: the list's shortest word.")] = None,
+    max_length: Annotated[
+        int | None, typer.Option(min=1, max=MOST - 1, help="Default: the list's longest word.")
+    ] = None,
     new: Annotated[bool, typer.Option("--new", help="Only words that are not in the list.")] = False,
     distinct: Annotated[bool, typer.Option("--distinct", help="Each word once.")] = False,
+    min_distance: Annotated[int, typer.Option(min=0, max=MOST, help="Fewest edits from every word of the list.")] = 0,
+    scores: Annotated[
+        bool, typer.Option("--scores", help="Nats per character, share of the list below, nearest word (edits).")
+    ] = False,
+    sort: Annotated[bool, typer.Option("--sort", help="The likeliest first.")] = False,
+    form: Annotated[Literal["text", "csv", "tsv", "jsonl"], typer.Option("--format", help="How to print.")] = "text",
     budget: Annotated[int, typer.Option(min=1, max=MOST, help="Most words to draw for it.")] = 100_000,
-    seed: Seed = 0,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Decides every word. Default: 0.")] = None,
+    random: Annotated[bool, typer.Option("--random", help="Take a seed of its own each time, and print it.")] = False,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Print new words that meet every condition.
 
     Example: mm-jax sample runs/towns -n 5 --prefix ma --new
     """
-    from mm_jax.tool import commands
+    if random and seed is not None:
+        raise typer.BadParameter("give either --seed or --random")
+    if as_json and form != "text":
+        raise typer.BadParameter("give either --json or --format")
+    if quiet:
+        hush()
+    from mm_jax.tool import conditions
 
-    wanted = commands.Wanted(suffix, contains, min_length, max_length, new, distinct)
+    chosen = secrets.randbelow(2**31) if random else seed or 0
+    wanted = conditions.Wanted(suffix, contains, min_length, max_length, new, distinct, min_distance, avoid, regex)
     drawn = {"prefix": prefix, "temperature": temperature, "top_k": top_k}
-    commands.sample(run, n, wanted, drawn, budget, seed, as_json)
+    conditions.sample(run, n, wanted, drawn, budget, chosen, conditions.Shown(form, scores, sort), as_json)
+    if random:
+        say(f"seed {chosen}: --seed {chosen} gives these again")
+    elif seed is None:
+        say("seed 0 gives the same words every time: --seed N gives others, --random new ones")
 
 
 @app.command()
@@ -247,16 +310,39 @@ def page(
 @app.command()
 def compare(
     list_: List,
-    steps: Annotated[int, typer.Option(min=1, max=MOST, help="Most steps of the MLP.")] = 1500,
+    steps: Annotated[int, typer.Option(min=1, max=MOST, help="Most steps of each model.")] = 1500,
+    effort: Effort = "quick",
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Fit every model to a list and print one table of their losses.
+    """Train every model on a list as `train` would, and print one table of their losses.
 
     Example: mm-jax compare towns.txt
     """
-    from mm_jax.tool import commands
+    if quiet:
+        hush()
+    from mm_jax.tool import learning
 
-    commands.compare(list_, steps, as_json)
+    learning.compare(list_, steps, effort, as_json)
+
+
+@app.command()
+def mix(
+    run: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Two or more folders of `mm-jax train`.")],
+    out: Annotated[Path, typer.Option(metavar="RUN", help="The folder to write.")],
+    weights: Annotated[str | None, typer.Option(metavar="W,W,...", help="One for each run. Default: equal.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Mix runs into one: its words are something of each list.
+
+    Example: mm-jax mix runs/dutch runs/japanese --weights 1,1 --out runs/both
+    """
+    if len(run) < 2:
+        raise typer.BadParameter("give two runs or more", param_hint="RUN...")
+    given = parsed_weights(weights, len(run))
+    from mm_jax.tool import mixing
+
+    mixing.mix(run, given, out, as_json)
 
 
 @app.command()
@@ -264,6 +350,8 @@ def top(
     run: RunFolder,
     n: Count = 20,
     known: Annotated[bool, typer.Option("--known", help="Words of the list as well.")] = False,
+    prefix: Annotated[str, typer.Option(help="What every word begins with.")] = "",
+    min_length: Annotated[int, typer.Option(min=1, help="Characters.")] = 1,
     as_json: Json = False,
 ) -> None:
     """Print the most probable new words, exactly, with their probabilities.
@@ -272,7 +360,7 @@ def top(
     """
     from mm_jax.tool import commands
 
-    commands.top(run, n, known, as_json)
+    commands.top(run, n, known, prefix, min_length, as_json)
 
 
 @app.command()

@@ -2,143 +2,27 @@
 
 import csv
 import io
-import math
-import time
 import unicodedata
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import jax
 import numpy as np
-from rich.console import Console
 
-from mm_jax import sampling, words
+from mm_jax import words
 from mm_jax.evaluation import Evaluation, word_nlls
 from mm_jax.evaluation import evaluate as evaluate_words
 from mm_jax.files import write_whole
 from mm_jax.models.contract import Params, block_size, max_length, num_params
-from mm_jax.tool import runs, terminal, trainer
+from mm_jax.tool import runs, terminal
 from mm_jax.tool.output import fail, give, say
-from mm_jax.vocab import Vocab
-
-
-class Wanted(NamedTuple):
-    """The conditions of `mm-jax sample` that a word must meet after it was drawn."""
-
-    suffix: str
-    contains: str
-    min_length: int
-    max_length: int | None
-    new: bool
-    distinct: bool
-
-
-def train(
-    path: Path,
-    folder: Path,
-    model: str,
-    recipe: str | None,
-    given: dict[str, Any],
-    *,
-    resume: bool,
-    as_json: bool,
-    **settings: Any,
-) -> None:
-    """Learns a list into a run folder; prints the losses and ten samples. `settings` are the seed, and dedup."""
-    listed = words.load_words(path)
-    if settings["dedup"]:
-        listed = list(dict.fromkeys(listed))
-    vocab = Vocab.from_words(listed)
-    split = runs.split_for(listed)
-    with runs.locked(folder):
-        plan = trainer.plan_for(listed, vocab, model, recipe, given, **settings)
-        say(f"{len(listed):,} words with {len(vocab) - 1} different characters from {path}")
-        if not split.dev:
-            say("too few words for dev and test: all are learned, and nothing tells when to stop")
-        say(_described(plan))
-        runs.write_setup(folder, plan, split, resume)
-        if plan.recipe is None:
-            params = trainer.fit_by_counting(plan, split, vocab)
-            runs.save_model(folder, params)
-        else:
-            params = _train_by_steps(folder, plan, split, vocab, resume)
-    rows = _losses(params, split)
-    names = sampling.sample(params, jax.random.key((plan.seed + 1) % 2**32), 10)
-    if as_json:
-        losses = {name: asdict(row) for name, row in rows.items()}
-        give({"run": str(folder), "plan": plan.as_json(), "losses": losses, "samples": names}, True, "")
-    else:
-        _print_losses(rows)
-        print("\n".join(names))
-
-
-def _train_by_steps(folder: Path, plan: runs.Plan, split: words.Split, vocab: Vocab, resume: bool) -> Params:
-    job = trainer.Trainer(folder, plan, split, vocab, resume)
-    if job.finished:
-        say(f"finished already, after {int(job.state.step):,} steps")
-        return job.best
-    if int(job.state.step):
-        say(f"going on from step {int(job.state.step):,}")
-        if (before := runs.read_config(folder)["cores"]) != runs.cores():
-            say(f"begun on {before} core(s), going on with {runs.cores()}: the last digits may differ")
-    console = Console(stderr=True, highlight=False)
-    params = job.run(lambda run: terminal.watch(run, job.recipe.steps, console))
-    if job.waited:
-        best = job.history[-1 - job.waited][0] if job.waited < len(job.history) else 0
-        say(f"dev was best at step {best:,} ({job.best_dev:.4f}), which is what is kept")
-    return params
 
 
 def _print_losses(rows: dict[str, Evaluation]) -> None:
     terminal.show(terminal.losses_table(rows))
 
 
-def _described(plan: runs.Plan) -> str:
-    """One line: the model and its options, those of a recipe only where they are not the usual ones."""
-    given = plan.as_json()
-    usual = {"draw", "optimizer", "decay", "steps", "batch_size", "learning_rate"}
-    shown = {name: value for name, value in given.items() if name in usual or name in plan.options or value}
-    shown = {name: value for name, value in shown.items() if name not in ("model", "dedup", "seed")}
-    return f"{plan.model}: " + ", ".join(f"{name} {value}" for name, value in {**shown, "seed": plan.seed}.items())
-
-
 def _losses(params: Params, split: words.Split) -> dict[str, Evaluation]:
     return {name: evaluate_words(params, part, seen=split.train) for name, part in split._asdict().items() if part}
-
-
-def sample(folder: Path, n: int, wanted: Wanted, drawn: dict[str, Any], budget: int, seed: int, as_json: bool) -> None:
-    """Draws until n words meet every condition, or the budget is spent: then what was found, and status 1."""
-    run = runs.open_run(folder)
-    known = frozenset(run.words)
-    met: set[str] = set()
-    suffix, contains = (unicodedata.normalize("NFC", text) for text in (wanted.suffix, wanted.contains))
-    for text in (suffix, contains):
-        run.params.vocab.encode(text)  # a character the model does not know is never drawn
-    longest = math.inf if wanted.max_length is None else wanted.max_length
-
-    def accept(word: str) -> bool:
-        fits = wanted.min_length <= len(word) <= longest and word.endswith(suffix) and contains in word
-        fits = fits and not (wanted.new and word in known) and not (wanted.distinct and word in met)
-        met.add(word)
-        return fits
-
-    # One character more than is wanted, so that a word that was cut is told from one that ended.
-    limit = _drawn_length(run.params, wanted.max_length)
-    options = sampling.Options(**drawn, max_length=limit)
-    found = sampling.search(run.params, jax.random.key(seed), n, accept, options, budget=budget)
-    give({"words": found.words, "tried": found.tried}, as_json, "\n".join(found.words))
-    say(f"{len(found.words)} of {n} words, {found.tried:,} drawn")
-    if len(found.words) < n:
-        fail("the conditions were met too seldom: loosen them, or raise --budget")
-
-
-def _drawn_length(params: Params, longest: int | None) -> int | None:
-    """The length to draw for words of at most `longest` characters: one more, as far as the model can read."""
-    if longest is None:
-        return None
-    limit = max_length(params)
-    return longest + 1 if limit is None else min(longest + 1, limit)
 
 
 def score(folder: Path, given: list[str], as_json: bool) -> None:
@@ -207,52 +91,20 @@ def evaluate(folder: Path, path: Path | None, as_json: bool) -> None:
 
 def plot(folder: Path) -> None:
     """Draws what the model has into the run folder."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot as plt
-
-    from mm_jax import plotting
+    from mm_jax.tool import pictures
 
     run = runs.open_run(folder)
-    pictures = plotting.pictures_of(run.params, runs.read_history(folder))
-    if not pictures:
-        fail(f"a model of kind {run.plan['model']} has nothing to draw")
-    for name, draw in pictures.items():
-        size = max(5.0, 0.45 * len(run.params.vocab)) if name.endswith("_table") else 5.0
-        figure, ax = plt.subplots(figsize=(max(8.0, size), size), layout="constrained")
-        draw(ax)
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png", dpi=100)
-        plt.close(figure)
-        write_whole(folder / f"{name}.png", picture.getvalue())
+    for name, picture in pictures.drawn(run):
+        write_whole(folder / f"{name}.png", picture)
         print(folder / f"{name}.png")
 
 
-def compare(path: Path, steps: int, as_json: bool) -> None:
-    """The ladder on any list."""
-    from mm_jax import ladder
-
-    listed = words.load_words(path)
-    split = words.split_words(listed)
-    begin = time.perf_counter()
-    rungs = []
-    for rung in ladder.climb(split, Vocab.from_words(listed), most_steps=steps, recipes=("tuned", "default")):
-        rungs.append(rung)
-        say(f"{time.perf_counter() - begin:5.1f} s  {rung.name}")
-    table, rows = ladder.table_of(rungs, split)
-    if as_json:
-        give(rows, True, "")
-    else:
-        terminal.show(table)
-
-
-def top(folder: Path, n: int, known: bool, as_json: bool) -> None:
+def top(folder: Path, n: int, known: bool, prefix: str, min_length: int, as_json: bool) -> None:
     """The most probable words, exactly."""
     from mm_jax.enumeration import most_probable
 
     run = runs.open_run(folder)
-    found = most_probable(run.params, n, exclude=() if known else run.words)
+    found = most_probable(run.params, n, exclude=() if known else run.words, prefix=prefix, min_length=min_length)
     rows = [{"word": word, "probability": p} for word, p in found]
     give(rows, as_json, "\n".join(f"{p:.3e}  {word}" for word, p in found))
     if len(found) < n:

@@ -13,7 +13,8 @@ import mm_jax
 from mm_jax.models import catalogue
 
 KINDS = catalogue.kinds()
-MODELS = tuple(sorted(KINDS))
+AUTO = "auto"  # the model that is found by trying
+MODELS = (AUTO, *sorted(KINDS))
 RECIPE_NAMES = ", ".join(dict.fromkeys(name for kind in KINDS.values() for name in kind.recipes))
 RECIPE_OPTIONS = catalogue.fields_of(Path(mm_jax.__file__).parent / "training" / "recipes.py", "Recipe")
 _SHORT = {"learning_rate": "--lr"}
@@ -43,7 +44,7 @@ def _all_names() -> list[str]:
 
 
 def _option(name: str, text: str) -> Any:
-    flag = _SHORT.get(name, "--" + name.replace("_", "-"))
+    flag = _flag(name)
     return Annotated[str | None, typer.Option(flag, metavar="X", help=text)]
 
 
@@ -62,8 +63,30 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + "."
 
 
+def _flag(name: str) -> str:
+    return _SHORT.get(name, "--" + name.replace("_", "-"))
+
+
+def parsed_weights(text: str | None, count: int) -> list[float]:
+    """The weights of `mm-jax mix`, one for each of `count` runs; typer.BadParameter for others."""
+    if text is None:
+        return [1.0] * count
+    try:
+        values = [float(each) for each in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != count or not all(0 < value < math.inf for value in values):
+        raise typer.BadParameter(f"{text!r} is not {count} positive numbers, as 1,2", param_hint="--weights")
+    return values
+
+
 def parsed(model: str, recipe: str | None, options: dict[str, str | None]) -> dict[str, Any]:
     """The options that were given, as values; typer.BadParameter for one that the model does not have, or no number."""
+    if model == AUTO:
+        for name, text in {"recipe": recipe, **options}.items():
+            if text is not None:
+                raise typer.BadParameter("it needs --model NAME: auto settles it itself", param_hint=_flag(name))
+        return {}
     kind = KINDS[model]
     if recipe is not None and recipe not in kind.recipes:
         known = f"choose {' or '.join(kind.recipes)}" if kind.recipes else "it has none"
@@ -72,7 +95,7 @@ def parsed(model: str, recipe: str | None, options: dict[str, str | None]) -> di
     for name, text in options.items():
         if text is None:
             continue
-        flag = _SHORT.get(name, "--" + name.replace("_", "-"))
+        flag = _flag(name)
         option = kind.options.get(name) or (RECIPE_OPTIONS.get(name) if kind.made_by == "init" else None)
         if option is None:
             raise typer.BadParameter(f"{model} has no such option", param_hint=flag)

@@ -7,6 +7,20 @@ from typing import Any, NoReturn
 
 import typer
 
+_hushed = False
+
+
+def hush() -> None:
+    """From now on no messages are printed, but warnings and errors."""
+    global _hushed
+    _hushed = True
+
+
+def hushed() -> bool:
+    """Whether messages are left out."""
+    return _hushed
+
+
 _TURNING = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}  # bidirectional embeddings, overrides and isolates
 
 
@@ -26,6 +40,8 @@ def _plain(char: str) -> str:
 
 def say(text: str) -> None:
     """Prints a message to stderr."""
+    if _hushed and not text.startswith(("error:", "warning:")):
+        return
     print(plain(text), file=sys.stderr, flush=True)
 
 

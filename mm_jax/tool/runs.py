@@ -127,7 +127,10 @@ def write_setup(folder: Path, plan: Plan, split: words.Split, resume: bool) -> N
     }
     if config_path.exists():
         if not resume:
-            raise ValueError(f"{folder} holds a run already: give --resume to go on with it, or name another folder")
+            raise ValueError(
+                f"{folder} holds a run already: give --resume to go on with it, --overwrite to replace it, or name "
+                "another folder"
+            )
         before = read_config(folder)
         if before["words"] != config["words"]:
             raise ValueError(f"{folder} was trained on another list: resume with that one, or name another folder")

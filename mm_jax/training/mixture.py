@@ -13,6 +13,7 @@ from mm_jax.evaluation import TokenNLL
 from mm_jax.models.contract import functions_of
 from mm_jax.models.mixture import Mixture
 from mm_jax.numbers import whole_number
+from mm_jax.vocab import as_list
 
 __all__ = ["Mixture", "fit"]
 
@@ -44,6 +45,9 @@ def fit(members: Sequence[Any], words: Sequence[str], *, steps: int = 500, learn
     if len(members) < 2 or len({member.vocab for member in members}) > 1:
         raise ValueError("a mixture needs two or more models, all of one vocabulary")
     whole_number("steps", steps)
+    if not 0 < learning_rate < float("inf"):
+        raise ValueError(f"learning_rate is {learning_rate}: give a positive number")
+    words = as_list(words)
     # exp(-99) in place of 0: a member that calls a token impossible then leaves the others' gradient finite.
     logp = np.maximum(np.stack([-TokenNLL(words, member)(member) for member in members]), -99.0)
     if (logp.max(axis=0) <= -99.0).any():

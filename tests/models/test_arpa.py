@@ -39,12 +39,13 @@ def log10_p(p, backoff, gram):
 
 @pytest.mark.parametrize("order", [1, 2, 4])
 def test_a_reader_of_the_file_finds_the_models_probabilities(tmp_path, order):
-    words = [*WORDS, "an na"]
+    words = [*WORDS, "an na", "n\0a"]
     vocab = Vocab.from_words(words)
     params = mm_jax.ngram.fit(words, vocab, order)
     mm_jax.ngram.to_arpa(params, tmp_path / "model.arpa")
     p, backoff = read_arpa(tmp_path / "model.arpa")
-    name = {char: "U+0020" if char == " " else char for char in vocab.chars}
+    name = {char: {" ": "U+0020", "\0": "U+0000"}.get(char, char) for char in vocab.chars}
+    assert b"\0" not in (tmp_path / "model.arpa").read_bytes()
     rng = np.random.default_rng(0)
     for word in [*WORDS[:20], "an na", *("".join(rng.choice(list(vocab.chars[1:]), 5)) for _ in range(20))]:
         history = ["<s>"]

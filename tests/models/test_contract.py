@@ -11,7 +11,7 @@ import mm_jax
 from mm_jax.models import contract
 
 from ..conftest import LETTERS
-from .zoo import MODULES, VOCAB, by_steps, each_of, every_model
+from .zoo import MODULES, PLAIN, VOCAB, by_steps, each_of, every_model
 
 EVERY = every_model()
 WORD = VOCAB.encode("isabella")
@@ -78,7 +78,7 @@ def test_a_state_keeps_its_shapes(params):
 @each_of(EVERY)
 def test_vmap_and_jit_change_nothing(params):
     words = np.stack([WORD, WORD[::-1], np.roll(WORD, 3)])
-    expected = np.stack([by_steps(params, word) for word in words])
+    expected = np.stack([by_steps(params, word, PLAIN) for word in words])
     rows = jax.jit(jax.vmap(mm_jax.unroll, (None, 0)))(params, words)
     np.testing.assert_allclose(rows, expected, rtol=1e-5, atol=1e-6)
     states = jax.vmap(lambda _: mm_jax.start(params))(words)

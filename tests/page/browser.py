@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ def chromium() -> Iterator["Browser"]:
         options.add_experimental_option("prefs", {"download.default_directory": downloads, several: 1})
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+        driver.set_script_timeout(300)
         try:
             yield Browser(driver, Path(downloads))
         finally:
@@ -93,18 +94,33 @@ class Browser:
 
     def fill(self, name: str, value: str) -> None:
         """Gives a field of the form a value, as a user does, and waits for the words."""
-        script = """const input = form.elements[arguments[0]];
+        self.task("""const input = form.elements[arguments[0]];
             if (input.type === 'checkbox') input.checked = arguments[1] === '1'; else input.value = arguments[1];
             input.dispatchEvent(new Event('input', {bubbles: true}));
-            input.dispatchEvent(new Event('change', {bubbles: true}));"""
-        self.run(script, name, value)
+            input.dispatchEvent(new Event('change', {bubbles: true}));""", name, value)  # fmt: skip
         self.finished()
+
+    def task(self, script: str, *arguments: Any) -> None:
+        """Runs a script as a task of the page's own: what the driver runs is not counted as a long task."""
+        self.run(f"window.idle = false; setTimeout(() => {{ {script}; window.idle = true; }})", *arguments)
+        self.wait("window.idle")
 
     def type(self, text: str) -> None:
         script = (
             "const i = document.getElementById('word'); i.value = arguments[0]; i.dispatchEvent(new Event('input'))"
         )
         self.run(script, text)
+
+    def longest_task(self, action: Callable[[], object]) -> float:
+        """How long the page did not answer, at most, while an action ran: milliseconds; 0 for less than 50."""
+        self.run("""window.longest = 0; window.observer?.disconnect();
+            window.observer = new PerformanceObserver((seen) => {
+              for (const each of seen.getEntries()) window.longest = Math.max(window.longest, each.duration);
+            });
+            window.observer.observe({entryTypes: ['longtask']});""")
+        action()
+        time.sleep(0.3)  # the last entries come late
+        return self.run("return window.longest")
 
     def saved(self, kind: str) -> Path:
         """Presses "Save .txt" or "Save .csv", and waits for the file."""

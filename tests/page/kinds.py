@@ -35,7 +35,7 @@ KINDS: dict[str, Callable[[], Any]] = {
     "counts": lambda: mm_jax.counts.fit(WORDS, VOCAB, smoothing=1.0),
     "counts, unsmoothed": lambda: mm_jax.counts.fit(WORDS, VOCAB),
     "bigram": lambda: mm_jax.bigram.init(jax.random.key(1), VOCAB),
-    "mlp": lambda: mm_jax.mlp.init(jax.random.key(2), VOCAB, hidden_dim=24, init="lecture"),
+    "mlp": lambda: _sharper(mm_jax.mlp.init(jax.random.key(2), VOCAB, hidden_dim=24)),
     "ngram": lambda: mm_jax.ngram.fit(WORDS, VOCAB, 5),
     "ngram of order 1": lambda: mm_jax.ngram.fit(WORDS, VOCAB, 1),
     "bow": lambda: _sharper(mm_jax.bow.init(jax.random.key(3), VOCAB, embedding_dim=8, hidden_dim=32)),

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import time
 from pathlib import Path
 
 import jax
@@ -88,9 +87,9 @@ def test_logits_are_those_of_python(browser, quiet, pages, kind, half):
     finite = np.isfinite(expected)
     assert (found[~finite] == expected[~finite]).all()
     assert np.abs(found[finite] - expected[finite]).max() < 1e-5
-    if half and not kind.startswith("counts, un"):  # a count table is exact in few bits
+    if half:  # and not far from those of the model that was not rounded
         exact = np.concatenate(rows_of(model(kind), words))
-        assert np.abs(found[finite] - exact[finite]).max() < 0.05
+        assert np.abs(found[finite] - exact[finite]).max() < 1e-2
 
 
 WORDS_OF = """
@@ -136,7 +135,7 @@ def test_options_give_the_same_words(browser, pages, kind, options):
     names = {"top_k": "topK", "max_length": "maxLength"}
     given = {names.get(name, name): longest if name == "max_length" else value for name, value in options.items()}
     found = browser.run(WORDS_OF, {"n": 300, "seed": 3, **given})
-    assert len(expected) > 50
+    assert len(expected) > 10
     assert sum(a != b for a, b in zip(found[: len(expected)], expected, strict=True)) <= 1
 
 
@@ -216,35 +215,42 @@ def test_an_ngram_says_how_far_it_looked(browser, quiet, pages):
     assert browser.run("return depthAt(read.tokens, 3)") <= 1  # nothing known ends in zq
 
 
+def answers(browser, action):
+    """Whether no task takes more than 100 ms: in one of three tries, as the machine may be busy with something else."""
+    tasks = []
+    while len(tasks) < 3 and not (tasks and min(tasks) <= 100):
+        tasks.append(browser.longest_task(action))
+    print(f"longest task: {tasks} ms")
+    return min(tasks) <= 100
+
+
 def test_ten_thousand_words_do_not_freeze_the_page(browser, quiet, pages):
     browser.open(pages("mlp"))
-    longest = []
-    for seed in range(3):  # the machine may be busy with something else
-        browser.run("""window.longest = 0; window.observer?.disconnect();
-            window.observer = new PerformanceObserver((seen) => {
-              for (const each of seen.getEntries()) window.longest = Math.max(window.longest, each.duration);
-            });
-            window.observer.observe({entryTypes: ['longtask']});""")  # fmt: skip
-        browser.fill("seed", str(seed))
-        browser.fill("n", "10000" if seed % 2 == 0 else "9999")
-        time.sleep(0.3)
-        assert len(browser.words()) >= 9999
-        longest.append(browser.run("return window.longest"))
-        if longest[-1] <= 100:
-            break
-    browser.run("const end = performance.now() + 150; setTimeout(() => { while (performance.now() < end + 150); })")
-    browser.wait("window.longest > 100")  # so long tasks are seen
-    print(f"longest task while 10,000 words are made: {longest} ms")
-    assert min(longest) <= 100
+
+    def make():
+        browser.fill("n", "20")
+        browser.fill("n", "10000")
+
+    assert answers(browser, make)
+    assert len(browser.words()) == 10_000
+    block = "const end = performance.now() + 150; while (performance.now() < end)"
+    assert not answers(browser, lambda: browser.task(block))  # so long tasks are seen
 
 
 def test_without_workers_the_page_draws_in_slices(browser, pages):
-    browser.open(pages("mlp"), "#n=50&seed=4")
+    browser.open(pages("mlp"), "#n=10000&seed=4")
     expected = browser.words()
-    script = "const id = ++job; words = []; running = true; make(page, settings(), taken, () => false)"
-    browser.run(script)
-    browser.finished()
+
+    def make():
+        browser.task("const id = ++job; words = []; running = true; make(page, settings(), taken, () => id !== job)")
+        browser.finished()
+
+    assert answers(browser, make)
     assert browser.words() == expected
+    browser.task("worker.dispatchEvent(new Event('error'))")  # as a browser does that refuses it later
+    browser.fill("n", "50")
+    assert browser.run("return worker") is None
+    assert browser.words() == expected[:50]
 
 
 def test_copies_and_files_hold_every_word(browser, pages):

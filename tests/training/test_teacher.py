@@ -31,7 +31,7 @@ def test_the_distribution_at_every_prefix(model):
 def targets_of(laid):
     """The target at each prefix that occurs in rows as they are laid, by the prefix's text."""
     found = {}
-    inputs, weights = laid.batch((jnp.arange(len(laid.targets)), None))
+    _, weights = laid.batch((jnp.arange(len(laid.targets)), None))
     for row, wanted in zip(np.asarray(laid.targets), np.asarray(weights / laid.scale), strict=True):
         prefix = ""
         for token, target in zip(row.tolist(), wanted, strict=True):
@@ -65,7 +65,7 @@ def test_prefixes_of_other_words_are_learned_from_the_teacher_alone():
     table = batches.taught(["ab"], TEACHER, 0.25, others=["ac", "b"])
     order = prefixes_of(["ab", "ac", "b"])  # "", a, b, ab, ac
     taught = np.exp(log_probs_of_prefixes(TEACHER, ["ab", "ac", "b"]))
-    followed = np.eye(4)[VOCAB.encode("ab").tolist() + [0]]
+    followed = np.eye(4)[[*VOCAB.encode("ab").tolist(), 0]]
     for prefix, truth in zip(["", "a", "ab"], followed, strict=True):
         i = order.index(prefix)
         np.testing.assert_allclose(table[i], 0.25 * taught[i] + 0.75 * truth, atol=1e-6)

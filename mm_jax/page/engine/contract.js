@@ -55,16 +55,18 @@ const rowOf = (table, i) => table.subarray(i * table.shape[1], (i + 1) * table.s
 
 const sigmoid = (x) => 1 / (1 + Math.exp(-x));
 
-// x @ W + b, W [inputs, outputs] by rows.
+// x @ W + b, W [inputs, outputs] by rows: four rows at a time, which reads and writes the sums a quarter as often.
 function affine(x, W, b) {
-  const width = W.shape[W.shape.length - 1];
-  const sums = b ? Float64Array.from(b) : new Float64Array(width);
-  for (let i = 0; i < x.length; i++) {
-    const scale = x[i];
-    if (scale === 0) continue;
-    const first = i * width;
-    for (let j = 0; j < width; j++) sums[j] += scale * W[first + j];
+  const width = W.shape[1], sums = b ? Float64Array.from(b) : new Float64Array(width);
+  let i = 0;
+  for (; i + 3 < x.length; i += 4) {
+    const [x0, x1, x2, x3] = [x[i], x[i + 1], x[i + 2], x[i + 3]], first = i * width;
+    for (let j = 0; j < width; j++) {
+      const at = first + j;
+      sums[j] += x0 * W[at] + x1 * W[at + width] + x2 * W[at + 2 * width] + x3 * W[at + 3 * width];
+    }
   }
+  for (; i < x.length; i++) for (let j = 0; j < width; j++) sums[j] += x[i] * W[i * width + j];
   return Float32Array.from(sums);
 }
 

@@ -1,6 +1,6 @@
 // Drawing without freezing: in a worker made of this very script, or in slices where workers are refused.
 
-const SLICE = 40; // ms
+const SLICE = 30; // ms
 
 function decodeBytes(text) {
   const chars = atob(text), bytes = new Uint8Array(chars.length);

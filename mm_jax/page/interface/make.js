@@ -55,6 +55,7 @@ function recall() {
   return true;
 }
 
+// The command that makes the same words, in parts that lines do not break.
 const quoted = (text) => (/^[\w-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
 function command() {
@@ -62,19 +63,21 @@ function command() {
     const flag = name === "n" ? "-n" : `--${name}`;
     return field(name).type === "checkbox" ? flag : `${flag} ${quoted(value)}`;
   });
-  return `mm-jax sample RUN ${options.join(" ")}`;
+  return ["mm-jax sample RUN", ...options].flatMap((part) => [el("span", {}, part), " "]);
 }
 
-const worker = (() => {
-  try {
-    const made = new Worker(URL.createObjectURL(new Blob([$("engine").textContent], { type: "text/javascript" })));
-    made.postMessage({ data: { ...data, text: null }, weights });
-    made.onmessage = ({ data: found }) => found.id === job && taken(found);
-    return made;
-  } catch {
-    return null; // the page draws in slices instead
-  }
-})();
+let worker = null; // without one the page draws in slices
+try {
+  worker = new Worker(URL.createObjectURL(new Blob([$("engine").textContent], { type: "text/javascript" })));
+  worker.postMessage({ data: { ...data, text: null }, weights });
+  worker.onmessage = ({ data: found }) => found.id === job && taken(found);
+  worker.onerror = () => { // refused by the browser
+    worker = null;
+    if (running) begin();
+  };
+} catch {
+  worker = null;
+}
 
 function begin() {
   $("heat").textContent = field("temperature").value;
@@ -89,7 +92,7 @@ function begin() {
   words = [];
   running = true;
   $("progress").hidden = $("stop").hidden = false;
-  $("command").textContent = command();
+  $("command").replaceChildren(...command());
   $("progress").max = options.n;
   $("progress").removeAttribute("value");
   remember();
@@ -115,14 +118,13 @@ function taken({ words: more, tried, done, trouble }) {
     finish();
     return refuse({ message: trouble.what, detail: trouble });
   }
-  const first = !words.length;
+  if (!words.length) list();
   for (const each of more) words.push(each);
   $("progress").value = words.length;
-  if (first && (more.length || done)) list();
-  else if (!done && field("order").value === "drawn") fill(SHOWN);
+  fill(SHOWN);
   if (!done) return;
   finish();
-  if (!first) list();
+  if (field("order").value !== "drawn") list();
   const values = { found: count(words.length), n: count(number("n") ?? 0), tried: count(tried) };
   $("status").textContent = say("found", values) + (words.length < number("n") ? `. ${say("seldom")}` : "");
 }
@@ -143,9 +145,10 @@ const ORDERS = {
   alphabet: (a, b) => compare(a[0], b[0]),
 };
 
+// Lists words in the order that the form asks for; while they are drawn, as they come.
 function list() {
   const order = field("order").value;
-  listed = order === "drawn" ? words : [...words].sort(ORDERS[order]);
+  listed = order === "drawn" || running ? words : [...words].sort(ORDERS[order]);
   onPage = 0;
   $("words").replaceChildren();
   fill(SHOWN);

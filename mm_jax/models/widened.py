@@ -1,0 +1,81 @@
+"""A model over a wider alphabet than its own: characters that it does not know never follow, and are read past.
+
+Mixtures need one alphabet. With this a model of Dutch towns and one of Greek islands can be mixed: a character that
+a member does not know leaves that member's state as it was.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float32, Int, Int32
+
+from mm_jax.models import contract
+from mm_jax.models.contract import Params
+from mm_jax.pytrees import pytree
+from mm_jax.vocab import Vocab
+
+
+@pytree
+class Widened:
+    """A model, and which of its own tokens each token of the wider alphabet is."""
+
+    member: Any
+    own: Int32[Array, " vocab_size"]  # 0 where the member does not know the character
+    vocab: Vocab
+
+
+def wrap(params: Params, vocab: Vocab) -> Params:
+    """The model over another alphabet that holds its own; the model itself where the two are one.
+
+    Raises ValueError for an alphabet that lacks a character of the model's.
+
+    >>> import mm_jax
+    >>> params = wrap(mm_jax.counts.fit(["ab"], Vocab(".ab"), smoothing=1.0), Vocab(".abé"))
+    >>> jnp.exp(contract.logits(params, contract.start(params))).round(2).tolist()
+    [0.25, 0.5, 0.25, 0.0]
+    """
+    contract.functions_of(params)
+    if params.vocab == vocab:
+        return params
+    if lacking := set(params.vocab.chars[1:]) - set(vocab.chars[1:]):
+        raise ValueError(f"the alphabet lacks {''.join(sorted(lacking))!r}, which the model knows")
+    place = {char: i for i, char in enumerate(params.vocab.chars) if i}
+    own = np.array([0, *(place.get(char, 0) for char in vocab.chars[1:])], np.int32)
+    return Widened(member=params, own=jnp.asarray(own), vocab=vocab)
+
+
+def _known(params: Widened) -> Bool[Array, " vocab_size"]:
+    return (params.own != 0).at[0].set(True)
+
+
+def max_length(params: Widened) -> int | None:
+    """The longest word that the member can read."""
+    return contract.max_length(params.member)
+
+
+def start(params: Widened) -> Any:
+    """The member's state before a word."""
+    return contract.start(params.member)
+
+
+def advance(params: Widened, state: Any, token: Int[Array, ""]) -> Any:
+    """The member reads the token, where it knows it."""
+    read = contract.advance_inside(params.member, state, params.own[token])
+    return jax.tree.map(lambda old, new: jnp.where(params.own[token] != 0, new, old), state, read)
+
+
+def logits(params: Widened, state: Any) -> Float32[Array, " vocab_size"]:
+    """log p(next): the member's, and -inf for characters it does not know."""
+    row = jax.nn.log_softmax(contract.logits(params.member, state))
+    return jnp.where(_known(params), row[params.own], -jnp.inf)
+
+
+def validate(params: Widened) -> None:
+    """ValueError for tokens that are not the member's, or that stand for another character."""
+    chars, own = params.member.vocab.chars, np.asarray(params.own)
+    if own[0] or own.min() < 0 or own.max() >= len(chars):
+        raise ValueError("it has tokens beyond the member's vocabulary")
+    if any(token and chars[token] != char for token, char in zip(own.tolist(), params.vocab.chars, strict=True)):
+        raise ValueError("its characters are not the member's")

@@ -1,0 +1,123 @@
+"""The pictures of `mm-jax plot`: of any model, and of any script."""
+
+import dataclasses
+import functools
+import io
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import jax.numpy as jnp
+import matplotlib
+import numpy as np
+
+from mm_jax import plotting
+from mm_jax.models.bigram import Bigram
+from mm_jax.models.contract import Params
+from mm_jax.models.counts import Counts
+from mm_jax.models.mlp import MLP
+from mm_jax.scoring import score
+from mm_jax.tool import runs
+from mm_jax.tool.output import plain
+from mm_jax.vocab import Vocab
+
+MOST = 60  # characters in one picture: more cannot be read
+WORDS, LONGEST = 10, 16  # in the picture of words
+
+
+def drawn(run: runs.Run) -> Iterator[tuple[str, bytes]]:
+    """(name, PNG) of each picture there is."""
+    matplotlib.use("agg")
+    from matplotlib import pyplot as plt
+
+    params = fewer(run.params, run.words)
+    pictures = plotting.pictures_of(params, runs.read_history(run.folder))
+    pictures["words"] = functools.partial(_words, run)
+    for name, draw in pictures.items():
+        size = max(5.0, 0.45 * len(params.vocab)) if name.endswith("_table") else 5.0
+        figure, ax = plt.subplots(figsize=(max(8.0, size), size), layout="constrained")
+        draw(ax)
+        if params is not run.params and name not in ("losses", "words"):
+            figure.suptitle(f"the {MOST} most frequent of {len(run.params.vocab) - 1:,} characters", fontsize=9)
+        make_readable(figure)
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png", dpi=100)
+        plt.close(figure)
+        yield name, picture.getvalue()
+
+
+def _words(run: runs.Run, ax: Any) -> None:
+    """Words that were not learned, each character the redder the less it was expected."""
+    listed = run.split.dev or run.split.train
+    chosen = list(dict.fromkeys(word for word in listed if len(word) <= LONGEST))[:WORDS] or [listed[0]]
+    plotting.heat({f"{i + 1}": score(run.params, word) for i, word in enumerate(chosen)}, ax)
+    where = "dev" if run.split.dev else "the list"
+    ax.set_title(f"words of {where}: nats of each character, red is surprising", fontsize=10)
+
+
+def fewer(params: Params, listed: list[str]) -> Params:
+    """The most frequent characters of a model that is drawn character by character; any other as it is."""
+    if not isinstance(params, Counts | Bigram | MLP) or len(params.vocab) <= MOST + 1:
+        return params
+    common = {char for char, _ in Counter("".join(listed)).most_common(MOST)}
+    kept = np.array([0, *(i for i, char in enumerate(params.vocab.chars) if i and char in common)])
+    vocab = Vocab("".join(params.vocab.chars[i] for i in kept))
+    if isinstance(params, MLP):
+        return dataclasses.replace(params, vocab=vocab, C=jnp.asarray(np.asarray(params.C)[kept]))
+    name = "N" if isinstance(params, Counts) else "W"
+    square = np.asarray(getattr(params, name))[np.ix_(kept, kept)]
+    return dataclasses.replace(params, vocab=vocab, **{name: jnp.asarray(square)})
+
+
+def make_readable(figure: Any) -> None:
+    """Gives every text a font that has its characters; one that no font here has is written as its code point."""
+    from matplotlib.text import Text
+
+    for ax in figure.axes:
+        for axis in (ax.xaxis, ax.yaxis):  # the labels of ticks are made anew at every drawing
+            labels = [label.get_text() for label in axis.get_ticklabels()]
+            if not all(label.isascii() and label.isprintable() for label in labels):
+                families, lacking = _fonts("".join(labels))
+                axis.set_ticks(axis.get_ticklocs(), labels=[_spelled(label, lacking) for label in labels])
+                for label in axis.get_ticklabels():
+                    label.set_fontfamily(families)
+    for text in figure.findobj(Text):
+        if not (text.get_text().isascii() and text.get_text().isprintable()):
+            families, lacking = _fonts(text.get_text())
+            text.set_fontfamily(families)
+            text.set_text(_spelled(text.get_text(), lacking))
+        text.set_parse_math(False)
+
+
+def _spelled(text: str, lacking: frozenset[str]) -> str:
+    return "".join(f"{ord(char):04X}" if char in lacking else plain(char) for char in text)
+
+
+@functools.lru_cache(maxsize=4096)
+def _fonts(text: str) -> tuple[list[str], frozenset[str]]:
+    """The families that draw a text, the usual one first, and the characters that none of them has."""
+    families = ["DejaVu Sans"]
+    lacking = {char for char in text if plain(char) == char and not char.isspace()} - _characters("DejaVu Sans")
+    for family in _families():
+        if not lacking:
+            break
+        if lacking & _characters(family):
+            families.append(family)
+            lacking -= _characters(family)
+    return families, frozenset(lacking)
+
+
+@functools.cache
+def _families() -> list[str]:
+    from matplotlib import font_manager
+
+    return sorted({font.name for font in font_manager.fontManager.ttflist if "Last Resort" not in font.name})
+
+
+@functools.cache
+def _characters(family: str) -> frozenset[str]:
+    """The characters that a font has."""
+    from matplotlib import font_manager, ft2font
+
+    path = font_manager.findfont(font_manager.FontProperties(family=[family]))
+    return frozenset(map(chr, ft2font.FT2Font(path).get_charmap()))

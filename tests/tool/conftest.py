@@ -1,0 +1,36 @@
+"""The command, called in this process; and run folders to call it on."""
+
+import subprocess
+import sys
+
+import pytest
+
+from mm_jax import words as lists
+from mm_jax.tool import arguments, output
+
+NAMES = lists.bundled_names()
+
+
+@pytest.fixture
+def mm(monkeypatch, capsys):
+    """mm("sample", run, ...) -> (exit status, stdout, stderr)."""
+
+    def call(*args):
+        monkeypatch.setattr(output, "_hushed", False)
+        monkeypatch.setattr(sys, "argv", ["mm-jax", *map(str, args)])
+        with pytest.raises(SystemExit) as ended:
+            arguments.main()
+        said = capsys.readouterr()
+        return ended.value.code or 0, said.out, said.err
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """Two run folders of bundled names: an n-gram, and an MLP of few steps."""
+    folder = tmp_path_factory.mktemp("runs")
+    for model, extra in (("ngram", []), ("mlp", ["--steps", "40", "--hidden-dim", "16"])):
+        command = [sys.executable, "-m", "mm_jax", "train", NAMES, "--model", model, "--out", folder / model, *extra]
+        subprocess.run(list(map(str, command)), check=True, capture_output=True)
+    return folder

@@ -1,0 +1,189 @@
+"""`mm-jax train` without a model: what is tried, what is kept, and that it can be killed at any time."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import mm_jax
+from mm_jax import words as lists
+from mm_jax.models import catalogue, mixture, orders
+from mm_jax.tool import choosing, conditions, runs, trainer
+from mm_jax.vocab import Vocab
+
+NAMES = lists.bundled_names()
+
+
+def make(tmp_path, words):
+    path = tmp_path / "list.txt"
+    path.write_text("\n".join([*words, ""]), encoding="utf-8")
+    return path
+
+
+def test_losses_of_all_orders_are_those_of_the_models():
+    split = mm_jax.split_words(mm_jax.load_words(NAMES))
+    vocab = Vocab.from_words([*split.train, *split.dev, *split.test])
+    for smoothing in ("modified-kneser-ney", "witten-bell"):
+        found = orders.nlls(split.train, split.dev, vocab, 4, smoothing=smoothing).mean(axis=1)
+        for order in (1, 2, 4):
+            params = mm_jax.ngram.fit(split.train, vocab, order, smoothing=smoothing)
+            assert found[order - 1] == pytest.approx(mm_jax.evaluate(params, split.dev).nll, abs=1e-5)
+
+
+def test_orders_are_looked_at_until_dev_stops_improving():
+    words = ["abcdefghijkl" * 2, "lkjihgfedcba" * 2]
+    options, losses = orders.choose([(words * 3, words)], Vocab.from_words(words))
+    assert len(losses) % 3 == 0 and options["order"] < len(losses)
+    assert orders.choose([(["ab"], ["ab"])], Vocab(".ab"))[1].keys() == {"order 1", "order 2", "order 3"}
+    assert orders.choose([(["ab"], ["ab"])], Vocab(".ab"), order=2) == ({"order": 2}, {})
+
+
+def test_short_lists_are_judged_by_cross_validation():
+    words = [f"{a}{b}" for a in "abcdefg" for b in "hijklmn"]
+    split = runs.split_for(words)
+    folds = trainer.folds_of(split)
+    assert len(folds) == 10
+    for train, held_out in folds:
+        assert sorted(train + held_out) == sorted([*split.train, *split.dev])
+    assert sorted(word for _, part in folds for word in part) == sorted([*split.train, *split.dev])
+    long = runs.split_for([*words, *(word * 2 for word in words)] * 6)
+    assert trainer.folds_of(long) == [(long.train, long.dev)]
+
+
+def test_a_short_list_takes_no_network_and_says_so(mm, tmp_path):
+    path = make(tmp_path, mm_jax.load_words(NAMES)[::200])
+    status, out, err = mm("train", path, "--out", tmp_path / "run")
+    assert status == 0
+    assert "10 parts of train and dev, each predicted from the others: order 1" in err
+    assert "not tried: mlp, which takes 500 words or more" in err
+    assert type(runs.open_run(tmp_path / "run").params).__name__ == "NGram"
+    new = out.split("for 44 words:\n")[1].splitlines()
+    assert len(new) == len(set(new)) == 10
+    assert not set(new) & set(mm_jax.load_words(path))
+
+
+def test_the_default_is_no_worse_than_what_it_tried(mm, tmp_path):
+    path = make(tmp_path, mm_jax.load_words(NAMES)[::8])
+    status, out, err = mm("train", path, "--out", tmp_path / "run", "--effort", "quick", "--json")
+    assert status == 0, err
+    found = json.loads(out)
+    tried = {row["model"]: row["dev"] for row in found["tried"]}
+    assert found["kept"] in tried and len(tried) == 3
+    assert tried[found["kept"]] == pytest.approx(found["losses"]["dev"]["nll"], abs=1e-6)
+    assert tried[found["kept"]] <= min(tried.values()) + 0.002
+    opened = runs.open_run(tmp_path / "run")
+    assert mm_jax.evaluate(opened.params, opened.split.dev).nll == pytest.approx(found["losses"]["dev"]["nll"])
+    assert "kept" in err and found["kept"] in err
+    again = mm("train", path, "--out", tmp_path / "run", "--effort", "quick", "--resume", "--json")
+    assert json.loads(again[1])["losses"] == found["losses"]
+    forced = mm("train", path, "--out", tmp_path / "ngram", "--model", "ngram", "--json")
+    assert found["losses"]["dev"]["nll"] <= json.loads(forced[1])["losses"]["dev"]["nll"] + 1e-6
+
+
+def candidate(name, dev, params=None):
+    return choosing.Tried(name, params, dev, 0.01, 1.0)
+
+
+def test_a_mixture_must_be_worth_it():
+    mixed = mixture.Mixture(members=(), scores=np.zeros(0), vocab=Vocab(".a"))
+    one, two = candidate("one", 2.0), candidate("two", 2.1)
+    assert choosing.best_of([one, two, candidate("mixture", 1.9985, mixed)]) is one
+    assert choosing.best_of([one, two, better := candidate("mixture", 1.9975, mixed)]) is better
+
+
+def test_what_is_tried_comes_from_the_models_files():
+    words = mm_jax.load_words(NAMES) * 2
+    vocab = Vocab.from_words(words)
+    for effort in ("quick", "normal", "best"):
+        plans, _ = choosing.plans(words, vocab, effort)
+        assert set(plans) == {name for name, kind in catalogue.kinds().items() if effort in kind.efforts}
+    assert all(name in ("quick", "normal", "best") for kind in catalogue.kinds().values() for name in kind.efforts)
+    many = [chr(0x4E00 + i % 5000) + chr(0x4E00 + i % 4999) for i in range(10_000)]
+    plans, left_out = choosing.plans(many, Vocab.from_words(many), "quick")
+    assert set(plans) == {"ngram"}
+    assert "characters make it" in left_out[0] or "times as large" in left_out[0]
+
+
+def test_a_model_that_learned_nothing_is_called_so(mm, tmp_path):
+    path = make(tmp_path, mm_jax.load_words(NAMES)[::8])
+    options = ["--model", "mlp", "--steps", 2, "--hidden-dim", 4, "--quiet"]
+    err = mm("train", path, "--out", tmp_path / "run", *options)[2]
+    assert err.startswith("warning: this model knows little: its loss on dev is")
+    assert mm("train", path, "--out", tmp_path / "ngram", "--model", "ngram", "--quiet")[2] == ""
+
+
+def test_options_of_models_need_a_model(mm, tmp_path):
+    for option in (["--steps", 5], ["--order", 3], ["--recipe", "tuned"]):
+        status, out, err = mm("train", NAMES, "--out", tmp_path / "run", *option)
+        assert (status, out) == (2, "")
+        assert "it needs --model NAME" in err and str(option[0]) in err
+
+
+def test_overwrite_replaces_a_run_and_nothing_else(mm, tmp_path):
+    path = make(tmp_path, mm_jax.load_words(NAMES)[::200])
+    assert mm("train", path, "--out", tmp_path / "run", "-q")[0] == 0
+    assert mm("train", path, "--out", tmp_path / "run", "-q")[0] == 1
+    assert mm("train", path, "--out", tmp_path / "run", "-q", "--overwrite", "--model", "counts")[0] == 0
+    assert type(runs.open_run(tmp_path / "run").params).__name__ == "Counts"
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    status, _, err = mm("train", path, "--out", tmp_path / "mine", "--overwrite")
+    assert status == 1 and "holds no run, but other files" in err
+    assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
+    assert mm("train", path, "--out", tmp_path / "run", "--overwrite", "--resume")[0] == 2
+
+
+def test_a_list_from_standard_input(tmp_path):
+    words = "\n".join(mm_jax.load_words(NAMES)[::200])
+    command = [sys.executable, "-m", "mm_jax", "train", "-", "--out", str(tmp_path / "run"), "--quiet", "--json"]
+    done = subprocess.run(command, input=words, capture_output=True, text=True, check=True)
+    assert len(json.loads(done.stdout)["samples"]) == 10
+    assert sorted(runs.open_run(tmp_path / "run").words) == sorted(words.split())
+
+
+def test_version(mm):
+    status, out, _ = mm("--version")
+    assert status == 0 and out.startswith("mm_jax ")
+
+
+@pytest.mark.slow
+def test_killed_while_it_tries(tmp_path):
+    """kill -9 at ten instants: the run goes on, and ends with the bytes of one that was left alone."""
+    path = make(tmp_path, mm_jax.load_words(NAMES)[::4])
+    env = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
+    often = "from mm_jax.tool import arguments, trainer; trainer.SAVE_SECONDS = 0; arguments.main()"
+
+    def start(folder):
+        options = ["train", path, "--out", folder, "--resume", "--effort", "quick"]
+        command = [sys.executable, "-c", often, *map(str, options)]
+        return subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    begin = time.monotonic()
+    assert start(tmp_path / "whole").wait(timeout=300) == 0
+    begin, seconds = time.monotonic(), time.monotonic() - begin
+    rng = random.Random(0)
+    for _ in range(10):
+        process = start(tmp_path / "killed")
+        time.sleep(rng.uniform(0.1, 0.8) * seconds)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        if (tmp_path / "killed" / "model.safetensors").exists():
+            runs.open_run(tmp_path / "killed")
+    assert start(tmp_path / "killed").wait(timeout=300) == 0
+    whole, killed = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "killed"))
+    assert whole == killed
+
+
+def test_defaults_of_lengths_and_temperature_are_those_of_sample(mm, tmp_path):
+    path = make(tmp_path, mm_jax.load_words(NAMES)[::200])
+    _, out, _ = mm("train", path, "--out", tmp_path / "run", "-q")
+    temperature = conditions.temperature_for(44)
+    assert f"new words at temperature {temperature}, for 44 words:" in out
+    shown = mm("sample", tmp_path / "run", "-n", 10, "--new", "--distinct", "--seed", 1, "-q")[1]
+    assert out.endswith(shown)

@@ -1,0 +1,129 @@
+"""`mm-jax sample`: what a word must meet, and what is said of it."""
+
+import csv
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+
+import mm_jax
+from mm_jax.tool import conditions, runs
+
+
+@pytest.fixture
+def ngram(trained):
+    return trained / "ngram"
+
+
+def test_no_word_is_longer_or_shorter_than_the_list_has(mm, ngram):
+    sizes = {len(word) for word in runs.open_run(ngram).words}
+    found = json.loads(mm("sample", ngram, "-n", 500, "--temperature", 1.5, "--json")[1])["words"]
+    assert min(sizes) <= min(map(len, found)) and max(map(len, found)) <= max(sizes)
+    short = json.loads(mm("sample", ngram, "-n", 5, "--max-length", min(sizes) - 1 or 1, "--json")[1])["words"]
+    assert max(map(len, short)) <= max(1, min(sizes) - 1)
+    assert "change --min-length" in mm("sample", ngram, "--min-length", 5, "--max-length", 3)[2]
+    assert conditions.lengths_for(["ab", "abcd"]) == (2, 4)
+    assert conditions.lengths_for(["ab", "abcd"], prefix="xxxx") == (2, 8)
+    assert conditions.lengths_for(["ab", "abcd"], least=6) == (6, 10)
+
+
+def test_the_temperature_follows_the_size_and_is_printed(mm, ngram):
+    assert [conditions.temperature_for(n) for n in (1, 500, 30_000, 10**7)] == [0.5, 0.6, 0.8, 1.0]
+    assert "temperature 0.8 for 8,601 words" in mm("sample", ngram)[2]
+    assert "temperature" not in mm("sample", ngram, "--temperature", 1)[2]
+
+
+def test_words_far_from_the_list(mm, ngram):
+    options = ["-n", 8, "--min-distance", 3, "--min-length", 6, "--scores", "--json"]
+    rows = json.loads(mm("sample", ngram, *options)[1])["scores"]
+    listed = runs.open_run(ngram).words
+    assert len(rows) == 8
+    for row in rows:
+        least = min(edits(row["word"], word) for word in listed)
+        assert least == row["distance"] == edits(row["word"], row["nearest"]) >= 3
+
+
+def edits(a, b):
+    """Levenshtein's distance, as the textbook has it."""
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        above, row = row, [i]
+        for j, y in enumerate(b, 1):
+            row.append(min(above[j] + 1, row[-1] + 1, above[j - 1] + (x != y)))
+    return row[-1]
+
+
+def test_avoid_and_regex(mm, ngram, tmp_path):
+    path = tmp_path / "avoid.txt"
+    path.write_text("AN\nie\n")
+    options = ["-n", 50, "--avoid", path, "--regex", "^[bm].*[aeiou]$"]
+    found = json.loads(mm("sample", ngram, *options, "--json")[1])["words"]
+    assert len(found) == 50
+    assert all(re.search("^[bm].*[aeiou]$", word) and "an" not in word and "ie" not in word for word in found)
+    status, out, err = mm("sample", ngram, "--regex", "(")
+    assert (status, out) == (1, "")
+    assert "--regex '(' is no regular expression" in err
+
+
+def test_scores_are_those_of_the_model_in_the_order_asked_for(mm, ngram):
+    opened = runs.open_run(ngram)
+    rows = json.loads(mm("sample", ngram, "-n", 9, "--scores", "--sort", "--json")[1])["scores"]
+    nats = [row["nats"] for row in rows]
+    assert nats == sorted(nats)
+    means = [mm_jax.score(opened.params, word).mean for word in opened.words[:300]]
+    for row in rows:
+        assert row["nats"] == pytest.approx(mm_jax.score(opened.params, row["word"]).mean, abs=1e-5)
+        share = np.mean([mean > row["nats"] for mean in means])
+        assert abs(row["percentile"] / 100 - share) < 5 * 0.5 / 300**0.5
+    text = mm("sample", ngram, "-n", 9, "--scores", "--sort")[1]
+    assert re.match(r" +\d\.\d{3} +\d+%  \w+ +\w+ \(\d+\)\n", text)
+
+
+def test_formats_hold_the_same_words(mm, ngram):
+    words = mm("sample", ngram, "-n", 5)[1].splitlines()
+    tables = {form: mm("sample", ngram, "-n", 5, "--format", form)[1] for form in ("csv", "tsv", "jsonl")}
+    assert [row["word"] for row in csv.DictReader(io.StringIO(tables["csv"]))] == words
+    assert [row["word"] for row in csv.DictReader(io.StringIO(tables["tsv"]), delimiter="\t")] == words
+    assert [json.loads(line)["word"] for line in tables["jsonl"].splitlines()] == words
+    assert mm("sample", ngram, "--format", "csv", "--json")[0] == 2
+
+
+def test_seeds_are_said(mm, ngram):
+    assert "seed 0 gives the same words every time" in mm("sample", ngram)[2]
+    assert "same words" not in mm("sample", ngram, "--seed", 0)[2]
+    _, first, said = mm("sample", ngram, "--random")
+    seed = re.search(r"--seed (\d+) gives these again", said).group(1)
+    assert mm("sample", ngram, "--seed", seed)[1] == first != mm("sample", ngram, "--random")[1]
+    assert mm("sample", ngram, "--random", "--seed", 1)[0] == 2
+
+
+def test_quiet_leaves_results_and_errors(mm, ngram):
+    status, out, err = mm("sample", ngram, "-n", 3, "--quiet")
+    assert (status, len(out.splitlines()), err) == (0, 3, "")
+    assert mm("sample", ngram, "--contains", "zzzz", "--budget", 100, "-q")[2].startswith("error: ")
+
+
+def test_new_words_of_a_short_list_are_drawn_without_waste(mm, tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_text("anna\nanne\nhanna\nhanne\njanna\n")
+    assert mm("train", path, "--out", tmp_path / "run", "--quiet")[0] == 0
+    found = json.loads(mm("sample", tmp_path / "run", "-n", 20, "--new", "--json")[1])
+    lengths = [len(word) for word in found["words"]]
+    assert not set(found["words"]) & set(mm_jax.load_words(path))
+    assert 4 <= min(lengths) <= max(lengths) <= 5
+    assert found["tried"] < 120  # rejection of words of the list alone takes 195
+
+
+def test_top_with_conditions(mm, ngram):
+    rows = json.loads(mm("top", ngram, "-n", 5, "--prefix", "mar", "--min-length", 6, "--json")[1])
+    params = runs.open_run(ngram).params
+    assert len(rows) == 5
+    for row in rows:
+        assert row["word"].startswith("mar") and len(row["word"]) >= 6
+        assert row["probability"] == pytest.approx(np.exp(-mm_jax.score(params, row["word"]).nll), rel=1e-4)
+    every = mm_jax.most_probable(params, 3000)
+    known = set(runs.open_run(ngram).words)
+    wanted = [word for word, _ in every if word.startswith("mar") and len(word) >= 6 and word not in known]
+    assert wanted[:1] == [rows[0]["word"]][: len(wanted)]

@@ -1,0 +1,82 @@
+"""`mm-jax mix`: several runs as one, of any alphabets."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import mm_jax
+from mm_jax.models import widened
+from mm_jax.tool import runs
+
+LATIN = ["anna", "mia", "ida", "lena", "emma", "nora", "lina", "mina"]
+KANA = ["さくら", "ひなた", "あおい", "はると", "ゆい", "そうた", "みお", "れん"]
+
+
+@pytest.fixture
+def two(mm, tmp_path):
+    """Two runs, of Latin and of Japanese names."""
+    for name, words in (("latin", LATIN), ("kana", KANA)):
+        path = tmp_path / f"{name}.txt"
+        path.write_text("\n".join(words), encoding="utf-8")
+        assert mm("train", path, "--out", tmp_path / name, "-q")[0] == 0
+    return tmp_path
+
+
+def test_a_mixture_is_the_weighted_mean_at_every_character(mm, two):
+    status, out, err = mm("mix", two / "latin", two / "kana", "--weights", "1,3", "--out", two / "both", "--json")
+    assert status == 0, err
+    assert json.loads(out)["weights"] == [0.25, 0.75]
+    both, latin, kana = (runs.open_run(two / name) for name in ("both", "latin", "kana"))
+    assert sorted(both.words) == sorted(LATIN + KANA)
+    assert set(both.params.vocab.chars[1:]) == set("".join(LATIN + KANA))
+    first = np.exp(mm_jax.logits(both.params, mm_jax.start(both.params)))
+    for run, weight in ((latin, 0.25), (kana, 0.75)):
+        p = np.exp(mm_jax.logits(run.params, jnp.zeros(mm_jax.models.contract.block_size(run.params), jnp.int32)))
+        for char, mine in zip(run.params.vocab.chars[1:], p[1:], strict=True):
+            assert first[both.params.vocab.chars.index(char)] == pytest.approx(weight * mine, abs=1e-6)
+    assert first.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_mixed_run_is_a_run(mm, two):
+    assert mm("mix", two / "latin", two / "kana", "--out", two / "both")[0] == 0
+    assert len(mm("sample", two / "both", "-n", 4, "--new")[1].splitlines()) == 4
+    for command in ("eval", "info", "top"):
+        assert mm(command, two / "both")[0] == 0
+    assert mm("mix", two / "both", two / "kana", "--out", two / "again")[0] == 0
+    assert mm("sample", two / "again", "-n", 1)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "message"),
+    [
+        (["latin", "--out", "both"], 2, "two runs or more"),
+        (["latin", "kana", "--weights", "1", "--out", "both"], 2, "not 2 positive numbers"),
+        (["latin", "kana", "--weights", "1,-1", "--out", "both"], 2, "not 2 positive numbers"),
+        (["latin", "nowhere", "--out", "both"], 1, "no run folder"),
+        (["latin", "kana", "--out", "kana"], 1, "one of the runs to mix"),
+    ],
+)
+def test_mistakes(mm, two, monkeypatch, args, status, message):
+    monkeypatch.chdir(two)
+    got, out, err = mm("mix", *args)
+    assert (got, out) == (status, "")
+    assert message in err
+
+
+def test_widened_reads_past_what_it_does_not_know():
+    vocab = mm_jax.Vocab(".abé")
+    own = mm_jax.ngram.fit(["ab", "ba", "aab"], mm_jax.Vocab(".ab"), order=3)
+    wide = widened.wrap(own, vocab)
+    tokens = jnp.array([1, 3, 2, 0, 3, 1])
+    rows = jnp.exp(mm_jax.unroll(wide, tokens))
+    known = jnp.exp(mm_jax.unroll(own, jnp.array([1, 2, 0, 1])))
+    np.testing.assert_allclose(rows[:, 3], 0)
+    np.testing.assert_allclose(rows[jnp.array([0, 1, 3, 4, 6]), :3], known, rtol=1e-5)
+    np.testing.assert_allclose(rows.sum(1), 1, rtol=1e-5)
+    assert widened.wrap(own, own.vocab) is own
+    with pytest.raises(ValueError, match="lacks 'b'"):
+        widened.wrap(own, mm_jax.Vocab(".a"))
+    assert set("".join(mm_jax.sample(wide, jax.random.key(0), 200))) == {"a", "b"}
