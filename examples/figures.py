@@ -59,7 +59,7 @@ class Figures:
             within = off <= tolerance
             found = "equal" if off == 0 else f"off by {off:.0e}"
         else:
-            within = bool(expected == ours or not isinstance(expected, str) and abs(expected - ours) <= tolerance)
+            within = bool(expected == ours or (not isinstance(expected, str) and abs(expected - ours) <= tolerance))
             found = _shown(ours, tolerance)
         if not within:
             self.failed.append(f"{step}: expected {_shown(expected, tolerance)}, got {found}")
