@@ -11,7 +11,7 @@ from mm_jax import words
 from mm_jax.evaluation import Evaluation, word_nlls
 from mm_jax.evaluation import evaluate as evaluate_words
 from mm_jax.files import write_whole
-from mm_jax.models.contract import Params, block_size, num_params
+from mm_jax.models.contract import block_size, max_length, num_params
 from mm_jax.tool import runs, terminal
 from mm_jax.tool.output import fail, give
 
