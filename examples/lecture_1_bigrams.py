@@ -324,12 +324,12 @@ figures.add("row 0 as probabilities", torch_numbers["printed_P_row0"], p, 5.1e-5
 
 # %%
 key = jax.random.key(2147483647)
-print("key:       ", jax.random.uniform(key, 3))
-print("key again: ", jax.random.uniform(key, 3))
+print("key:       ", jax.random.uniform(key, (3,)))
+print("key again: ", jax.random.uniform(key, (3,)))
 key, draw_key = jax.random.split(key)
-print("split:     ", jax.random.uniform(draw_key, 3))
+print("split:     ", jax.random.uniform(draw_key, (3,)))
 key, draw_key = jax.random.split(key)
-print("and again: ", jax.random.uniform(draw_key, 3))
+print("and again: ", jax.random.uniform(draw_key, (3,)))
 
 # %% [markdown]
 # The lecture's three numbers, stored, and made into a distribution:

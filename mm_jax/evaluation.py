@@ -28,6 +28,12 @@ class Evaluation:
 
     `stderr` is clustered by word; it is nan for a single word or an infinite nll. The `_unseen` figures are over the
     words that are not in `seen`: nan where there are none.
+
+    >>> from mm_jax.models import counts
+    >>> from mm_jax.vocab import Vocab
+    >>> found = evaluate(counts.fit(["ab", "b"], Vocab(".ab"), smoothing=1.0), ["ab", "ba"], seen=["ab"])
+    >>> found.words, found.tokens, found.words_unseen, found.nll < found.nll_unseen
+    (2, 6, 1, True)
     """
 
     nll: float

@@ -40,6 +40,19 @@ EFFORTS = {
     },
 }
 DROPS = ("tokens", "states", "edges")
+RECIPES = {
+    "tuned": {
+        "steps": 1600,
+        "batch_size": 48,
+        "draw": "words",
+        "optimizer": "muon",
+        "learning_rate": 0.02,
+        "decay": "linear",
+        "drop_edges": 0.15,
+        "teach": 0.4,
+    },
+}
+RUNGS = {"transformer": {}}
 
 
 @pytree
@@ -62,7 +75,13 @@ class Block:
 
 @pytree
 class Transformer:
-    """Embeddings of characters and positions, blocks, a last norm, an output layer."""
+    """Embeddings of characters and positions, blocks, a last norm, an output layer.
+
+    >>> import mm_jax
+    >>> params = init(jax.random.key(0), mm_jax.Vocab(".ab"), num_layers=1, num_heads=2, width=8)
+    >>> mm_jax.unroll(params, jnp.array([1, 2])).shape
+    (3, 3)
+    """
 
     C: Float32[Array, "vocab_size width"]
     P: Float32[Array, "positions width"]

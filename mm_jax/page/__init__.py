@@ -87,6 +87,11 @@ def write(
     write_whole(path, page)
 
 
+def texts() -> dict[str, Any]:
+    """All that a page says, by part and name: text.json."""
+    return json.loads((_FOLDER / "text.json").read_text(encoding="utf-8"))
+
+
 def check_free(path: str | os.PathLike, overwrite: bool) -> None:
     """ValueError for a folder, and for a file that is there unless it may be overwritten."""
     path = Path(path)
@@ -97,7 +102,7 @@ def check_free(path: str | os.PathLike, overwrite: bool) -> None:
 
 
 def _page(params: Any, words: list[str], title: str, with_words: bool, half: bool, card: Mapping[str, str]) -> str:
-    text = json.loads((_FOLDER / "text.json").read_text(encoding="utf-8"))
+    text = texts()
     spec = pack.described(params)
     arrays, weights = pack.packed(params, half=half)
     filter_ = known.of(words) if with_words else None

@@ -16,13 +16,16 @@ def write(folder: Path, out: Path, title: str | None, *, with_words: bool, half:
     run = runs.open_run(folder)
     params = rounded(run.params) if half else run.params
     losses = {name: evaluate(params, part, seen=run.split.train) for name, part in run.split._asdict().items() if part}
-    recipe = ", ".join(f"{name} {value}" for name, value in run.plan.items() if value is not None)
+    labels = page.texts()["card"]
     card = {
-        **{f"Loss on {name}": f"{each.nll:.4f} ± {each.stderr:.4f} nats a character" for name, each in losses.items()},
-        "Learned from": f"{len(run.split.train):,} of {len(run.words):,} words",
-        "Recipe": recipe,
-        "Made": f"{date.today().isoformat()}, by {page.GENERATOR}",
+        labels["loss"].format(name=name): labels["loss_text"].format(nll=f"{each.nll:.4f}", stderr=f"{each.stderr:.4f}")
+        for name, each in losses.items()
     }
+    card[labels["learned"]] = labels["learned_text"].format(
+        train=f"{len(run.split.train):,}", all=f"{len(run.words):,}"
+    )
+    card[labels["recipe"]] = ", ".join(f"{name} {value}" for name, value in run.plan.items() if value or name == "seed")
+    card[labels["made"]] = labels["made_text"].format(date=date.today().isoformat(), generator=page.GENERATOR)
     page.write(
         params,
         out,

@@ -247,6 +247,10 @@ def test_without_workers_the_page_draws_in_slices(browser, pages):
 
     assert answers(browser, make)
     assert browser.words() == expected
+    browser.task("worker.dispatchEvent(new Event('error'))")  # as a browser does that refuses it later
+    browser.fill("n", "50")
+    assert browser.run("return worker") is None
+    assert browser.words() == expected[:50]
 
 
 def test_copies_and_files_hold_every_word(browser, pages):

@@ -66,16 +66,18 @@ function command() {
   return ["mm-jax sample RUN", ...options].flatMap((part) => [el("span", {}, part), " "]);
 }
 
-const worker = (() => {
-  try {
-    const made = new Worker(URL.createObjectURL(new Blob([$("engine").textContent], { type: "text/javascript" })));
-    made.postMessage({ data: { ...data, text: null }, weights });
-    made.onmessage = ({ data: found }) => found.id === job && taken(found);
-    return made;
-  } catch {
-    return null; // the page draws in slices instead
-  }
-})();
+let worker = null; // without one the page draws in slices
+try {
+  worker = new Worker(URL.createObjectURL(new Blob([$("engine").textContent], { type: "text/javascript" })));
+  worker.postMessage({ data: { ...data, text: null }, weights });
+  worker.onmessage = ({ data: found }) => found.id === job && taken(found);
+  worker.onerror = () => { // refused by the browser
+    worker = null;
+    if (running) begin();
+  };
+} catch {
+  worker = null;
+}
 
 function begin() {
   $("heat").textContent = field("temperature").value;
