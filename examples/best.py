@@ -6,7 +6,8 @@ Learned from train, chosen on dev; the weights of each mixture are fitted on one
 ways. Test is looked at once, at the end. Nats per character; CPU seconds of training, compilation apart: those of each
 model where all runs on one core, as above. Without `taskset` the members train one a core.
 
-In the folder --out every trained model is kept; run again, the job goes on from there.
+In the folder --out every trained model is kept; run again, the job goes on from there. With --page examples/names.html
+the student becomes a page.
 """
 
 import argparse
@@ -154,12 +155,26 @@ def main(args: argparse.Namespace) -> None:
     for name, params in {"student": student, "the best mixture": best, "that, corrected": job.corrected(best)}.items():
         found = mm_jax.evaluate(params, job.split.test, seen=job.split.train)
         print(f"test  {name}: {found.nll:.4f} +- {found.stderr:.4f}  unseen {found.nll_unseen:.4f}", flush=True)
+    if args.page is not None:
+        write_page(args.page, student, job)
+
+
+def write_page(path: Path, student: Any, job: Job) -> None:
+    """One HTML file with the student in half precision; it holds its weights and 101 quantiles, not the list."""
+    card = {"Learned from": f"{len(job.split.train):,} names, and a mixture of five models that read them"}
+    for name, part in (("dev", job.split.dev), ("test", job.split.test)):
+        found = mm_jax.evaluate(student, part, seen=job.split.train)
+        card[f"Loss on {name}"] = f"{found.nll:.4f} +- {found.stderr:.4f} nats per character"
+    card["Made by"] = "examples/best.py of mm_jax"
+    mm_jax.page.write(student, path, words=job.split.train, title="Names", half=True, card=card, overwrite=True)
+    print(f"{path}: {path.stat().st_size / 1024:,.0f} KiB")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="The lowest losses: networks mixed, their student, the correction.")
     parser.add_argument("--data", type=Path, metavar="LIST", help="a text file, one word a line (default: names)")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="keep the trained models; go on from them")
+    parser.add_argument("--page", type=Path, metavar="HTML", help="write a page with the student")
     parser.add_argument("--quick", action="store_true", help="2,000 words and 20 steps a model, to see it run")
     try:
         main(parser.parse_args())
