@@ -18,6 +18,7 @@ def test_bundled_names():
 
 def test_where_words_are_looked_for(tmp_path, monkeypatch):
     monkeypatch.setattr(word_lists, "_PACKAGE", tmp_path / "mm_jax")
+    monkeypatch.setattr(word_lists, "_DATA", tmp_path / "data")
     (tmp_path / "mm_jax").mkdir()
     (tmp_path / "mm_jax" / "given_names.txt").write_text("ada\n")
     monkeypatch.delenv("MM_JAX_DATA", raising=False)
