@@ -3,9 +3,9 @@
     python examples/benchmark_words.py           # about ten minutes: CPU seconds to dev 2.014, step, sampling
     python examples/benchmark_words.py --quick   # a minute: few steps, nothing is judged
 
-PyTorch's side is nn.GRU, and nn.TransformerEncoder with 4 layers of 64: batches of 32 padded words, AdamW. Both sides run
-in processes of their own, in turn. Times are CPU seconds of training after compilation; 2.014 is where makemore's own
-transformer stands after 240 s.
+PyTorch's side is nn.GRU, and nn.TransformerEncoder with 4 layers of 64: batches of 32 padded words, AdamW. Both sides
+run in processes of their own, in turn. Times are CPU seconds of training after compilation; 2.014 is where makemore's
+own transformer stands after 240 s.
 """
 
 import argparse
@@ -119,7 +119,7 @@ def mm_jax_side(kind: str, quick: bool) -> dict:
         if progress is None:
             break
         spent += time.process_time() - begin
-        found["dev"] = min(found["dev"], progress.dev)
+        found["dev"] = min(found["dev"], progress.dev or float("inf"))
         if found["dev"] <= TARGET and found["seconds"] == float("inf"):
             found["seconds"] = spent
     bare = loop.run(loop.first_state(params, jax.random.key(1), recipe), split.train, recipe, interval=10)

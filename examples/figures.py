@@ -54,20 +54,17 @@ class Figures:
             self.rows.append((step, source, _shown(expected, tolerance), "needs names.txt", ""))
             return
         if np.ndim(expected):
-            expected, ours = np.asarray(expected, np.float64), np.asarray(ours, np.float64)
-            off = float(np.abs(expected - ours).max()) if expected.shape == ours.shape else np.inf
+            wanted, got = np.asarray(expected, np.float64), np.asarray(ours, np.float64)
+            off = float(np.abs(wanted - got).max()) if wanted.shape == got.shape else np.inf
             within = off <= tolerance
-            said, found = f"{expected.size} numbers", "equal" if off == 0 else f"off by {off:.0e}"
-        elif isinstance(expected, str):
-            within = expected == ours
-            said, found = expected, str(ours)
+            found = "equal" if off == 0 else f"off by {off:.0e}"
         else:
-            within = expected == ours or abs(expected - ours) <= tolerance
-            said, found = _shown(expected, tolerance), _shown(ours, tolerance)
+            within = bool(expected == ours or (not isinstance(expected, str) and abs(expected - ours) <= tolerance))
+            found = _shown(ours, tolerance)
         if not within:
-            self.failed.append(f"{step}: expected {said}, got {found}")
+            self.failed.append(f"{step}: expected {_shown(expected, tolerance)}, got {found}")
         limit = f"{tolerance:.0e}".replace("e-0", "e-") if tolerance else "exact"
-        self.rows.append((step, source, said, found, limit if within else f"NOT {limit}"))
+        self.rows.append((step, source, _shown(expected, tolerance), found, limit if within else f"NOT {limit}"))
 
     def lost(self, step: str, expected: str, ours: str) -> None:
         """A figure that hangs on random numbers that were not kept: shown beside ours, not checked."""
@@ -85,7 +82,11 @@ class Figures:
 
 
 def _shown(value, tolerance: float) -> str:
-    """As many decimals as the tolerance judges."""
+    """A number with as many decimals as the tolerance judges, four or more; of an array only its size."""
+    if isinstance(value, str):
+        return value
+    if np.ndim(value):
+        return f"{np.size(value)} numbers"
     if isinstance(value, int) or not np.isfinite(value):
         return f"{value:,}"
     if abs(value) < 1e-3:

@@ -36,7 +36,8 @@ torch_numbers = stored()
 # ## 1. The words
 #
 # makemore makes more of whatever it is given: one example a line, and it learns to write lines like them. Given names,
-# it invents words that sound like names and are not in the list.
+# it invents words that sound like names and are not in the list: *dontel*, *irot* and *zhendi* are examples from the
+# lecture, made by a bigger network.
 #
 # It is a *character-level* model. Each line is one example, and an example is a sequence of characters: *Reese* is
 # R, e, e, s, e. The model learns one thing: which character comes next.
@@ -324,12 +325,12 @@ figures.add("row 0 as probabilities", torch_numbers["printed_P_row0"], p, 5.1e-5
 
 # %%
 key = jax.random.key(2147483647)
-print("key:       ", jax.random.uniform(key, 3))
-print("key again: ", jax.random.uniform(key, 3))
+print("key:       ", jax.random.uniform(key, (3,)))
+print("key again: ", jax.random.uniform(key, (3,)))
 key, draw_key = jax.random.split(key)
-print("split:     ", jax.random.uniform(draw_key, 3))
+print("split:     ", jax.random.uniform(draw_key, (3,)))
 key, draw_key = jax.random.split(key)
-print("and again: ", jax.random.uniform(draw_key, 3))
+print("and again: ", jax.random.uniform(draw_key, (3,)))
 
 # %% [markdown]
 # The lecture's three numbers, stored, and made into a distribution:
@@ -1209,7 +1210,8 @@ figures.add("P(u after q), trained", 0.3548, float(learned[q_, u_]), 6e-5, print
 # %% [markdown]
 # ## 23. Regularisation
 #
-# With W = 0 all logits are equal, and so are all probabilities. (Any W that is constant along each row does the same.)
+# With W = 0 all logits are equal, and so are all probabilities. A million fake counts in each cell do the same to the
+# table, whose greatest count is 6,763. (Any W that is constant along each row does the same.)
 
 # %%
 zero = jnp.zeros((27, 27))

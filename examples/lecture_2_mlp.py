@@ -344,10 +344,12 @@ print(f"from the generator at 367452352: {loss(other, X, Y):.4f}")
 figures.add("loss by hand", 17.7697, float(loss_by_hand), 1e-4, printed=False, names=False)
 figures.add("loss by cross entropy", 17.7697, float(loss(start, X, Y)), 1e-4, printed=False, names=False)
 figures.add("loss, generator 367452352", 18.9828, float(loss(other, X, Y)), 1e-4, printed=False, names=False)
-figures.lost("the same, as printed in notes", "15.9918", f"{loss(other, X, Y):.4f}")
+figures.lost("printed for that generator (wrong)", "15.9918", f"{loss(other, X, Y):.4f}")
 
 # %% [markdown]
-# Four reasons for it:
+# (15.9918 has been printed for that generator. It does not give it: an earlier figure was carried over.)
+#
+# Four reasons for cross entropy:
 #
 # 1. **Less memory**: fake counts and probabilities are never stored; the compiler makes one kernel of it all.
 # 2. **A simpler backward pass**: the gradient with respect to the logits is just probability minus target.
@@ -687,8 +689,8 @@ large_losses = compare("MLP, 10 x 200", large, 200_000)
 figures.add("shapes, 10 x 200", "(27, 10) (30, 200) (200,) (200, 27) (27,)", shapes, names=False)
 figures.add("parameters, 10 x 200", 11_897, mm_jax.num_params(large), printed=False, names=False)
 figures.add("loss of all words at the start", 26.0063, at_start, 5e-4, printed=False)
-figures.add("train, 10 x 200 (varies with the draws)", 2.12, large_losses["train"], 0.02, printed=False)
-figures.add("dev, 10 x 200 (varies with the draws)", 2.17, large_losses["dev"], 0.02, printed=False)
+figures.add("train, 10 x 200 (varies)", 2.12, large_losses["train"], 0.02, printed=False)
+figures.add("dev, 10 x 200 (varies)", 2.17, large_losses["dev"], 0.02, printed=False)
 
 # %% [markdown]
 # The bottleneck was the embedding. Train is now below dev: the network begins to know its examples.
@@ -782,7 +784,7 @@ longer, _ = tuned(mm_jax.mlp.init(jax.random.key(10), vocab, block_size=5, hidde
 longer_losses = compare("MLP, 5 characters, tuned", longer, 3_000)
 bigram_losses = compare("bigram, counted", mm_jax.counts.fit(split.train, vocab, smoothing=1.0), 0)
 
-figures.add("dev, tuned (varies with the draws)", 2.093, best_losses["dev"], 0.01, printed=False)
+figures.add("dev, tuned (varies)", 2.093, best_losses["dev"], 0.01, printed=False)
 
 # %%
 print(f"{'model':24} {'parameters':>10}  {'steps':>8}  {'train':6}  {'dev':6}")

@@ -201,23 +201,25 @@ keep("RNN", rnn)
 
 # %% [markdown]
 # Its weakness: at each step all of h goes through W1 and a tanh. What was read long ago is overwritten, and the
-# gradient that should teach the network to keep it fades on its way back, multiplied with W1 and the slope of tanh at
-# each place. How much does the last row of a word depend on each character? The size of the gradient with respect to
-# the vector each character adds:
-
+# gradient that should teach the network to keep it fades on its way back: at each place it is multiplied with W1 and
+# the slope of tanh. Measure it: nudge the state after each character, and ask how much the loss of the word's end
+# changes. Mean over all dev words of eight letters, relative to a nudge at the end:
 
 # %%
-def reach(cell, params, word):
-    """How much the logits after the word change with what each character adds; the last character is 1."""
-    read = [0, *vocab.encode(word)]
+eight = jnp.array([[0, *vocab.encode(word)] for word in split.dev if len(word) == 8])
 
-    def last_row(added):
+
+def reach(cell, params):
+    """The size of the gradient of the last loss, with respect to the state after each character; the last is 1."""
+
+    def last_nll(nudges, read):
         h = jnp.zeros(params.W2.shape[0])
-        for x in added:
-            h = cell(params, x, h)
-        return (h @ params.W2).max()
+        for token, nudge in zip(read, nudges, strict=True):
+            h = cell(params, params.C[token], h) + nudge
+        return -jax.nn.log_softmax(h @ params.W2 + params.b2)[0]
 
-    sizes = jnp.linalg.norm(jax.grad(last_row)(params.C[jnp.array(read)]), axis=1)
+    still = jnp.zeros((9, params.W2.shape[0]))
+    sizes = jnp.linalg.norm(jax.vmap(jax.grad(last_nll), (None, 0))(still, eight), axis=2).mean(0)
     return sizes / sizes[-1]
 
 
@@ -225,12 +227,10 @@ def rnn_cell(params, x, h):
     return jnp.tanh(x + h @ params.W1 + params.b1)
 
 
-def show_reach(values, word):
-    for char, value in zip("." + word, values, strict=True):
-        print(f"{char}  {value:6.3f}  {'#' * int(min(float(value), 1) * 40)}")
-
-
-show_reach(reach(rnn_cell, rnn, "isabella"), "isabella")
+reach_rnn = reach(rnn_cell, rnn)
+print("characters back   RNN")
+for back, share in enumerate(reach_rnn[::-1]):
+    print(f"{back:<15}   {share:.2f}  {'#' * int(share * 40)}")
 
 # %% [markdown]
 # ## 5. The gated recurrent unit (GRU)
@@ -271,8 +271,15 @@ figures.add("GRU by hand", mm_jax.unroll(gru, tokens), gru_rows(gru, "emma"), 1e
 
 gru, _ = train(gru, 1_200, batch_size=64, learning_rate=5e-3)
 keep("GRU", gru)
-print("how much the last row depends on each character:")
-show_reach(reach(gru_cell, gru, "isabella"), "isabella")
+reach_gru = reach(gru_cell, gru)
+print("characters back   RNN   GRU")
+for back, (share_rnn, share_gru) in enumerate(zip(reach_rnn[::-1], reach_gru[::-1], strict=True)):
+    print(f"{back:<15}   {share_rnn:.2f}  {share_gru:.2f}  {'#' * int(share_gru * 40)}")
+
+# %% [markdown]
+# Gradients reach further back in the GRU, by a fair amount and not by magic: the first letters of a name of eight are
+# not far away. On long texts this difference decides everything. The GRU's loss is lower also because its gates make
+# it the richer model, with nearly three times the parameters.
 
 # %% [markdown]
 # ## 6. The transformer

@@ -197,7 +197,7 @@ def rows(words: Sequence[str], vocab: Vocab, *, pack: bool = True, length: int |
       length: of a row; None is what the longest word and its `.` take.
 
     >>> rows(["ab", "a", "b"], Vocab(".ab"), length=4).targets.tolist()
-    [[1, 2, 0, 0], [1, 0, 2, 0]]
+    [[1, 2, 0, 0], [2, 0, 1, 0]]
     """
     stream = tokens(words, vocab)
     ends = np.flatnonzero(stream == 0)

@@ -52,7 +52,9 @@ def most_probable(
     >>> [(word, round(p, 3)) for word, p in most_probable(counts.fit(["ab", "b"], Vocab(".ab")), 2)]
     [('ab', 0.5), ('b', 0.5)]
     """
-    whole_number("k", k), whole_number("max_length", max_length), whole_number("budget", budget, least=0)
+    whole_number("k", k)
+    whole_number("max_length", max_length)
+    whole_number("budget", budget, least=0)
     chars, unwanted = params.vocab.chars, as_set(exclude)
     limit = max_length_of(params)
     longest = max_length if limit is None else min(max_length, limit)

@@ -23,7 +23,16 @@ class CharacterScore:
 
 @dataclass(frozen=True)
 class Score:
-    """A word's characters, the end `.` included, and its total nll in nats; `str` draws a bar for each character."""
+    """A word's characters, the end `.` included, and its total nll in nats; `str` draws a bar for each character.
+
+    >>> from mm_jax.models import counts
+    >>> from mm_jax.vocab import Vocab
+    >>> print(score(counts.fit(["ab", "ab", "b"], Vocab(".ab")), "b"))
+          nats       p  rank                            likeliest
+    b    1.099  0.3333     2  ###                       a 0.67  b 0.33  . 0.00
+    .    0.000  1.0000     1                            . 1.00  a 0.00  b 0.00
+    sum  1.099  0.5493 nats per character
+    """
 
     word: str
     characters: tuple[CharacterScore, ...]
@@ -78,7 +87,7 @@ def score(params: Params, word: str) -> Score:
     characters = tuple(
         CharacterScore(
             character=params.vocab.chars[target],
-            nll=float(-row[target]),
+            nll=float(0.0 - row[target]),  # 0.0, where a minus would make it -0.0
             probability=float(np.exp(row[target])),
             rank=int(np.flatnonzero(best == target)[0]) + 1,
             likeliest=tuple((params.vocab.chars[token], float(np.exp(row[token]))) for token in best[:3]),

@@ -25,7 +25,11 @@ _logger = logging.getLogger("mm_jax")
 
 
 class Split(NamedTuple):
-    """Three lists of words: what is learned from, what choices are made on, and what is reported once."""
+    """Three lists of words: what is learned from, what choices are made on, and what is reported once.
+
+    >>> Split(train=["emma", "ava"], dev=["mia"], test=["eve"]).dev
+    ['mia']
+    """
 
     train: list[str]
     dev: list[str]
@@ -88,6 +92,12 @@ def load_words(path: str | os.PathLike | None = None) -> list[str]:
     Raises:
       ValueError: the path is missing, a directory, a device, too large or unreadable; the text is not UTF-8 (line and
         byte are named); no words are left.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "list.txt")
+    >>> _ = path.write_text("emma\\n\\n  ava\\n")
+    >>> load_words(path)
+    ['emma', 'ava']
     """
     path = find_words() if path is None else Path(path)
     words = [word for line in read_lines(path) if (word := line.strip())]
@@ -136,6 +146,9 @@ def split_words(words: Sequence[str]) -> Split:
     """80% train, 10% dev, 10% test by word, after `random.Random(42).shuffle`: the lecture's split exactly.
 
     Source: makemore part 2. ValueError where one of the three would be empty: fewer than 6 words.
+
+    >>> [len(part) for part in split_words([str(number) for number in range(100)])]
+    [80, 10, 10]
     """
     words = list(as_list(words))  # a copy: it is shuffled
     random.Random(42).shuffle(words)

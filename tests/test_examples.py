@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import mm_jax
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 BUNDLED = Path(__file__).parent.parent / "data" / "given_names.txt"
 ENV = {**os.environ, "COLUMNS": "100"}
@@ -69,3 +71,18 @@ def test_ctrl_c_stops_with_what_it_has():
     assert process.returncode == 0
     assert "(stopped by Ctrl-C)" in rest
     assert "20 samples" in rest
+
+
+@pytest.mark.slow
+def test_best_goes_on_from_what_it_kept(tmp_path):
+    command = (EXAMPLES / "best.py", "--data", BUNDLED, "--quick", "--out", tmp_path)
+    first = run(*command, timeout=600)
+    assert first.returncode == 0, first.stderr
+    assert "200 words drawn" in first.stdout
+    assert first.stdout.count("test ") == 3
+    again = run(*command, timeout=600)
+    assert again.returncode == 0, again.stderr
+    kept = [line for line in first.stdout.splitlines() if "words drawn" not in line]
+    assert again.stdout.splitlines() == kept
+    student = mm_jax.load(tmp_path / "student.safetensors")
+    assert mm_jax.num_params(student) == 225_307

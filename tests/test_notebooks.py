@@ -102,7 +102,8 @@ def test_the_table_says_who_says_so():
 
 def test_without_names_only_what_hangs_on_them_is_left_out():
     found = table(with_names=False)
-    found.add("words", 32_033, 8_601)
+    for expected in (32_033, 2.454, "blon.", np.ones(3), float("inf")):
+        found.add("words", expected, 0.0 if np.ndim(expected) else type(expected)())
     found.add("log 27", 3.2958, 1.0, 5e-5, names=False)
     assert "needs names.txt" in str(found)
     assert found.failed == ["log 27: expected 3.2958, got 1.0000"]

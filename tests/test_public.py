@@ -26,7 +26,21 @@ def test_public_names_are_documented(name):
     thing = getattr(mm_jax, name)
     assert len(inspect.getdoc(thing) or "") > 30
     if inspect.isclass(thing):
-        assert "Vocab(" not in (thing.__doc__ or "") or name == "Vocab"  # dataclass writes one where we did not
+        assert not (thing.__doc__ or "").startswith(f"{name}(")  # dataclass writes one where we did not
+
+
+MODULES = {name for name in PUBLIC if inspect.ismodule(getattr(mm_jax, name))}
+MAKERS = {
+    f"{module.__name__}.{name}": vars(module)[name]
+    for module in FILES
+    for name in ("init", "fit", "wrap")
+    if name in vars(module)
+}
+
+
+@pytest.mark.parametrize("name", [*(set(PUBLIC) - MODULES), *MAKERS])
+def test_public_names_have_a_doctest(name):
+    assert ">>> " in (inspect.getdoc(MAKERS.get(name) or getattr(mm_jax, name)) or "")
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -24,7 +24,12 @@ PICTURES = ("weight_table",)
 
 @pytree
 class Bigram:
-    """One weight for each pair of characters."""
+    """One weight for each pair of characters.
+
+    >>> params = Bigram(W=jnp.zeros((3, 3)), vocab=Vocab(".ab"))
+    >>> logits(params, jnp.array([1])).tolist()
+    [0.0, 0.0, 0.0]
+    """
 
     W: Float32[Array, "vocab_size vocab_size"]  # W[i, j]: the logit of j after i
     vocab: Vocab

@@ -21,11 +21,29 @@ from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
 DROPS = ("tokens", "states", "edges")
+RECIPES = {
+    "tuned": {
+        "steps": 2300,
+        "batch_size": 64,
+        "draw": "words",
+        "optimizer": "adamw",
+        "learning_rate": 0.004,
+        "decay": "linear",
+        "weight_decay": 0.01,
+    },
+}
+RUNGS = {"bag of words": {}}
 
 
 @pytree
 class BagOfWords:
-    """Embeddings, a tanh layer over the last one and the mean of all, an output layer."""
+    """Embeddings, a tanh layer over the last one and the mean of all, an output layer.
+
+    >>> import mm_jax
+    >>> params = init(jax.random.key(0), mm_jax.Vocab(".ab"), embedding_dim=4, hidden_dim=8)
+    >>> mm_jax.unroll(params, jnp.array([1, 2])).shape
+    (3, 3)
+    """
 
     C: Float32[Array, "vocab_size embedding_dim"]
     W1: Float32[Array, "2*embedding_dim hidden_dim"]

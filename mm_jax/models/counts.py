@@ -24,7 +24,11 @@ MAX_CHARACTERS = 8192  # a table of 64 million cells: 256 MB
 
 @pytree
 class Counts:
-    """A bigram count table and the fake counts added to every cell when it is read."""
+    """A bigram count table and the fake counts added to every cell when it is read.
+
+    >>> fit(["ab", "b"], Vocab(".ab")).N[0].tolist()  # what words begin with
+    [0, 1, 1]
+    """
 
     N: Int32[Array, "vocab_size vocab_size"]  # N[i, j]: how often j follows i
     smoothing: Float32[Array, ""]

@@ -44,6 +44,11 @@ class Fresh:
 
     Prefix 0 is the empty one, and one that follows is numbered by its place in `tokens`, + 1. The last number stands
     for all that begin no word of the list.
+
+    >>> import mm_jax
+    >>> params = mm_jax.counts.fit(["ab", "b"], Vocab(".ab"), smoothing=1.0)
+    >>> mm_jax.score(wrap(params, ["ab", "b"], share=0.0), "ab").nll
+    inf
     """
 
     member: Any
@@ -148,7 +153,6 @@ def _upwards(trie: _Trie, logp: np.ndarray, ends: Any, others: float) -> np.ndar
     """log sum_c p(c | u) * value(uc) at every prefix, from the deepest up, given the values of words and all else."""
     table = logp + others
     table[trie.is_word, 0] = logp[trie.is_word, 0] + ends
-    table[trie.parent, trie.token] = 0.0
     values = np.empty(trie.prefixes)
     for level in reversed([slice(-1, 0), *trie.levels]):  # the first leads to the empty prefix, from nowhere
         reached = slice(level.start + 1, level.stop + 1)

@@ -23,6 +23,30 @@ from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
 DROPS = ("tokens", "states")
+RECIPES = {
+    "tuned": {
+        "steps": 4600,
+        "batch_size": 64,
+        "draw": "words",
+        "optimizer": "adamw",
+        "learning_rate": 0.004,
+        "decay": "linear",
+        "weight_decay": 0.1,
+        "drop_tokens": 0.1,
+        "drop_states": 0.1,
+        "teach": 0.5,
+    },
+    "short": {
+        "steps": 1700,
+        "batch_size": 32,
+        "draw": "words",
+        "optimizer": "adamw",
+        "learning_rate": 0.003,
+        "decay": "linear",
+        "weight_decay": 0.1,
+    },
+}
+RUNGS = {"GRU, short": {"recipe": "short"}, "GRU": {"recipe": "tuned"}}
 EFFORTS = {
     "normal": {
         "from_words": 10_000,
@@ -49,7 +73,13 @@ EFFORTS = {
 
 @pytree
 class GRU:
-    """What each character gives to the gates, one layer of gated units, an output layer."""
+    """What each character gives to the gates, one layer of gated units, an output layer.
+
+    >>> import mm_jax
+    >>> params = init(jax.random.key(0), mm_jax.Vocab(".ab"), hidden_dim=8)
+    >>> mm_jax.unroll(params, jnp.array([1, 2])).shape
+    (3, 3)
+    """
 
     C: Float32[Array, "vocab_size 3*hidden_dim"]
     W1: Float32[Array, "hidden_dim 3*hidden_dim"]

@@ -18,7 +18,13 @@ from mm_jax.vocab import Vocab
 
 @pytree
 class Mixture:
-    """Models of one vocabulary, and the logits of their weights."""
+    """Models of one vocabulary, and the logits of their weights.
+
+    >>> from mm_jax.models import counts
+    >>> members = tuple(counts.fit(["ab"], Vocab(".ab"), smoothing) for smoothing in (0.0, 1.0))
+    >>> Mixture(members=members, scores=jnp.zeros(2), vocab=Vocab(".ab")).weights.tolist()
+    [0.5, 0.5]
+    """
 
     members: tuple[Any, ...]
     scores: Float32[Array, " members"]

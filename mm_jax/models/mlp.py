@@ -71,7 +71,12 @@ PICTURES = ("embedding",)
 
 @pytree
 class MLP:
-    """Embeddings, a tanh layer, an output layer."""
+    """Embeddings, a tanh layer, an output layer.
+
+    >>> params = init(jax.random.key(0), Vocab(".ab"), block_size=3, embedding_dim=2, hidden_dim=4)
+    >>> params.C.shape, params.W1.shape, params.vocab.chars
+    ((3, 2), (6, 4), '.ab')
+    """
 
     C: Float32[Array, "vocab_size embedding_dim"]
     W1: Float32[Array, "fan_in hidden_dim"]  # fan_in = block_size * embedding_dim

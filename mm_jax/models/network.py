@@ -24,7 +24,12 @@ from mm_jax.vocab import Vocab
 
 @pytree
 class Network:
-    """Variables of any structure, and the function that applies them to one word."""
+    """Variables of any structure, and the function that applies them to one word.
+
+    >>> params = wrap(lambda variables, tokens: variables[tokens], jnp.zeros((3, 3)), Vocab(".ab"), max_length=8)
+    >>> params.limit, params.variables.shape
+    (8, (3, 3))
+    """
 
     variables: Any
     vocab: Vocab
@@ -114,6 +119,11 @@ def _check_causal(params: Network, length: int) -> None:
 def max_length(params: Network) -> int:
     """The longest word, in characters."""
     return params.limit
+
+
+def packs(params: Network) -> bool:
+    """`apply` reads one word."""
+    return False
 
 
 def start(params: Network) -> tuple[Int32[Array, " positions"], Int32[Array, ""]]:

@@ -45,7 +45,11 @@ class Level:
 
 @pytree
 class NGram:
-    """An n-gram model; levels[m - 1] is order m, with contexts of m - 1 characters."""
+    """An n-gram model; levels[m - 1] is order m, with contexts of m - 1 characters.
+
+    >>> [len(level.codes) for level in fit(["ab", "b"], Vocab(".ab"), order=3).levels]  # contexts of each order
+    [1, 3, 4]
+    """
 
     levels: tuple[Level, ...]
     vocab: Vocab

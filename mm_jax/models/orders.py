@@ -32,7 +32,7 @@ def choose(
 
     >>> options, losses = choose([(["abab", "ab"], ["abab"])], Vocab(".ab"))
     >>> options, list(losses)
-    ({'order': 2}, ['order 1', 'order 2', 'order 3', 'order 4', 'order 5'])
+    ({'order': 5}, ['order 1', 'order 2', 'order 3', 'order 4', 'order 5'])
     """
     if "order" in given:
         return dict(given), {}
@@ -40,7 +40,7 @@ def choose(
     most = min(_FEWEST, longest)
     smoothing = given.get("smoothing", "modified-kneser-ney")
     while True:
-        sums = sum(nlls(*fold, vocab, most, smoothing=smoothing).sum(axis=1) for fold in folds)
+        sums = np.sum([nlls(*fold, vocab, most, smoothing=smoothing).sum(axis=1) for fold in folds], axis=0)
         means = sums / sum(len(word) + 1 for _, held_out in folds for word in held_out)
         best = int(np.flatnonzero(means <= means.min() + _GAIN)[0]) + 1
         if best < most or most == longest:
@@ -78,7 +78,7 @@ def nlls(
     contexts, ids, targets = corpus.examples(held_out, vocab, most - 1)
     pairs, place = corpus.ranked(corpus.paired(ids, targets, base, len(contexts)), len(contexts) * base)
     context, target = np.divmod(pairs, base)  # each distinct pair once
-    below = np.full(len(pairs), 1 / base)
+    below: np.ndarray = np.full(len(pairs), 1 / base)
     rank, known = np.zeros(len(contexts), np.int64), np.ones(len(contexts), bool)
     found = np.empty((most, len(pairs)))
     for m, level in enumerate(tally(words, vocab, most)):
@@ -88,13 +88,12 @@ def nlls(
         at, seen = _looked_up(level.context.astype(np.int64) * base + level.token, rank[context] * base + target)
         seen &= known[context]
 
-        def probabilities(counted, top, rank=rank, at=at, seen=seen, known=known, below=below):
+        mixed = []
+        for counted, top in ((level._replace(types=level.counts), True), (level, False)):
             values, backoff = smooth(counted, base, top=top, k=1.0)
-            mixed = np.where(seen, values[at], 0.0) + backoff[rank[context]] * below
-            return np.where(known[context], mixed, below)
-
-        found[m] = probabilities(level._replace(types=level.counts), True)
-        below = probabilities(level, False)
+            row = np.where(seen, values[at], 0.0) + backoff[rank[context]] * below
+            mixed.append(np.where(known[context], row, below))
+        found[m], below = mixed
     with np.errstate(divide="ignore"):
         return -np.log(found)[:, place]
 

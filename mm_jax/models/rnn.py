@@ -17,11 +17,30 @@ from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
 DROPS = ("tokens", "states")
+RECIPES = {
+    "tuned": {
+        "steps": 3000,
+        "batch_size": 64,
+        "draw": "words",
+        "optimizer": "adamw",
+        "learning_rate": 0.003,
+        "decay": "linear",
+        "weight_decay": 0.1,
+        "drop_tokens": 0.05,
+    },
+}
+RUNGS = {"RNN": {}}
 
 
 @pytree
 class RNN:
-    """What each character gives to the hidden vector, what the vector before gives to it, an output layer."""
+    """What each character gives to the hidden vector, what the vector before gives to it, an output layer.
+
+    >>> import mm_jax
+    >>> params = init(jax.random.key(0), mm_jax.Vocab(".ab"), hidden_dim=8)
+    >>> mm_jax.unroll(params, jnp.array([1, 2])).shape
+    (3, 3)
+    """
 
     C: Float32[Array, "vocab_size hidden_dim"]
     W1: Float32[Array, "hidden_dim hidden_dim"]

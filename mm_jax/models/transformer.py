@@ -40,6 +40,19 @@ EFFORTS = {
     },
 }
 DROPS = ("tokens", "states", "edges")
+RECIPES = {
+    "tuned": {
+        "steps": 1600,
+        "batch_size": 48,
+        "draw": "words",
+        "optimizer": "muon",
+        "learning_rate": 0.02,
+        "decay": "linear",
+        "drop_edges": 0.15,
+        "teach": 0.4,
+    },
+}
+RUNGS = {"transformer": {}}
 
 
 @pytree
@@ -62,7 +75,13 @@ class Block:
 
 @pytree
 class Transformer:
-    """Embeddings of characters and positions, blocks, a last norm, an output layer."""
+    """Embeddings of characters and positions, blocks, a last norm, an output layer.
+
+    >>> import mm_jax
+    >>> params = init(jax.random.key(0), mm_jax.Vocab(".ab"), num_layers=1, num_heads=2, width=8)
+    >>> mm_jax.unroll(params, jnp.array([1, 2])).shape
+    (3, 3)
+    """
 
     C: Float32[Array, "vocab_size width"]
     P: Float32[Array, "positions width"]
@@ -79,8 +98,8 @@ class Cache(NamedTuple):
     """What was read of a word: the last x after all blocks, keys and values of all positions, and how many they are."""
 
     x: Float32[Array, " width"]
-    keys: Float32[Array, "num_layers positions width"]
-    values: Float32[Array, "num_layers positions width"]
+    keys: tuple[Float32[Array, "positions width"], ...]  # of each block: one array of all would be copied each time
+    values: tuple[Float32[Array, "positions width"], ...]
     length: Int32[Array, ""]
 
 
@@ -171,7 +190,7 @@ def validate(params: Transformer) -> None:
 
 def start(params: Transformer) -> Cache:
     """The state of a word's start: a cache that holds its `.`."""
-    nothing = jnp.zeros((len(params.blocks), *params.P.shape), jnp.float32)
+    nothing = tuple(jnp.zeros(params.P.shape, jnp.float32) for _ in params.blocks)
     empty = Cache(jnp.zeros(params.P.shape[-1], jnp.float32), nothing, nothing, jnp.int32(0))
     return advance(params, empty, jnp.int32(0))
 
@@ -188,7 +207,7 @@ def advance(params: Transformer, state: Cache, token: Int[Array, ""]) -> Cache:
         a = _attend(params.num_heads, q[None], keys[-1], values[-1], seen[None])[0]
         x = x + _project(block, a)
         x = x + _mlp(block, x)
-    return Cache(x, jnp.stack(keys), jnp.stack(values), at + 1)
+    return Cache(x, tuple(keys), tuple(values), at + 1)
 
 
 def logits(params: Transformer, state: Cache) -> Float32[Array, " vocab_size"]:

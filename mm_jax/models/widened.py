@@ -16,8 +16,6 @@ from mm_jax.models.contract import Params
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
-PACKED = False  # `unroll` is the scan of the contract
-
 
 @pytree
 class Widened:

@@ -38,7 +38,7 @@ def table(values: Numbers, tokens: Sequence[str], ax: Axes, *, form: str = "{:d}
     ax.imshow(shade, cmap="Blues", vmax=1.15)  # the darkest blue is left out: black and white both read badly on it
     for i, j in np.ndindex(values.shape):
         color = "white" if shade[i, j] > 0.6 else "0.25" if values[i, j] > 0 else "0.7"
-        ax.text(j, i - 0.04, tokens[i] + tokens[j], ha="center", va="bottom", color=color, fontsize=7.5)
+        ax.text(j, i - 0.04, f"{tokens[i]}{tokens[j]}", ha="center", va="bottom", color=color, fontsize=7.5)
         ax.text(j, i + 0.04, form.format(values[i, j]), ha="center", va="top", color=color, fontsize=6.5)
     _label(ax, tokens)
     ax.tick_params(length=0)

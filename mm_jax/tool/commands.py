@@ -2,6 +2,7 @@
 
 import csv
 import io
+import unicodedata
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,9 +12,9 @@ from mm_jax import words
 from mm_jax.evaluation import Evaluation, word_nlls
 from mm_jax.evaluation import evaluate as evaluate_words
 from mm_jax.files import write_whole
-from mm_jax.models.contract import Params, block_size, num_params
+from mm_jax.models.contract import Params, block_size, max_length, num_params
 from mm_jax.tool import runs, terminal
-from mm_jax.tool.output import fail, give
+from mm_jax.tool.output import fail, give, say
 
 
 def _print_losses(rows: dict[str, Evaluation]) -> None:

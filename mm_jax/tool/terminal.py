@@ -114,6 +114,6 @@ def fitted(table: Table, width: int | None, keep: Sequence[str]) -> Table:
     if ruler.measure(shown).maximum > width:
         shown.box, shown.title, shown.columns[0].no_wrap = None, None, False
         shown.columns[0].overflow = "fold"
-        figures = max(len(cell) for cell in [shown.columns[-1].header, *shown.columns[-1].cells])
+        figures = max(len(str(cell)) for cell in [shown.columns[-1].header, *shown.columns[-1].cells])
         shown.columns[0].width = max(1, width - figures - 4)  # each column has a blank on both sides
     return shown

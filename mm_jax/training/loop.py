@@ -42,6 +42,9 @@ class History(NamedTuple):
     """`loss` is float32 [steps]: the training loss, penalty included, that each step started from.
 
     `dev` holds a (step, nll) pair for each dev evaluation.
+
+    >>> History(loss=np.array([3.3, 2.9], np.float32), dev=[(0, 3.3), (2, 2.8)]).dev[-1]
+    (2, 2.8)
     """
 
     loss: np.ndarray

@@ -36,7 +36,14 @@ class Summary(NamedTuple):
 
 
 def member(params: Params, i: int) -> Params:
-    """Model i of a population, as one model again."""
+    """Model i of a population, as one model again.
+
+    >>> from mm_jax.models import bigram
+    >>> from mm_jax.vocab import Vocab
+    >>> population = jax.vmap(lambda key: bigram.init(key, Vocab(".ab")))(jax.random.split(jax.random.key(0), 3))
+    >>> population.W.shape, member(population, 1).W.shape
+    ((3, 3, 3), (3, 3))
+    """
     return jax.tree.map(lambda leaf: leaf[i], params)
 
 
@@ -129,19 +136,38 @@ def _compiled(optimizer: Same, length: int):
 
 
 def evaluate_population(params: Params, words: Sequence[str]) -> np.ndarray:
-    """The nll of each member in nats per character over words: float64 [members]."""
+    """The nll of each member in nats per character over words: float64 [members].
+
+    >>> from mm_jax.models import bigram
+    >>> from mm_jax.vocab import Vocab
+    >>> population = jax.vmap(lambda key: bigram.init(key, Vocab(".ab")))(jax.random.split(jax.random.key(0), 3))
+    >>> evaluate_population(population, ["ab", "b"]).shape
+    (3,)
+    """
     token_nll = TokenNLL(words, member(params, 0))
     return np.array([token_nll.mean(member(params, i)) for i in range(len(jax.tree.leaves(params)[0]))])
 
 
 def best_on_dev(params: Params, dev: Sequence[str]) -> tuple[int, Params]:
-    """The member with the lowest nll on dev, and its number. Choose by this; report test once, of what was chosen."""
+    """The member with the lowest nll on dev, and its number. Choose by this; report test once, of what was chosen.
+
+    >>> from mm_jax.models import bigram
+    >>> from mm_jax.vocab import Vocab
+    >>> population = jax.vmap(lambda key: bigram.init(key, Vocab(".ab")))(jax.random.split(jax.random.key(0), 3))
+    >>> best, params = best_on_dev(population, ["ab", "b"])
+    >>> best == int(evaluate_population(population, ["ab", "b"]).argmin())
+    True
+    """
     best = int(np.nanargmin(evaluate_population(params, dev)))
     return best, member(params, best)
 
 
 def summarize(values: np.ndarray) -> Summary:
-    """Mean, spread and standard error of a figure over members; nan spread for one."""
+    """Mean, spread and standard error of a figure over members; nan spread for one.
+
+    >>> summarize(np.array([1.0, 2.0, 3.0])).mean
+    2.0
+    """
     n = len(values)
     spread = float(np.std(values, ddof=1)) if n > 1 else math.nan
     return Summary(float(np.mean(values)), spread, spread / math.sqrt(n), n)

@@ -17,6 +17,10 @@ class RangeTest(NamedTuple):
     """Learning rates (rising), the loss each led to, and a rate to use with the reason for it.
 
     `losses` is float32, shaped like `rates`.
+
+    >>> found = RangeTest(np.array([0.1, 1.0]), np.array([2.5, 9.0]), 0.05, "half of 0.1")
+    >>> found.suggestion
+    0.05
     """
 
     rates: np.ndarray

@@ -111,10 +111,16 @@ def test_saved_and_loaded(member, tmp_path):
     assert mm_jax.evaluate(loaded, some_words()) == mm_jax.evaluate(params, some_words())
 
 
+def test_a_prefix_that_leads_to_itself_is_refused():
+    params = mm_jax.fresh.wrap(MEMBERS["windowed"](), ["ab"])
+    with pytest.raises(ValueError, match="prefixes are out of order"):
+        mm_jax.fresh.validate(type(params)(**(vars(params) | {"first": params.first.at[1].set(0)})))
+
+
 def test_a_file_with_other_tables_is_refused(tmp_path):
     params = mm_jax.fresh.wrap(MEMBERS["windowed"](), LIST)
     broken = {
-        "out of order": {"first": params.first.at[1].set(0)},
+        "out of order": {"first": params.first.at[-1].set(0)},
         "beyond the vocabulary": {"tokens": params.tokens.at[0].set(7)},
         "factors are infinite": {"ends": params.ends.at[0].set(jnp.inf)},
     }

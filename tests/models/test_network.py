@@ -196,8 +196,8 @@ def test_lengths_that_are_refused(max_length):
         make(causal, random_variables(), VOCAB, max_length)
 
 
-def test_a_function_made_twice_is_one_program():
-    """`apply` is part of the model's type, so a partial or a lambda that is written again compiles again; the same does not."""
+def test_a_network_is_compiled_once():
+    """`apply` is part of the model's type: the same one is compiled once for an evaluation."""
     traces = []
 
     def counted(variables, tokens):

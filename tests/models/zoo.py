@@ -149,12 +149,16 @@ def every_model(vocab=VOCAB, words=tuple(FIRST_FIVE)):
     words = list(words)
     table, ngrams = mm_jax.counts.fit(words, vocab, smoothing=0.5), mm_jax.ngram.fit(words, vocab, order=4)
     toy = SEQUENTIAL_TOY.init(jax.random.key(3), vocab)
+    narrow = mm_jax.Vocab(vocab.chars.replace("h" if "h" in vocab.chars else "b", ""))
     C, W = (jax.random.normal(key, (len(vocab), 4)) for key in jax.random.split(jax.random.key(4)))
     others = {
         models.counts: [table],
         models.ngram: [ngrams, mm_jax.ngram.fit(words, vocab, order=1)],
         models.mixture: [mm_jax.mixture.fit(each, words[:3], steps=5) for each in ([ngrams, table], [ngrams, toy])],
         models.fresh: [models.fresh.wrap(ngrams, words[:3], share=0.3), models.fresh.wrap(toy, words[:3])],
+        models.widened: [
+            models.widened.wrap(each.init(jax.random.key(5), narrow), vocab) for each in (WINDOWED_TOY, SEQUENTIAL_TOY)
+        ],
         models.network: [mm_jax.network.wrap(causal, {"C": C, "out": {"W": W.T}}, vocab, max_length=16)],
     }
     found = []

@@ -113,6 +113,6 @@ def test_what_is_the_same(one, other, same):
 
 def test_what_cannot_be_compared_equals_itself():
     table = np.ones(3)
-    one, other = (lambda rate, table=np.ones(3): optax.sgd(rate * table[0]) for _ in range(2))
+    one, other = (lambda rate, table=each: optax.sgd(rate * table[0]) for each in (table, np.ones(3)))
     assert Same(one) == Same(one) and Same(one) != Same(other)
     assert Same(lambda rate: optax.sgd(rate * table[0])) != Same(lambda rate: optax.sgd(rate * table[0]))
