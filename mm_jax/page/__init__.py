@@ -46,6 +46,8 @@ def write(
     with_words: bool = False,
     half: bool = False,
     card: Mapping[str, str] | None = None,
+    temperature: float = 1.0,
+    lengths: tuple[int, int | None] = (1, None),
     overwrite: bool = False,
 ) -> None:
     """Writes a page on which others can make words with a model, and look at it, offline.
@@ -61,6 +63,8 @@ def write(
         list. About 3 in 1,000 other words are taken for words of the list. No word can be read from it.
       half: floats in half precision: a page of half the size.
       card: what else to say about the model, such as its losses: text by label.
+      temperature: what the page starts with.
+      lengths: the least and the greatest length that it starts with, in characters; None is no bound.
       overwrite: replace a file that is there.
 
     Raises:
@@ -80,7 +84,8 @@ def write(
         raise ValueError("with_words needs words, the list that the model learned")
     if half:
         params = pack.rounded(params)
-    page = _page(params, list(words or ()), title, with_words, half, card or {}).encode("utf-8", "replace")
+    start = {"temperature": temperature, "least": lengths[0], "longest": lengths[1]}
+    page = _page(params, list(words or ()), title, with_words, half, card or {}, start).encode("utf-8", "replace")
     if len(page) > MOST_BYTES:
         remedy = "give a smaller model" if half else "half precision makes it about half as large"
         raise ValueError(f"the page would have {len(page) / 2**20:.1f} MiB, and 32 MiB is the most: {remedy}")
@@ -101,7 +106,15 @@ def check_free(path: str | os.PathLike, overwrite: bool) -> None:
         raise ValueError(f"{path} exists: name another file, or give overwrite (--overwrite)")
 
 
-def _page(params: Any, words: list[str], title: str, with_words: bool, half: bool, card: Mapping[str, str]) -> str:
+def _page(
+    params: Any,
+    words: list[str],
+    title: str,
+    with_words: bool,
+    half: bool,
+    card: Mapping[str, str],
+    start: Mapping[str, float | None],
+) -> str:
     text = texts()
     spec = pack.described(params)
     arrays, weights = pack.packed(params, half=half)
@@ -118,6 +131,7 @@ def _page(params: Any, words: list[str], title: str, with_words: bool, half: boo
         "known": filter_ and {"bits": _base64(filter_.bits), "hashes": filter_.hashes},
         "card": [*_facts(text["card"], params, spec, arrays, half, filter_), *card.items()],
         "example": _example(params),
+        "start": start,
     }
     engine = _script([*(f"engine/{name}.js" for name in _ENGINE), *pack.sources(spec), "engine/worker.js"])
     interface = _script([f"interface/{name}.js" for name in _INTERFACE])

@@ -6,7 +6,7 @@ from pathlib import Path
 from mm_jax import page
 from mm_jax.evaluation import evaluate
 from mm_jax.page.pack import rounded
-from mm_jax.tool import runs
+from mm_jax.tool import conditions, runs
 from mm_jax.tool.output import say
 
 
@@ -34,6 +34,8 @@ def write(folder: Path, out: Path, title: str | None, *, with_words: bool, half:
         with_words=with_words,
         half=half,
         card=card,
+        temperature=conditions.temperature_for(len(run.words)),
+        lengths=conditions.lengths_for(run.words),
         overwrite=overwrite,
     )
     say(f"wrote {out}: {out.stat().st_size / 1024:,.0f} KiB")

@@ -156,16 +156,13 @@ def test_the_page_makes_what_the_command_makes(browser, quiet, tmp_path):
             "#n=50&seed=3&temperature=0.8&suffix=a&min-length=5"
         ),
         "-n 30 --seed 1 --contains an --distinct --max-length 7": "#n=30&seed=1&contains=an&distinct=1&max-length=7",
-        "-n 25 --seed 5 --new --top-k 9 --prefix a": "#n=25&seed=5&new=1&top-k=9&prefix=a",
+        "-n 25 --seed 5 --top-k 9 --prefix a --max-length 3": "#n=25&seed=5&top-k=9&prefix=a&max-length=3",
     }.items():
         done = call(app, ["sample", str(run), *line.split(), "--json"])
         browser.open(path, fragment)
         expected = json.loads(done.stdout)["words"]
         found = browser.words()
-        if "--new" in line:  # a few new words are taken for old ones, and others drawn in their place
-            assert len(set(found) - set(expected)) <= 2
-        else:
-            assert found == expected
+        assert found == expected
         assert browser.text("#command").startswith("mm-jax sample RUN ")
     assert browser.text("h1") == "Given"
 
@@ -215,13 +212,13 @@ def test_an_ngram_says_how_far_it_looked(browser, quiet, pages):
     assert browser.run("return depthAt(read.tokens, 3)") <= 1  # nothing known ends in zq
 
 
-def answers(browser, action):
-    """Whether no task takes more than 100 ms: in one of three tries, as the machine may be busy with something else."""
+def answers(browser, action, limit=100):
+    """Whether no task takes longer than `limit` ms: in one of three tries, as the machine may be busy otherwise."""
     tasks = []
-    while len(tasks) < 3 and not (tasks and min(tasks) <= 100):
+    while len(tasks) < 3 and not (tasks and min(tasks) <= limit):
         tasks.append(browser.longest_task(action))
     print(f"longest task: {tasks} ms")
-    return min(tasks) <= 100
+    return min(tasks) <= limit
 
 
 def test_ten_thousand_words_do_not_freeze_the_page(browser, quiet, pages):
@@ -245,12 +242,12 @@ def test_without_workers_the_page_draws_in_slices(browser, pages):
         browser.task("const id = ++job; words = []; running = true; make(page, settings(), taken, () => id !== job)")
         browser.finished()
 
-    assert answers(browser, make)
+    assert answers(browser, make, limit=300)  # in one piece it takes a second and more
     assert browser.words() == expected
     browser.task("worker.dispatchEvent(new Event('error'))")  # as a browser does that refuses it later
     browser.fill("n", "50")
     assert browser.run("return worker") is None
-    assert browser.words() == expected[:50]
+    assert browser.words() == made_by_python(model("mlp"), 4, 50)
 
 
 def test_copies_and_files_hold_every_word(browser, pages):

@@ -3,6 +3,9 @@
 const SHOWN = 200; // words put on the page at once
 const form = $("form"), field = (name) => form.elements[name];
 const NUMBERS = { n: [1, 10000], seed: [0, 2 ** 32 - 1], "min-length": [0, 200], "max-length": [1, 200], "top-k": [1, 1e6] };
+field("temperature").value = data.start.temperature;
+field("min-length").placeholder = data.start.least;
+field("max-length").placeholder = data.start.longest ?? field("max-length").placeholder;
 const initial = Object.fromEntries([...form.elements].filter((each) => each.name).map((each) => [each.name, valueOf(each)]));
 let words = [], listed = [], onPage = 0, job = 0, running = false, fragment = "";
 
@@ -21,11 +24,12 @@ function number(name) {
 
 // The form as what `search` takes; a Trouble for a field that makes no sense.
 function settings() {
+  const maxLength = number("max-length") ?? data.start.longest;
+  const minLength = number("min-length") ?? Math.min(data.start.least, maxLength ?? Infinity);
   return {
     n: number("n"), seed: number("seed"), temperature: Number(field("temperature").value), topK: number("top-k"),
     prefix: field("prefix").value, suffix: field("suffix").value, contains: field("contains").value,
-    minLength: number("min-length") ?? 0, maxLength: number("max-length"),
-    new: field("new").checked, distinct: field("distinct").checked,
+    minLength, maxLength, new: field("new").checked, distinct: field("distinct").checked,
   };
 }
 
@@ -93,6 +97,7 @@ function begin() {
   running = true;
   $("progress").hidden = $("stop").hidden = false;
   $("command").replaceChildren(...command());
+  $("same").hidden = !data.start.longest || options.new; // it starts from the list, and has the list itself
   $("progress").max = options.n;
   $("progress").removeAttribute("value");
   remember();
