@@ -38,7 +38,7 @@ MAKERS = {
 }
 
 
-@pytest.mark.parametrize("name", [*(set(PUBLIC) - MODULES), *MAKERS])
+@pytest.mark.parametrize("name", [*sorted(set(PUBLIC) - MODULES), *MAKERS])
 def test_public_names_have_a_doctest(name):
     assert ">>> " in (inspect.getdoc(MAKERS.get(name) or getattr(mm_jax, name)) or "")
 
