@@ -52,6 +52,7 @@ def most_probable(
     >>> [(word, round(p, 3)) for word, p in most_probable(counts.fit(["ab", "b"], Vocab(".ab")), 2)]
     [('ab', 0.5), ('b', 0.5)]
     """
+    functions_of(params)
     whole_number("k", k)
     whole_number("max_length", max_length)
     whole_number("budget", budget, least=0)
