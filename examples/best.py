@@ -25,7 +25,7 @@ import numpy as np
 
 import mm_jax
 from mm_jax import corpus
-from mm_jax.training import batches, distil, loop
+from mm_jax.training import batches, distil, loop, whole_words
 from mm_jax.training.recipes import Recipe
 
 GRU = {"optimizer": "adamw", "learning_rate": 4e-3, "decay": "linear", "weight_decay": 0.1, "drop_tokens": 0.1}
@@ -126,7 +126,7 @@ class Job:
 def trained(params: Any, words: Any, key: Any, recipe: Recipe) -> tuple[Any, float]:
     """The trained parameters, and the CPU seconds that its steps and the making of its targets took."""
     begin = time.process_time()
-    laid = words if isinstance(words, batches.Words) else batches.of(words, params, recipe)
+    laid = words if isinstance(words, whole_words.Words) else batches.of(words, params, recipe)
     seconds = time.process_time() - begin
     run = loop.run(loop.first_state(params, key, recipe), laid, recipe)
     state = next(run).state  # compiled, and no step made

@@ -14,8 +14,8 @@ from rich.console import Console
 
 import mm_jax
 from mm_jax import words as lists
+from mm_jax.tool.planning import for_size
 from mm_jax.tool.terminal import losses_table, watch
-from mm_jax.tool.trainer import for_size
 from mm_jax.training import loop
 from mm_jax.training.recipes import recipe_options, recipes_of
 

@@ -6,7 +6,7 @@ import signal
 # compilations. Nothing is lost: files are written whole, and training handles it by itself.
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from mm_jax.tool.arguments import main as main  # noqa: E402
+from mm_jax.tool.entry import main as main  # noqa: E402
 
 if __name__ == "__main__":
     main()

@@ -5,9 +5,9 @@ from collections.abc import Collection
 
 import numpy as np
 
-from mm_jax.evaluation import log_probs_after
 from mm_jax.models.contract import Params, block_size, functions_of
 from mm_jax.models.contract import max_length as max_length_of
+from mm_jax.models.prediction import log_probs_after
 from mm_jax.numbers import whole_number
 from mm_jax.vocab import as_set
 

@@ -18,7 +18,7 @@ from jaxtyping import Array, Float32, Int32, Key
 from mm_jax.models import contract
 from mm_jax.models.contract import Params, State, block_size, functions_of
 from mm_jax.numbers import whole_number
-from mm_jax.vocab import as_set
+from mm_jax.vocab import as_set, decode_columns
 
 MAX_LENGTH = 200  # characters, where no bound is given: an untrained model rarely ends a word
 _SEGMENT = 32  # characters a compiled call
@@ -158,7 +158,7 @@ def _drawer(params: Params, options: Options) -> tuple[Callable[[Key[Array, ""],
             segments.append(np.asarray(drawn))
             if not carry[1].any():
                 break
-        return _decode(np.concatenate(segments)[:max_length, :n], params.vocab.chars)
+        return decode_columns(np.concatenate(segments)[:max_length, :n], params.vocab.chars)
 
     return draw, at_once(params)
 
@@ -210,8 +210,7 @@ def _cdf(
     p = jax.nn.softmax((row - row.max()) / temperature)
     if len(row) > _TRIANGLE:
         return jnp.cumsum(p)
-    # On the CPU seven times sooner than jnp.cumsum. Every entry is added up in the same order, so a token of
-    # probability 0 adds exactly nothing.
+    # Seven times sooner than jnp.cumsum on a CPU; all entries are summed in one order, so a 0 adds exactly nothing.
     return jnp.matmul(p, jnp.tri(len(row)).T, precision="highest")
 
 
@@ -241,8 +240,8 @@ def _segment(params: Params, table, key, first, carry, temperature, top_k):
         t, states, alive, drawn = carry
         cdf = distributions(states)
         uniform = jax.random.uniform(jax.random.fold_in(key, first + t), alive.shape)
-        # Inversion: the first token whose cumulative probability exceeds the number. Rounding leaves the last entry
-        # a little off 1, so the number is scaled to it, and a token of probability 0 is never the first.
+        # Inversion: the first token whose cumulative probability exceeds the number, which is scaled to the last
+        # entry, that rounding left a little off 1: a token of probability 0 is never the first.
         token = jnp.sum(cdf <= uniform[:, None] * cdf[:, -1:], axis=1, dtype=jnp.int32)
         token = jnp.where(alive, token, 0)
         # A word that has ended stays ended: its state is not read again.
@@ -253,12 +252,3 @@ def _segment(params: Params, table, key, first, carry, temperature, top_k):
     carry = (jnp.int32(0), states, alive, jnp.zeros((_SEGMENT, len(alive)), jnp.int32))
     _, states, alive, drawn = lax.while_loop(lambda s: (s[0] < _SEGMENT) & s[2].any(), body, carry)
     return (states, alive), drawn
-
-
-def _decode(tokens: np.ndarray, chars: str) -> list[str]:
-    """Words from tokens int [length, words], each up to its first 0, or whole where it has none."""
-    rows = np.concatenate([tokens, np.zeros((1, tokens.shape[1]), tokens.dtype)]).T
-    ends = (rows == 0).argmax(axis=1)
-    kept = rows[np.arange(rows.shape[1]) <= ends[:, None]]
-    points = np.array([ord(char) for char in chars], dtype="<u4")
-    return points[kept].tobytes().decode("utf-32-le", "surrogatepass").split(chars[0])[:-1]

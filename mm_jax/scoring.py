@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mm_jax.evaluation import log_probs_after
 from mm_jax.models.contract import Params, check_lengths, functions_of
+from mm_jax.models.prediction import log_probs_after
 
 _BAR = 24  # characters
 

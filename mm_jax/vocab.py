@@ -139,3 +139,12 @@ def _table(vocab: Vocab) -> np.ndarray:
 def describe(chars: str, limit: int = 60) -> str:
     """At most `limit` characters for a message: `it has: abc`, or `it has 812 characters: abc...`."""
     return f"it has: {chars}" if len(chars) <= limit else f"it has {len(chars)} characters: {chars[:limit]}..."
+
+
+def decode_columns(tokens: np.ndarray, chars: str) -> list[str]:
+    """Words from tokens int [length, words], each up to its first 0, or whole where it has none."""
+    rows = np.concatenate([tokens, np.zeros((1, tokens.shape[1]), tokens.dtype)]).T
+    ends = (rows == 0).argmax(axis=1)
+    kept = rows[np.arange(rows.shape[1]) <= ends[:, None]]
+    points = np.array([ord(char) for char in chars], dtype="<u4")
+    return points[kept].tobytes().decode("utf-32-le", "surrogatepass").split(chars[0])[:-1]

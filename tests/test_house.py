@@ -31,8 +31,6 @@ FLOORS = [
     ["tool"],
     ["__main__"],
 ]
-# A file of a floor that stands elsewhere than its folder.
-EXCEPTIONS = {"models.fresh": "evaluation"}  # made of a whole list's log probabilities, which evaluation takes
 SLOW = {"jax", "optax", "matplotlib", "pooch"}
 ROOT = Path(mm_jax.__file__).parent
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
@@ -48,7 +46,7 @@ FILES = {name_of(path): path for path in sorted(ROOT.rglob("*.py"))}
 
 
 def level_of(name):
-    return LEVEL[EXCEPTIONS.get(name, name.split(".")[0])]
+    return LEVEL[name.split(".")[0]]
 
 
 def imported_by(node):

@@ -30,8 +30,8 @@ from jax import lax
 from jaxtyping import Array, Float32, Int, Int32
 
 from mm_jax import corpus
-from mm_jax.evaluation import log_probs_of_prefixes
 from mm_jax.models import contract
+from mm_jax.models.prediction import log_probs_of_prefixes
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 

@@ -48,26 +48,8 @@ RECIPES = {
 }
 RUNGS = {"GRU, short": {"recipe": "short"}, "GRU": {"recipe": "tuned"}}
 EFFORTS = {
-    "normal": {
-        "from_words": 10_000,
-        "to_words": 60_000,
-        "steps": 500,
-        "optimizer": "adam",
-        "learning_rate": 0.005,
-        "decay": "cosine",
-        "drop_tokens": 0.1,
-    },
-    "best": {
-        "from_words": 2000,
-        "to_words": 400_000,
-        "steps": 4000,
-        "optimizer": "adam",
-        "learning_rate": 0.003,
-        "decay": "cosine",
-        "drop_tokens": 0.1,
-        "drop_states": 0.1,
-        "teach": 0.4,
-    },
+    "normal": {"from_words": 10_000, "to_words": 60_000, "steps": 800, "drop_states": 0.0},
+    "best": {"from_words": 2000, "to_words": 400_000},
 }
 
 

@@ -97,3 +97,11 @@ def drop_edges(seen: Bool[Array, "size size"], dropout: Dropout | None, place: i
         return seen
     gone = left_out(dropout, EDGES + place, seen.shape, dropout.edges)
     return seen & (~gone | jnp.eye(len(seen), dtype=bool))
+
+
+def norm(
+    x: Float32[Array, " width"], gain: Float32[Array, " width"], shift: Float32[Array, " width"]
+) -> Float32[Array, " width"]:
+    """LayerNorm: x with a mean of 0 and a variance of 1, then gain and shift."""
+    centred = x - x.mean()
+    return gain * centred * lax.rsqrt((centred * centred).mean() + 1e-5) + shift

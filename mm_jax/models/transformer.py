@@ -27,18 +27,7 @@ from mm_jax.models.contract import Dropout
 from mm_jax.pytrees import pytree, static
 from mm_jax.vocab import Vocab
 
-EFFORTS = {
-    "best": {
-        "from_words": 2000,
-        "to_words": 400_000,
-        "steps": 4000,
-        "optimizer": "adam",
-        "learning_rate": 0.002,
-        "decay": "cosine",
-        "drop_edges": 0.2,
-        "drop_tokens": 0.1,
-    },
-}
+EFFORTS = {"best": {"from_words": 2000, "to_words": 400_000, "steps": 3000}}
 DROPS = ("tokens", "states", "edges")
 RECIPES = {
     "tuned": {
@@ -238,7 +227,7 @@ def _check_heads(num_heads: int, width: int) -> None:
 
 
 def _queries_keys_values(block: Block, x: Float32[Array, " width"]) -> list[Float32[Array, " width"]]:
-    return jnp.split(rows.product(_norm(x, block.gain1, block.shift1), block.Wqkv) + block.bqkv, 3)
+    return jnp.split(rows.product(rows.norm(x, block.gain1, block.shift1), block.Wqkv) + block.bqkv, 3)
 
 
 def _attend(
@@ -263,16 +252,9 @@ def _project(block: Block, a: Float32[Array, " width"]) -> Float32[Array, " widt
 
 
 def _mlp(block: Block, x: Float32[Array, " width"]) -> Float32[Array, " width"]:
-    inside = rows.product(_norm(x, block.gain2, block.shift2), block.W1) + block.b1
+    inside = rows.product(rows.norm(x, block.gain2, block.shift2), block.W1) + block.b1
     return rows.product(jax.nn.gelu(inside), block.W2) + block.b2
 
 
-def _norm(
-    x: Float32[Array, " width"], gain: Float32[Array, " width"], shift: Float32[Array, " width"]
-) -> Float32[Array, " width"]:
-    centred = x - x.mean()
-    return gain * centred * lax.rsqrt((centred * centred).mean() + 1e-5) + shift
-
-
 def _head(params: Transformer, x: Float32[Array, " width"]) -> Float32[Array, " vocab_size"]:
-    return rows.product(_norm(x, params.gain, params.shift), params.Wu) + params.bu
+    return rows.product(rows.norm(x, params.gain, params.shift), params.Wu) + params.bu

@@ -4,15 +4,10 @@ Results go to stdout, messages to stderr. Exit status 0, 1 (what was asked for f
 by the commands that need it, so that `--help` comes at once; what a model's options are is read from its file.
 """
 
-import contextlib
-import io
-import os
 import secrets
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
-import platformdirs
 import typer
 
 import mm_jax
@@ -44,73 +39,6 @@ Count = Annotated[int, typer.Option("-n", min=1, max=MOST, help="How many.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Decides every random number.")]
 Effort = Annotated[Literal["quick", "normal", "best"], typer.Option(help="About 5 s, 30 s or 10 min for 30,000 words.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results, warnings and errors only.")]
-
-
-def main() -> None:
-    """The entry point: a user's mistake is one line on stderr, never a traceback."""
-    _mend_streams()
-    _set_cache()
-    try:
-        try:
-            app()
-        finally:
-            sys.stdout.flush()
-    except BrokenPipeError:  # whoever read the results has enough of them
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
-    except (ValueError, OSError) as error:
-        _end(str(error))
-    except MemoryError as error:
-        _end(f"the memory does not suffice: {error}")
-    except RuntimeError as error:
-        if "initialize backend" in str(error):
-            named = os.environ.get("JAX_PLATFORMS")
-            _end(f"JAX_PLATFORMS is {named!r}, which JAX cannot use: unset it, or set it to cpu")
-        if "RESOURCE_EXHAUSTED" in str(error):
-            _end(f"the memory does not suffice: {error}")
-        raise
-    except KeyboardInterrupt:
-        say("stopped")
-        sys.exit(130)
-
-
-def _end(why: str) -> None:
-    """One line, and status 1; what stdout still holds and cannot write is dropped."""
-    say("error: " + " ".join(why.split("\n")))
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(1)
-
-
-def _mend_streams() -> None:
-    """Closed streams are opened on nothing, or the next file that is opened would take their place."""
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="replace")
-    if sys.stdout is None:
-        say("error: standard output is closed: there is nowhere to print to")
-        sys.exit(1)
-
-
-def _set_cache() -> None:
-    """Programs that were compiled before are read back, where a folder can be written: a command then starts sooner."""
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        folder = platformdirs.user_cache_path("mm_jax") / "jax"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            usable = os.access(folder, os.W_OK | os.X_OK)
-        except OSError:
-            usable = False
-        if usable:
-            os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 
 
 def _print_version(asked: bool) -> bool:
@@ -242,72 +170,6 @@ def sample(
 
 
 @app.command()
-def score(
-    run: RunFolder,
-    words: Annotated[list[str] | None, typer.Argument(metavar="WORD", help="Words to score.")] = None,
-    file: Annotated[Path | None, typer.Option(metavar="LIST", help="Score a list: the oddest come first.")] = None,
-    n: Count = 20,
-    as_json: Json = False,
-) -> None:
-    """Say how likely words are, character by character; or find the oddest of a list.
-
-    Example: mm-jax score runs/towns berlin --json
-    """
-    from mm_jax.tool import commands
-
-    if bool(words) == bool(file):
-        raise typer.BadParameter("give either words or --file LIST")
-    if file:
-        commands.oddest(run, file, n, as_json)
-    else:
-        commands.score(run, words or [], as_json)
-
-
-@app.command(name="eval")
-def evaluate(
-    run: RunFolder,
-    list_: Annotated[Path | None, typer.Argument(metavar="[LIST]", help="Another list to predict.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Print the losses on train, dev and test, or on another list, with standard errors.
-
-    Example: mm-jax eval runs/towns other_towns.txt
-    """
-    from mm_jax.tool import commands
-
-    commands.evaluate(run, list_, as_json)
-
-
-@app.command()
-def plot(run: RunFolder) -> None:
-    """Draw what the model has (table, embedding, losses) into PNG files, and print their paths.
-
-    Example: mm-jax plot runs/towns
-    """
-    from mm_jax.tool import commands
-
-    commands.plot(run)
-
-
-@app.command()
-def page(
-    run: RunFolder,
-    out: Annotated[Path, typer.Option(metavar="HTML", help="The file to write.")],
-    title: Annotated[str | None, typer.Option(help="Its heading; without one, the name of the folder.")] = None,
-    with_words: Annotated[bool, typer.Option("--with-words", help="A filter of the list, for only new words.")] = False,
-    half: Annotated[bool, typer.Option("--half", help="Half precision: half the size.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
-) -> None:
-    """Write one HTML file that makes words with the model in a browser, offline: the same seed, the same words.
-
-    Example: mm-jax page runs/towns --out towns.html --title "New towns"
-    """
-    from mm_jax.tool import pages
-
-    pages.write(run, out, title, with_words=with_words, half=half, overwrite=overwrite)
-
-
-@app.command()
 def compare(
     list_: List,
     steps: Annotated[int, typer.Option(min=1, max=MOST, help="Most steps of each model.")] = 1500,
@@ -343,32 +205,3 @@ def mix(
     from mm_jax.tool import mixing
 
     mixing.mix(run, given, out, as_json)
-
-
-@app.command()
-def top(
-    run: RunFolder,
-    n: Count = 20,
-    known: Annotated[bool, typer.Option("--known", help="Words of the list as well.")] = False,
-    prefix: Annotated[str, typer.Option(help="What every word begins with.")] = "",
-    min_length: Annotated[int, typer.Option(min=1, help="Characters.")] = 1,
-    as_json: Json = False,
-) -> None:
-    """Print the most probable new words, exactly, with their probabilities.
-
-    Example: mm-jax top runs/towns -n 10
-    """
-    from mm_jax.tool import commands
-
-    commands.top(run, n, known, prefix, min_length, as_json)
-
-
-@app.command()
-def info(run: RunFolder, as_json: Json = False) -> None:
-    """Say what a run folder holds.
-
-    Example: mm-jax info runs/towns
-    """
-    from mm_jax.tool import commands
-
-    commands.info(run, as_json)

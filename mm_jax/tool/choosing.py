@@ -20,7 +20,7 @@ from mm_jax.evaluation import evaluate
 from mm_jax.files import write_whole
 from mm_jax.models import catalogue
 from mm_jax.models.contract import Params, num_params
-from mm_jax.tool import runs, trainer
+from mm_jax.tool import planning, runs, trainer
 from mm_jax.tool.output import say
 from mm_jax.tool.runs import Plan
 from mm_jax.training import mixture
@@ -82,15 +82,15 @@ def plans(listed: Sequence[str], vocab: Vocab, effort: str, **settings: Any) -> 
     left_out = []
     kinds = [kind for kind in catalogue.kinds().values() if effort in kind.efforts]
     for kind in sorted(kinds, key=lambda kind: kind.made_by):
-        fewest = max(kind.efforts[effort].get(trainer.FEWEST, 0), trainer.SHORT)
-        most = kind.efforts[effort].get(trainer.MOST, len(listed))
+        fewest = max(kind.efforts[effort].get(planning.FEWEST, 0), planning.SHORT)
+        most = kind.efforts[effort].get(planning.MOST, len(listed))
         if kind.made_by == "init" and len(listed) < fewest:
             left_out.append(f"not tried: {kind.name}, which takes {fewest:,} words or more")
             continue
         if len(listed) > most:
             left_out.append(f"not tried: {kind.name}, which at this effort has no time for more than {most:,} words")
             continue
-        plan = trainer.plan_for(listed, vocab, kind.name, None, {}, effort, **settings)
+        plan = planning.plan_for(listed, vocab, kind.name, None, {}, effort, **settings)
         if kind.made_by == "init" and (times := _size(plan, vocab) / _size(plan, _LATIN)) > _SLOWEST:
             left_out.append(
                 f"not tried: {kind.name}, which {len(vocab) - 1:,} characters make {times:.0f} times as large"
@@ -117,7 +117,7 @@ def choose(
     found, left_out = plans(listed, vocab, plan.options["effort"], **settings)
     tried: list[Tried] = []
     for name, each in found.items():
-        say(trainer.described(each))
+        say(planning.described(each))
         begin = time.perf_counter()
         params, whole = trainer.trained(folder / TRIED / name, each, split, vocab, resume, watch)
         tried.append(judged(title(each), params, split, time.perf_counter() - begin))
@@ -144,14 +144,14 @@ def judged(name: str, params: Params, split: words.Split, seconds: float) -> Tri
     """A candidate with its loss on dev; nan where there is no dev."""
     if not split.dev:
         return Tried(name, params, float("nan"), float("nan"), seconds)
-    found = evaluate(params, trainer.judged(split))
+    found = evaluate(params, planning.judged(split))
     return Tried(name, params, found.nll, found.stderr, seconds)
 
 
 def mixed(tried: list[Tried], split: words.Split) -> list[Tried]:
     """The mixture of the candidates, its weights fitted on dev, where there are two or more to mix."""
     members = [each for each in tried if np.isfinite(each.dev)]
-    dev, begin = trainer.judged(split), time.perf_counter()
+    dev, begin = planning.judged(split), time.perf_counter()
     if len(members) < 2:
         return []
     weights = np.asarray(mixture.fit([each.params for each in members], dev).weights)

@@ -16,7 +16,7 @@ from mm_jax.evaluation import evaluate as evaluate_words
 from mm_jax.models import catalogue
 from mm_jax.models.contract import Params, num_params
 from mm_jax.models.orders import nlls
-from mm_jax.tool import choosing, conditions, runs, terminal, trainer
+from mm_jax.tool import choosing, conditions, planning, runs, terminal, trainer
 from mm_jax.tool.model_options import AUTO
 from mm_jax.tool.output import give, hushed, say
 from mm_jax.vocab import Vocab
@@ -49,7 +49,7 @@ def train(
         if model == AUTO:
             plan = runs.Plan(model, options={"effort": effort}, **settings)
         else:
-            plan = trainer.plan_for(listed, vocab, model, recipe, given, **settings)
+            plan = planning.plan_for(listed, vocab, model, recipe, given, **settings)
         say(f"{len(listed):,} words with {len(vocab) - 1} different characters from {path}")
         if resume and (folder / "config.json").exists():
             _say_if_other_cores(runs.read_config(folder).get("cores", runs.cores()))
@@ -62,7 +62,7 @@ def train(
             params = choice.kept.params
             say("\n".join(choice.lines()))
         else:
-            say(trainer.described(plan))
+            say(planning.described(plan))
             params, _ = trainer.trained(folder, plan, split, vocab, resume, _watch)
             runs.save_model(folder, params)
     _report(folder, plan, params, split, choice, as_json)
@@ -115,7 +115,7 @@ def warn_if_it_knows_little(params: Params, rows: dict[str, Evaluation], split: 
     """Says so where a model predicts dev worse than counts of pairs of characters do."""
     if "dev" not in rows or len(split.dev) < 2:
         return
-    dev = trainer.judged(split)
+    dev = planning.judged(split)
     own = evaluate_words(params, dev).nll
     pairs = float(nlls(split.train, dev, params.vocab, 2)[-1].mean())
     if not own <= pairs:
@@ -132,10 +132,10 @@ def compare(path: Path, steps: int, effort: str, as_json: bool) -> None:
     tried: list[choosing.Tried] = []
     with tempfile.TemporaryDirectory() as folder:
         for name in catalogue.kinds():
-            plan = trainer.plan_for(listed, vocab, name, None, {}, effort)
+            plan = planning.plan_for(listed, vocab, name, None, {}, effort)
             if plan.recipe is not None:
                 plan = dataclasses.replace(plan, recipe=plan.recipe.but(steps=min(steps, plan.recipe.steps)))
-            say(trainer.described(plan))
+            say(planning.described(plan))
             begin = time.perf_counter()
             params, whole = trainer.trained(Path(folder) / name, plan, split, vocab, False, _watch)
             tried.append(choosing.judged(choosing.title(plan), params, split, time.perf_counter() - begin))

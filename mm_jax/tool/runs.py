@@ -29,7 +29,7 @@ FILES = ("model.safetensors", "state.safetensors", "config.json", "history.csv",
 
 @dataclass(frozen=True)
 class Plan:
-    """Every choice of a run; what the user left open is chosen by `trainer.plan_for`."""
+    """Every choice of a run; what the user left open is chosen by `planning.plan_for`."""
 
     model: str
     seed: int = 0

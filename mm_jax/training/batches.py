@@ -13,17 +13,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Float32, Int, Int32, Key, UInt
+from jaxtyping import Array, Float32, Int, Int32, Key, UInt
 
 from mm_jax import corpus
-from mm_jax.evaluation import log_probs_of_prefixes
-from mm_jax.models import contract, ngram
-from mm_jax.models.contract import Dropout, Params, functions_of
+from mm_jax.models import contract
+from mm_jax.models.contract import Params
 from mm_jax.pytrees import pytree, static
+from mm_jax.training import whole_words
 from mm_jax.training.recipes import Recipe
-from mm_jax.vocab import Vocab
-
-MAX_CELLS = 2**26  # of a table of float32: 256 MB
 
 
 @pytree
@@ -117,62 +114,6 @@ class Everything:
     read = Examples.read
 
 
-@pytree
-class Words:
-    """Whole words laid end to end in rows; at each position, all that ever followed this prefix.
-
-    The next character of one word says little about what may follow its first two; the counts of all words that begin
-    so say it all, and have the same expectation. Prefixes that occur once have nothing to add, and keep the character
-    that followed. Each row is read once before any is read again.
-    """
-
-    targets: Int32[Array, "rows length"]
-    prefixes: Int32[Array, "rows length"]  # the row of `following`; -1: the target itself
-    inside: Bool[Array, "rows length"]  # False behind a row's last word
-    following: Float32[Array, "prefixes vocab_size"]
-    scale: Float32[Array, ""]  # what makes the weights of a batch 1 on average
-    batch_size: int | None = static()
-    vocab_size: int = static()
-    rates: tuple[float, float, float] = static()
-
-    def draw(self, key: Key[Array, ""], steps: Int32[Array, " steps"]) -> Any:
-        """Rows int32 [steps, batch_size], in a new order each epoch; keys [steps, batch_size] where something drops."""
-        order, noise = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
-        per_epoch = len(self.targets) // self._size()
-        first = steps[0] // per_epoch
-        epochs = first + jnp.arange((len(steps) - 1) // per_epoch + 2, dtype=jnp.int32)
-        shuffle = jax.vmap(lambda epoch: jax.random.permutation(jax.random.fold_in(order, epoch), len(self.targets)))
-        shuffled = shuffle(epochs).astype(jnp.int32)
-        places = (steps % per_epoch)[:, None] * self._size() + jnp.arange(self._size(), dtype=jnp.int32)[None, :]
-        rows = shuffled[(steps // per_epoch - first)[:, None], places]
-        if not any(self.rates):
-            return rows, None
-        return rows, jax.vmap(lambda t: jax.random.split(jax.random.fold_in(noise, t), self._size()))(steps)
-
-    def _size(self) -> int:
-        return len(self.targets) if self.batch_size is None else min(self.batch_size, len(self.targets))
-
-    def batch(self, choice: Any) -> tuple[Any, Float32[Array, "batch length vocab"]]:
-        """One step's rows and their keys."""
-        rows, keys = choice
-        targets, prefixes = self.targets[rows], self.prefixes[rows]
-        own = jax.nn.one_hot(targets, self.vocab_size, dtype=jnp.float32)
-        shared = self.following[jnp.maximum(prefixes, 0)]
-        weights = jnp.where((prefixes < 0)[..., None], own, shared)
-        return (targets[:, :-1], keys), weights * (self.inside[rows] * self.scale)[..., None]
-
-    def read(self, params: Params, inputs: Any) -> Float32[Array, "batch length vocab"]:
-        """The logits at each position of each row."""
-        tokens, keys = inputs
-        if keys is None:
-            return jax.vmap(contract.unroll, (None, 0))(params, tokens)
-
-        def noisy(tokens, key):
-            return contract.unroll(params, tokens, Dropout(key, *self.rates))
-
-        return jax.vmap(noisy)(tokens, keys)
-
-
 def of(words: Sequence[str], params: Params, recipe: Recipe, teacher: Params | None = None) -> Any:
     """`words` as what a model's steps read, on the device.
 
@@ -193,15 +134,15 @@ def of(words: Sequence[str], params: Params, recipe: Recipe, teacher: Params | N
     if teacher is not None and not recipe.teach:
         raise ValueError("a teacher without a share in the targets: give teach, such as 0.5")
     if draw == "words":
-        table = _of_teacher(words, vocab, teacher, recipe.teach) if recipe.teach else None
-        return laid(words, params, recipe, table)
+        table = whole_words.of_teacher(words, vocab, teacher, recipe.teach) if recipe.teach else None
+        return whole_words.laid(words, params, recipe, table)
     if size is None:
         raise ValueError(f"{type(params).__name__} sees the whole word: draw is {draw!r}, choose 'words'")
     if recipe.batch_size is not None and draw == "examples":
         stream = corpus.padded(corpus.tokens(words, vocab), size)
         return Examples(jnp.asarray(stream), batch_size=recipe.batch_size, block_size=size, vocab_size=len(vocab))
     examples = corpus.examples(words, vocab, size)
-    if examples.contexts.shape[0] * len(vocab) > MAX_CELLS:
+    if examples.contexts.shape[0] * len(vocab) > whole_words.MAX_CELLS:
         raise ValueError(
             f"{len(examples.contexts):,} contexts of {len(vocab):,} characters are too large a table: draw='examples' "
             "with a batch_size needs none"
@@ -215,77 +156,3 @@ def of(words: Sequence[str], params: Params, recipe: Recipe, teacher: Params | N
     weights /= recipe.batch_size * chance[:, None]
     cumulative = jnp.asarray(np.cumsum(chance), jnp.float32)
     return Contexts(contexts, jnp.asarray(weights, jnp.float32), cumulative, batch_size=recipe.batch_size)
-
-
-def laid(words: Sequence[str], params: Params, recipe: Recipe, table: np.ndarray | None = None) -> Words:
-    """Whole words in rows.
-
-    `table` is what to learn at each prefix, float32 [prefixes, vocab_size], rows summing to 1, in the order of
-    `corpus.prefixes`; None is what followed it.
-    """
-    words, vocab, batch_size = corpus.as_list(words), params.vocab, recipe.batch_size
-    contract.check_lengths(params, words)
-    trie = corpus.prefixes(words, vocab)
-    rows = corpus.rows(words, vocab, pack=contract.packs(params))
-    inside = rows.places >= 0
-    known = _following(trie, len(vocab)) if table is None else (np.arange(trie.distinct, dtype=np.int32), table)
-    row_of, following = known
-    count = len(rows.targets) if batch_size is None else min(batch_size, len(rows.targets))
-    return Words(
-        targets=jnp.asarray(rows.targets),
-        prefixes=jnp.asarray(np.where(inside, row_of[trie.ids[rows.places]], -1)),
-        inside=jnp.asarray(inside),
-        following=jnp.asarray(following),
-        scale=jnp.asarray(np.float32(len(rows.targets) / (count * len(trie.ids)))),
-        batch_size=batch_size,
-        vocab_size=len(vocab),
-        rates=(recipe.drop_tokens, recipe.drop_states, recipe.drop_edges),
-    )
-
-
-def _of_teacher(words: Sequence[str], vocab: Vocab, teacher: Params | None, share: float) -> np.ndarray:
-    if teacher is None:
-        teacher = ngram.fit(words, vocab)
-    if functions_of(teacher) and teacher.vocab != vocab:
-        raise ValueError("the teacher has another vocabulary: make both from the same Vocab")
-    return taught(words, teacher, share)
-
-
-def taught(words: Sequence[str], teacher: Params, share: float, others: Sequence[str] = ()) -> np.ndarray:
-    """What to learn at each prefix of `words` and `others`: float32 [prefixes, vocab_size].
-
-    share * (the teacher's distribution there) + (1 - share) * (all that followed this prefix in `words`), the teacher's
-    alone at prefixes that only `others` have. Raises ValueError for a table too large.
-    """
-    every, size = [*others, *words], len(teacher.vocab)
-    trie = corpus.prefixes(every, teacher.vocab)
-    if trie.distinct * size > MAX_CELLS:
-        raise ValueError(
-            f"{trie.distinct:,} prefixes of {size:,} characters are too large a table for a teacher: give fewer words"
-        )
-    table = np.exp(log_probs_of_prefixes(teacher, every))
-    own = slice(sum(map(len, others)) + len(others), None)
-    cells = trie.ids[own].astype(np.int64) * size + trie.targets[own]
-    followed = np.bincount(cells, minlength=table.size).reshape(table.shape).astype(np.float32)
-    often = followed.sum(1, keepdims=True)
-    followed /= np.maximum(often, 1)
-    return np.where(often > 0, np.float32(share) * table + np.float32(1 - share) * followed, table)
-
-
-def _following(trie: corpus.Prefixes, vocab_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The row of each prefix, int32 [distinct], -1 for none; and relative frequencies float32 [rows, vocab_size].
-
-    Where the table would be too large, it holds the prefixes that occur most often: what the others learn from has the
-    same expectation.
-    """
-    often = np.bincount(trie.ids, minlength=trie.distinct)
-    most = max(1, MAX_CELLS // vocab_size)
-    chosen = np.flatnonzero(often > 1)
-    if len(chosen) > most:
-        chosen = np.sort(chosen[np.argsort(-often[chosen], kind="stable")[:most]])
-    row_of = np.full(trie.distinct, -1, np.int32)
-    row_of[chosen] = np.arange(len(chosen))
-    there = row_of[trie.ids] >= 0
-    cells = row_of[trie.ids[there]].astype(np.int64) * vocab_size + trie.targets[there]
-    table = np.bincount(cells, minlength=max(1, len(chosen)) * vocab_size).reshape(-1, vocab_size).astype(np.float32)
-    return row_of, table / np.maximum(table.sum(1, keepdims=True), 1)

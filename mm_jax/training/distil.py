@@ -19,7 +19,7 @@ from mm_jax.models import contract
 from mm_jax.models.contract import Params
 from mm_jax.numbers import whole_number
 from mm_jax.sampling import Options, search
-from mm_jax.training import batches, loop
+from mm_jax.training import loop, whole_words
 from mm_jax.training.loop import History, recipe_from
 from mm_jax.training.recipes import Recipe
 
@@ -92,12 +92,12 @@ def lesson(
     new: Sequence[str],
     recipe: Recipe | None = None,
     **options: Any,
-) -> tuple[batches.Words, Recipe]:
+) -> tuple[whole_words.Words, Recipe]:
     """What `distil` learns from, once the words are drawn, and how: ready for `loop.run`."""
     steps_given = recipe is not None or "steps" in options
     recipe = recipe or Recipe(**(Recipe.named({"steps": 1, **DEFAULT}) | options))
-    table = batches.taught(words, teacher, 1 - FOLLOWED, others=new)
-    laid = batches.laid([*new, *words, *words], params, recipe, table)
+    table = whole_words.taught(words, teacher, 1 - FOLLOWED, others=new)
+    laid = whole_words.laid([*new, *words, *words], params, recipe, table)
     if steps_given:
         return laid, recipe
     return laid, recipe.but(steps=max(1, EPOCHS * len(laid.targets) // (recipe.batch_size or len(laid.targets))))

@@ -24,7 +24,8 @@ from mm_jax.evaluation import TokenNLL
 from mm_jax.models.contract import Params, functions_of
 from mm_jax.numbers import whole_number
 from mm_jax.pytrees import pytree
-from mm_jax.training import batches, sharding
+from mm_jax.training import batches, sharding, whole_words
+from mm_jax.training.loss import loss, matrices
 from mm_jax.training.recipes import Recipe
 
 
@@ -60,36 +61,6 @@ class Progress(NamedTuple):
     state: State
     loss: np.ndarray
     dev: float | None
-
-
-def loss(
-    params: Params,
-    read: Callable[[Params, Any], Float32[Array, "*batch vocab_size"]],
-    inputs: Any,
-    weights: Float32[Array, "*batch vocab_size"],
-    l2: float | Float32[Array, ""] | None = None,
-) -> Float32[Array, ""]:
-    """Cross entropy in nats per character, plus the lecture's penalty.
-
-    -sum_ij weights[i, j] * log softmax(read(params, inputs)[i])[j]  +  l2 * sum over weight matrices of mean(W^2)
-
-    Args:
-      params: a model.
-      read: what the model predicts at each of the inputs, as unnormalised log probabilities: a batch's `read`.
-      inputs: contexts, or rows of words.
-      weights: how much each next token counts, such as its relative frequency, or one-hot rows / batch size.
-      l2: strength of the penalty, None for none.
-
-    Source: makemore parts 1 and 2.
-    """
-    nll = optax.softmax_cross_entropy(read(params, inputs), weights).sum()
-    return nll if l2 is None else nll + l2 * sum(jnp.mean(jnp.square(W)) for W in matrices(params))
-
-
-def matrices(params: Params) -> list[Array]:
-    """The weight matrices, which the penalty is taken of: the arrays in fields whose names begin with W."""
-    leaves = jax.tree_util.tree_flatten_with_path(params)[0]
-    return [leaf for path, leaf in leaves if getattr(path[-1], "name", "").startswith("W")]
 
 
 def step(
@@ -158,7 +129,7 @@ def first_state(params: Params, key: Key[Array, ""], recipe: Recipe) -> State:
 
 def run(
     state: State,
-    words: Sequence[str] | batches.Words,
+    words: Sequence[str] | whole_words.Words,
     recipe: Recipe,
     *,
     teacher: Params | None = None,
@@ -170,12 +141,12 @@ def run(
 
     Yields Progress before the first step and after each `interval` of them: 1,000 where it is None, or with dev
     steps / 20 if that is less. Leave the loop to stop early. `words` may be laid out already, with targets of their own
-    (`batches.laid`). Other arguments and errors are `fit`'s.
+    (`whole_words.laid`). Other arguments and errors are `fit`'s.
     """
     steps = recipe.steps
     interval = min(1000, max(1, steps // 20) if dev is not None else steps) if interval is None else interval
     whole_number("interval", interval)
-    corpus = words if isinstance(words, batches.Words) else batches.of(words, state.params, recipe, teacher)
+    corpus = words if isinstance(words, whole_words.Words) else batches.of(words, state.params, recipe, teacher)
     if mesh is not None:
         mesh = sharding.automatic(mesh)
         state, corpus = sharding.replicate((state, sharding.divisible(corpus, recipe.batch_size, mesh)), mesh)
@@ -207,7 +178,7 @@ def _ahead(rates: np.ndarray, done: int, length: int) -> np.ndarray:
 
 def fit(
     params: Params,
-    words: Sequence[str] | batches.Words,
+    words: Sequence[str] | whole_words.Words,
     key: Key[Array, ""],
     recipe: Recipe | None = None,
     *,

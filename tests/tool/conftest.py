@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from mm_jax import words as lists
-from mm_jax.tool import arguments, output
+from mm_jax.tool import entry, output
 
 NAMES = lists.bundled_names()
 
@@ -19,7 +19,7 @@ def mm(monkeypatch, capsys):
         monkeypatch.setattr(output, "_hushed", False)
         monkeypatch.setattr(sys, "argv", ["mm-jax", *map(str, args)])
         with pytest.raises(SystemExit) as ended:
-            arguments.main()
+            entry.main()
         said = capsys.readouterr()
         return ended.value.code or 0, said.out, said.err
 

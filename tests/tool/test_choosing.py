@@ -14,7 +14,7 @@ import pytest
 import mm_jax
 from mm_jax import words as lists
 from mm_jax.models import catalogue, mixture, orders
-from mm_jax.tool import choosing, conditions, runs, trainer
+from mm_jax.tool import choosing, conditions, planning, runs
 from mm_jax.vocab import Vocab
 
 NAMES = lists.bundled_names()
@@ -47,13 +47,13 @@ def test_orders_are_looked_at_until_dev_stops_improving():
 def test_short_lists_are_judged_by_cross_validation():
     words = [f"{a}{b}" for a in "abcdefg" for b in "hijklmn"]
     split = runs.split_for(words)
-    folds = trainer.folds_of(split)
+    folds = planning.folds_of(split)
     assert len(folds) == 10
     for train, held_out in folds:
         assert sorted(train + held_out) == sorted([*split.train, *split.dev])
     assert sorted(word for _, part in folds for word in part) == sorted([*split.train, *split.dev])
     long = runs.split_for([*words, *(word * 2 for word in words)] * 6)
-    assert trainer.folds_of(long) == [(long.train, long.dev)]
+    assert planning.folds_of(long) == [(long.train, long.dev)]
 
 
 def test_a_short_list_takes_no_network_and_says_so(mm, tmp_path):
@@ -157,7 +157,7 @@ def test_killed_while_it_tries(tmp_path):
     """kill -9 at ten instants: the run goes on, and ends with the bytes of one that was left alone."""
     path = make(tmp_path, mm_jax.load_words(NAMES)[::4])
     env = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
-    often = "from mm_jax.tool import arguments, trainer; trainer.SAVE_SECONDS = 0; arguments.main()"
+    often = "from mm_jax.tool import entry, trainer; trainer.SAVE_SECONDS = 0; entry.main()"
 
     def start(folder):
         options = ["train", path, "--out", folder, "--resume", "--effort", "quick"]

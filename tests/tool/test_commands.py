@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import mm_jax
 from mm_jax import checkpoint, files
 from mm_jax import words as lists
-from mm_jax.tool import runs, trainer
+from mm_jax.tool import planning, runs, trainer
 from mm_jax.vocab import Vocab
 
 NAMES = lists.bundled_names()
@@ -41,7 +41,7 @@ def test_help_has_an_example_and_fits_80_columns(mm, command, monkeypatch):
 
 
 def test_help_imports_no_jax():
-    code = "import sys, mm_jax.tool.arguments; sys.exit('jax' in sys.modules or 'numpy' in sys.modules)"
+    code = "import sys, mm_jax.tool.entry; sys.exit('jax' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -281,7 +281,7 @@ def stopped(tmp_path):
     """A run that was stopped half-way, and a function that goes on with it, or with another."""
     words = mm_jax.load_words(NAMES)[::40]
     split, vocab = runs.split_for(words), Vocab.from_words(words)
-    plan = trainer.plan_for(words, vocab, "mlp", "tuned", SMALL_MLP)
+    plan = planning.plan_for(words, vocab, "mlp", "tuned", SMALL_MLP)
 
     def go(folder=tmp_path / "run", stop=None, resume=True, plan=plan, split=split):
         folder.mkdir(exist_ok=True)
@@ -308,7 +308,7 @@ def test_resuming_is_the_run_that_was_not_stopped(stopped, tmp_path):
 
 def test_resuming_refuses_and_says_why(stopped, tmp_path):
     words = mm_jax.load_words(NAMES)[::40]
-    plan = trainer.plan_for(words, Vocab.from_words(words), "mlp", "tuned", SMALL_MLP | {"learning_rate": 0.02})
+    plan = planning.plan_for(words, Vocab.from_words(words), "mlp", "tuned", SMALL_MLP | {"learning_rate": 0.02})
     with pytest.raises(ValueError, match=r"other options: learning_rate 0.01 \(now 0.02\)"):
         stopped(plan=plan)
     with pytest.raises(ValueError, match="another list"):
@@ -366,7 +366,7 @@ def test_killed_at_twenty_instants(tmp_path):
     path = make(tmp_path, mm_jax.load_words(NAMES)[::4])
     env = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
     options = ["--model", "mlp", "--steps", "30000", "--batch-size", "128", "--hidden-dim", "64", "--lr", "0.0003"]
-    often = "from mm_jax.tool import arguments, trainer; trainer.SAVE_SECONDS = 0; arguments.main()"
+    often = "from mm_jax.tool import entry, trainer; trainer.SAVE_SECONDS = 0; entry.main()"
 
     def start(folder):
         command = [sys.executable, "-c", often, "train", path, "--out", folder, "--resume", *options]

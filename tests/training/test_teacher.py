@@ -5,8 +5,8 @@ import pytest
 
 import mm_jax
 from mm_jax import corpus
-from mm_jax.evaluation import log_probs_after, log_probs_of_prefixes
-from mm_jax.training import batches
+from mm_jax.models.prediction import log_probs_after, log_probs_of_prefixes
+from mm_jax.training import batches, whole_words
 from mm_jax.training.recipes import Recipe
 
 VOCAB = mm_jax.Vocab(".abc")
@@ -62,7 +62,7 @@ def test_without_a_teacher_it_is_a_kneser_ney_model_of_the_words():
 
 
 def test_prefixes_of_other_words_are_learned_from_the_teacher_alone():
-    table = batches.taught(["ab"], TEACHER, 0.25, others=["ac", "b"])
+    table = whole_words.taught(["ab"], TEACHER, 0.25, others=["ac", "b"])
     order = prefixes_of(["ab", "ac", "b"])  # "", a, b, ab, ac
     taught = np.exp(log_probs_of_prefixes(TEACHER, ["ab", "ac", "b"]))
     followed = np.eye(4)[[*VOCAB.encode("ab").tolist(), 0]]
@@ -99,7 +99,7 @@ def test_bad_input():
 
 
 def test_too_many_prefixes_are_refused(monkeypatch):
-    monkeypatch.setattr(batches, "MAX_CELLS", 20)
+    monkeypatch.setattr(whole_words, "MAX_CELLS", 20)
     with pytest.raises(ValueError, match="too large a table for a teacher"):
         mm_jax.fit(NETWORK, WORDS, jax.random.key(0), steps=1, teach=0.5)
     assert corpus.prefixes(WORDS, VOCAB).distinct > 5

@@ -1,0 +1,81 @@
+"""How `mm-jax` is called: streams, the compilation cache, and what becomes of errors.
+
+A user's mistake is one line on stderr, never a traceback.
+"""
+
+import contextlib
+import io
+import os
+import sys
+
+import platformdirs
+
+from mm_jax.tool import queries
+from mm_jax.tool.output import say
+
+
+def main() -> None:
+    """The entry point: a user's mistake is one line on stderr, never a traceback."""
+    _mend_streams()
+    _set_cache()
+    try:
+        try:
+            queries.app()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the results has enough of them
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except (ValueError, OSError) as error:
+        _end(str(error))
+    except MemoryError as error:
+        _end(f"the memory does not suffice: {error}")
+    except RuntimeError as error:
+        if "initialize backend" in str(error):
+            named = os.environ.get("JAX_PLATFORMS")
+            _end(f"JAX_PLATFORMS is {named!r}, which JAX cannot use: unset it, or set it to cpu")
+        if "RESOURCE_EXHAUSTED" in str(error):
+            _end(f"the memory does not suffice: {error}")
+        raise
+    except KeyboardInterrupt:
+        say("stopped")
+        sys.exit(130)
+
+
+def _end(why: str) -> None:
+    """One line, and status 1; what stdout still holds and cannot write is dropped."""
+    say("error: " + " ".join(why.split("\n")))
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(1)
+
+
+def _mend_streams() -> None:
+    """Closed streams are opened on nothing, or the next file that is opened would take their place."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    if sys.stdout is None:
+        say("error: standard output is closed: there is nowhere to print to")
+        sys.exit(1)
+
+
+def _set_cache() -> None:
+    """Programs that were compiled before are read back, where a folder can be written: a command then starts sooner."""
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        folder = platformdirs.user_cache_path("mm_jax") / "jax"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            usable = os.access(folder, os.W_OK | os.X_OK)
+        except OSError:
+            usable = False
+        if usable:
+            os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")

@@ -1,0 +1,41 @@
+"""What training makes small: cross entropy, and the lecture's penalty."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float32
+
+from mm_jax.models.contract import Params
+
+
+def loss(
+    params: Params,
+    read: Callable[[Params, Any], Float32[Array, "*batch vocab_size"]],
+    inputs: Any,
+    weights: Float32[Array, "*batch vocab_size"],
+    l2: float | Float32[Array, ""] | None = None,
+) -> Float32[Array, ""]:
+    """Cross entropy in nats per character, plus the lecture's penalty.
+
+    -sum_ij weights[i, j] * log softmax(read(params, inputs)[i])[j]  +  l2 * sum over weight matrices of mean(W^2)
+
+    Args:
+      params: a model.
+      read: what the model predicts at each of the inputs, as unnormalised log probabilities: a batch's `read`.
+      inputs: contexts, or rows of words.
+      weights: how much each next token counts, such as its relative frequency, or one-hot rows / batch size.
+      l2: strength of the penalty, None for none.
+
+    Source: makemore parts 1 and 2.
+    """
+    nll = optax.softmax_cross_entropy(read(params, inputs), weights).sum()
+    return nll if l2 is None else nll + l2 * sum(jnp.mean(jnp.square(W)) for W in matrices(params))
+
+
+def matrices(params: Params) -> list[Array]:
+    """The weight matrices, which the penalty is taken of: the arrays in fields whose names begin with W."""
+    leaves = jax.tree_util.tree_flatten_with_path(params)[0]
+    return [leaf for path, leaf in leaves if getattr(path[-1], "name", "").startswith("W")]
