@@ -228,11 +228,11 @@ def validate(params: NGram) -> None:
         )
         if not (ordered and whole and (m or len(codes) == 1)):
             raise ValueError(f"the table of order {m + 1} is out of order")
+        if tokens.min() < 0 or tokens.max() >= len(params.vocab):
+            raise ValueError(f"order {m + 1} has tokens beyond the vocabulary")
         owner = np.repeat(np.arange(len(codes)), np.diff(first))
         if (np.diff(owner * len(params.vocab) + tokens[: len(owner)]) <= 0).any():
             raise ValueError(f"order {m + 1} has the tokens of a context twice or out of order")
-        if tokens.min() < 0 or tokens.max() >= len(params.vocab):
-            raise ValueError(f"order {m + 1} has tokens beyond the vocabulary")
         if not all((each >= 0).all() and (each <= 1 + 1e-5).all() for each in numbers):
             raise ValueError(f"order {m + 1} has probabilities outside [0, 1]")
         above = len(codes)
