@@ -121,7 +121,7 @@ class Trainer:
         dev = float("nan") if progress.dev is None else progress.dev
         self.history.append((step, float(progress.loss.mean()), dev))
         if progress.dev is None or progress.dev < self.best_dev:
-            self.best, self.best_dev, self.waited = jax.device_get(progress.state.params), dev, 0
+            self.best, self.best_dev, self.waited = self.state.params, dev, 0
         else:
             self.waited += 1
         self.finished = step >= self.recipe.steps or self.waited >= PATIENCE
