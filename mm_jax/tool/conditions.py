@@ -69,9 +69,12 @@ def temperature_for(num_words: int) -> float:
 
 
 def lengths_for(listed: Sequence[str], prefix: str = "", least: int | None = None) -> tuple[int, int]:
-    """The shortest and the longest word of a list, in characters; longer where a prefix or a least length needs it."""
+    """The shortest and the longest word of a list, in characters; longer where a prefix or a least length needs it.
+
+    No word has to be longer than eight characters for it: of a list of one long word hardly any draw would be.
+    """
     sizes = [len(word) for word in listed]
-    shortest = min(sizes) if least is None else least
+    shortest = min(8, *sizes) if least is None else least
     beyond = max(len(prefix), shortest)
     return shortest, max(sizes) + (beyond if beyond >= max(sizes) else 0)
 

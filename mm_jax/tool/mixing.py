@@ -19,7 +19,7 @@ def mix(folders: Sequence[Path], weights: Sequence[float], out: Path, as_json: b
     if out in folders:
         raise ValueError(f"{out} is one of the runs to mix: name another folder")
     opened = [runs.open_run(folder) for folder in folders]
-    vocab = Vocab.from_words("".join(run.params.vocab.chars[1:] for run in opened))
+    vocab = Vocab.from_words([run.params.vocab.chars[1:] for run in opened])
     share = [weight / math.fsum(weights) for weight in weights]
     params = Mixture(
         members=tuple(widened.wrap(run.params, vocab) for run in opened),
