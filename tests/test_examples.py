@@ -83,6 +83,6 @@ def test_best_goes_on_from_what_it_kept(tmp_path):
     again = run(*command, timeout=600)
     assert again.returncode == 0, again.stderr
     kept = [line for line in first.stdout.splitlines() if "words drawn" not in line]
-    assert again.stdout.splitlines() == kept
+    assert sorted(again.stdout.splitlines()) == sorted(kept)  # members are made side by side
     student = mm_jax.load(tmp_path / "student.safetensors")
     assert mm_jax.num_params(student) == 225_307

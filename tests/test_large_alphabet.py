@@ -1,6 +1,5 @@
 """20,000 characters and 5,000 words: what is linear in the alphabet ends soon, what is quadratic is refused."""
 
-import resource
 import subprocess
 import sys
 
@@ -42,12 +41,10 @@ assert mm_jax.score(params, words[0]).nll > 0
 @pytest.mark.parametrize("name", MODELS)
 def test_linear_in_the_alphabet(name):
     """In at most 4 GB: a table of all pairs alone would take 1.6 GB of float32, and its gradient and a copy as much."""
-
-    def bound():
-        resource.setrlimit(resource.RLIMIT_CPU, (240, 240))
-
-    code = SETUP + MODELS[name] + VERBS + "\nimport resource\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, preexec_fn=bound)
+    # The limit is set by the process itself: a function to call after a fork makes JAX warn.
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_CPU, (240, 240))\n"
+    code = limit + SETUP + MODELS[name] + VERBS + "\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout.split()[-1]) < 4 * 2**20
 
