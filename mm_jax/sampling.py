@@ -21,11 +21,11 @@ from mm_jax.numbers import whole_number
 from mm_jax.vocab import as_set, decode_columns
 
 MAX_LENGTH = 200  # characters, where no bound is given: an untrained model rarely ends a word
-_SEGMENT = 32  # characters a compiled call
-_BATCH = 2**15  # words at once: as many as stay in the cache
+_SEGMENT = 32  # characters drawn by one call of the compiled program
+_BATCH = 2**15  # words drawn at once: their states fit into the processor's cache
 _BYTES = 2**28  # of the states and the rows of logits of the words that are drawn at once
 _TABLE = 2**20  # probabilities: up to so many, the distribution after every context is computed once
-_TRIANGLE = 256  # tokens: up to so many, a running sum is one product with a triangle of ones
+_TRIANGLE = 256  # vocabulary size up to which a cumulative sum is a product with a triangular matrix
 
 
 def sample(
@@ -121,7 +121,7 @@ def search(
         missing, left = num_samples - len(words), budget - tried
         if missing <= 0 or left <= 0:
             break
-        # The rarer the accepted words have been, the more are drawn at once.
+        # Draws as many as the share accepted so far asks for.
         wanted = min(missing * (tried + 1) // (len(words) + 1) + 1 if tried else missing, left, most)
         for word in draw(jax.random.fold_in(key, attempt), wanted):
             tried += 1
@@ -210,7 +210,7 @@ def _cdf(
     p = jax.nn.softmax((row - row.max()) / temperature)
     if len(row) > _TRIANGLE:
         return jnp.cumsum(p)
-    # Seven times sooner than jnp.cumsum on a CPU; all entries are summed in one order, so a 0 adds exactly nothing.
+    # Seven times faster than jnp.cumsum on a CPU. All entries are summed in one order: adding a 0 changes no bit.
     return jnp.matmul(p, jnp.tri(len(row)).T, precision="highest")
 
 

@@ -210,9 +210,9 @@ def _edges(params: Fresh, prefix: Array) -> tuple[Array, Array, Array]:
 
 def _longer(params: Fresh, prefix: Array, token: Array) -> Int32[Array, ""]:
     begin, tokens, own = _edges(params, prefix)
-    found = own & (tokens == token.astype(jnp.int32))
+    leads_there = own & (tokens == token.astype(jnp.int32))
     outside = jnp.int32(len(params.ends) - 1)
-    return jnp.where(found.any(), begin + jnp.argmax(found).astype(jnp.int32) + 1, outside)
+    return jnp.where(leads_there.any(), begin + jnp.argmax(leads_there).astype(jnp.int32) + 1, outside)
 
 
 def _corrected(params: Fresh, row: Array, prefix: Array) -> Float32[Array, " vocab_size"]:

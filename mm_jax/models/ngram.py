@@ -34,7 +34,7 @@ _AT_ONCE = 2**20  # pairs that are looked up together
 
 @pytree
 class Level:
-    """One order: its contexts by code, and for each context the tokens that followed it and what they are worth."""
+    """One order: its contexts by code; the tokens that followed each, with their `values`; its back-off weight."""
 
     codes: Int32[Array, " contexts"]  # ascending
     first: Int32[Array, "contexts+1"]  # context i owns tokens[first[i] : first[i + 1]]
@@ -145,7 +145,7 @@ def pair_log_probs(
     params: NGram, contexts: Int[np.ndarray, "pairs block_size"], targets: Int[np.ndarray, " pairs"]
 ) -> Float32[np.ndarray, " pairs"]:
     """log p(target | context) of many pairs, looked up in the sorted tables: no row of probabilities is made."""
-    base, found = len(params.vocab), np.empty(len(targets), np.float32)
+    base, probabilities = len(params.vocab), np.empty(len(targets), np.float32)
     firsts = [np.asarray(level.first) for level in params.levels]
     owners = [np.repeat(np.arange(len(first) - 1), np.diff(first)) for first in firsts]
     tables = [own * base + np.asarray(each.tokens)[: len(own)] for own, each in zip(owners, params.levels, strict=True)]
@@ -156,9 +156,9 @@ def pair_log_probs(
             at, seen = _looked_up(pairs, rank * base + targets[block])
             mine = np.where(seen, np.asarray(level.values)[at], np.float32(0)) + np.asarray(level.backoff)[rank] * p
             p = np.where(known, mine, p)
-        found[block] = p
+        probabilities[block] = p
     with np.errstate(divide="ignore"):
-        return np.log(found)
+        return np.log(probabilities)
 
 
 def row_log_probs(

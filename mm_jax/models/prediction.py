@@ -1,4 +1,4 @@
-"""What a model predicts at many places: contexts, beginnings of words, all prefixes of a list. A block at a time.
+"""Predictions of a model after many contexts, prefixes, or all prefixes of a list; computed a block at a time.
 
 A windowed model is asked once a context; a sequential one reads rows of whole words. Each member of a mixture is read
 in its own way.
@@ -18,7 +18,7 @@ from mm_jax.models.mixture import Mixture
 
 
 def block_of(vocab_size: int) -> int:
-    """Contexts a call: one compiled program for lists of every size, and rows of at most 8 MB."""
+    """Contexts in one call: fixed, so that one program serves lists of every size; at most 8 MB of rows."""
     return max(1, min(1024, 2**21 // vocab_size))
 
 
@@ -88,14 +88,14 @@ def log_probs_of_prefixes(params: Params, words: Sequence[str]) -> np.ndarray:
         context[trie.ids] = examples.ids  # the same at every place where a prefix stands
         return log_probs(params, examples.contexts)[context]
     rows = corpus.rows(words, params.vocab, pack=contract.packs(params))
-    found = np.empty((trie.distinct, len(params.vocab)), np.float32)
+    by_prefix = np.empty((trie.distinct, len(params.vocab)), np.float32)
     block = max(1, block_of(len(params.vocab)) // 4)
     filled = np.pad(rows.targets, ((0, -len(rows.targets) % block), (0, 0)))
     for first in range(0, len(rows.targets), block):
         places = rows.places[first : first + block]
         logp = np.asarray(_of_positions(params, filled[first : first + block]))[: len(places)]
-        found[trie.ids[places[places >= 0]]] = logp[places >= 0]
-    return found
+        by_prefix[trie.ids[places[places >= 0]]] = logp[places >= 0]
+    return by_prefix
 
 
 @jax.jit

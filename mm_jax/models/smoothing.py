@@ -1,4 +1,4 @@
-"""How counts become probabilities: each function returns what a pair is worth, and what a context hands down.
+"""Turns counts into probabilities: the discounted probability of each pair, the back-off weight of each context.
 
     p_m(w | c) = values[c, w] + backoff[c] * p_(m-1)(w | c without its oldest character)
 
@@ -51,21 +51,21 @@ def discounts(counts_of_counts: np.ndarray) -> np.ndarray:
 
 
 def _discounted(tally_: Tally, counts: np.ndarray, D: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each count less its discount, over the context's total; the context hands down what was taken off."""
+    """(count - discount) / total of its context; the context's back-off weight is the share that was discounted."""
     removed = D[np.minimum(counts, 3)]
     total = _per_context(tally_, counts)
     return (counts - removed) / total[tally_.context], _per_context(tally_, removed) / total
 
 
 def witten_bell(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> tuple[np.ndarray, np.ndarray]:
-    """Interpolated Witten-Bell: a context hands down T / (C + T), T being how many different characters followed it."""
+    """Interpolated Witten-Bell: back-off weight T / (C + T) for T different characters in C occurrences."""
     different = _per_context(tally_, np.ones(len(tally_.counts)))
     total = _per_context(tally_, tally_.counts) + different
     return tally_.counts / total[tally_.context], different / total
 
 
 def add_k(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> tuple[np.ndarray, np.ndarray]:
-    """(count + k) / (total + k * vocab_size) at the highest order; the lower ones say nothing, down to uniform."""
+    """(count + k) / (total + k * vocab_size) at the highest order; the lower orders are left uniform."""
     if not top:
         return np.zeros(len(tally_.counts)), np.ones(len(tally_.codes))
     total = _per_context(tally_, tally_.counts) + k * vocab_size

@@ -1,4 +1,4 @@
-"""What training makes small: cross entropy, and the lecture's penalty."""
+"""The training loss: cross entropy, and the lecture's penalty."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which learning rate? The lecture's range test, and the same question asked with one short run a rate."""
+"""Finds a learning rate: by the lecture's range test, or by a short run at each of several rates."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -18,8 +18,8 @@ class RangeTest(NamedTuple):
 
     `losses` is float32, shaped like `rates`.
 
-    >>> found = RangeTest(np.array([0.1, 1.0]), np.array([2.5, 9.0]), 0.05, "half of 0.1")
-    >>> found.suggestion
+    >>> tried = RangeTest(np.array([0.1, 1.0]), np.array([2.5, 9.0]), 0.05, "half of 0.1")
+    >>> tried.suggestion
     0.05
     """
 
@@ -59,8 +59,8 @@ def lr_range_test(
     >>> from mm_jax.models import bigram
     >>> from mm_jax.vocab import Vocab
     >>> params = bigram.init(jax.random.key(0), Vocab(".ab"))
-    >>> found = lr_range_test(params, ["ab", "b"], jax.random.key(1), low=0.1, high=100.0, steps=50)
-    >>> found.losses.shape, bool(0.05 <= found.suggestion <= 50)
+    >>> tried = lr_range_test(params, ["ab", "b"], jax.random.key(1), low=0.1, high=100.0, steps=50)
+    >>> tried.losses.shape, bool(0.05 <= tried.suggestion <= 50)
     ((50,), True)
 
     Source: makemore part 2; Smith (2017), Cyclical learning rates.

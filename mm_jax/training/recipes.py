@@ -195,13 +195,13 @@ class Recipe:
     @staticmethod
     def named(values: Mapping[str, Any]) -> dict[str, Any]:
         """Options with the functions that are named in place of their names; ValueError for an unknown name."""
-        found = dict(values)
+        options = dict(values)
         for field, known in _NAMED.items():
-            if isinstance(name := found.get(field), str):
+            if isinstance(name := options.get(field), str):
                 if name not in known:
                     raise ValueError(f"{field} is {name!r}: choose one of {', '.join(known)}")
-                found[field] = known[name]
-        return found
+                options[field] = known[name]
+        return options
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Recipe":
