@@ -87,7 +87,7 @@ def _refuse_unknown(words: Sequence[str], vocab: Vocab) -> None:
 
 
 def padded(stream: np.ndarray, block_size: int) -> np.ndarray:
-    """The stream with block_size `.` in front in place of one, so that every example is a slice of block_size + 1."""
+    """The stream [tokens] with block_size `.` in front in place of one: every example is a slice of block_size + 1."""
     return np.concatenate([np.zeros(block_size, stream.dtype), stream[1:]])
 
 
@@ -135,7 +135,7 @@ def suffixes(stream: np.ndarray, vocab_size: int, longest: int) -> Iterator[tupl
 
 
 def paired(ids: np.ndarray, tokens: np.ndarray, vocab_size: int, distinct: int) -> np.ndarray:
-    """ids * vocab_size + tokens, in the smallest of int32 and int64 that holds distinct * vocab_size."""
+    """ids * vocab_size + tokens [positions], in the smaller of int32 and int64 that holds distinct * vocab_size."""
     dtype = np.int32 if distinct * vocab_size < 2**31 else np.int64
     codes = ids.astype(dtype) * dtype(vocab_size)
     codes += tokens
@@ -143,7 +143,7 @@ def paired(ids: np.ndarray, tokens: np.ndarray, vocab_size: int, distinct: int) 
 
 
 def ranked(codes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct codes, ascending, and the rank of each code among them, int32; `size` is above every code."""
+    """The distinct codes, ascending [distinct], and each code's rank, int32 [positions]; `size` is above all codes."""
     if size > 8 * len(codes) + 1_000_000:
         distinct, ranks = np.unique(codes, return_inverse=True)
         return distinct, ranks.astype(np.int32)
@@ -218,7 +218,7 @@ def rows(words: Sequence[str], vocab: Vocab, *, pack: bool = True, length: int |
 
 
 def _fill(by_length: list[list[int]], length: int, pack: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The words in the order in which they are laid down, and the row of each; ascending rows."""
+    """The words in the order in which they are laid down, and the row of each, ascending: int64 [words] both."""
     order: list[int] = []
     row_of: list[int] = []
     row = 0

@@ -138,7 +138,7 @@ class _Rows:
 
 
 def _best(costs: np.ndarray, kept: int) -> Children:
-    """The `kept` tokens of least cost that are possible at all; of equal ones the first."""
+    """The `kept` possible tokens of least cost, of costs [vocab_size]; of equal ones the first."""
     if kept < len(costs):
         limit = np.partition(costs, kept - 1)[kept - 1]
         among = np.flatnonzero(costs <= limit)

@@ -170,7 +170,7 @@ def word_nlls(params: Params, words: Sequence[str]) -> tuple[np.ndarray, np.ndar
 
 
 def _ratio(sums: np.ndarray, lengths: np.ndarray) -> tuple[float, float]:
-    """Mean per token and its standard error, the words being the independent draws (a ratio estimator)."""
+    """Mean per token of sums and lengths [words], and its standard error by word (a ratio estimator)."""
     n, tokens = len(sums), lengths.sum()
     if n == 0:
         return math.nan, math.nan

@@ -21,8 +21,8 @@ from mm_jax.numbers import whole_number
 from mm_jax.vocab import as_set, decode_columns
 
 MAX_LENGTH = 200  # characters, where no bound is given: an untrained model rarely ends a word
-_SEGMENT = 32  # characters drawn by one call of the compiled program
-_BATCH = 2**15  # words drawn at once: their states fit into the processor's cache
+_SEGMENT = 32  # characters a compiled call
+_BATCH = 2**15  # words at once: as many as stay in the cache
 _BYTES = 2**28  # of the states and the rows of logits of the words that are drawn at once
 _TABLE = 2**20  # probabilities: up to so many, the distribution after every context is computed once
 _TRIANGLE = 256  # vocabulary size up to which a cumulative sum is a product with a triangular matrix
@@ -216,7 +216,7 @@ def _cdf(
 
 @jax.jit
 def _table(params: Params, temperature, top_k) -> Float32[Array, "contexts vocab_size"]:
-    """The cumulative distribution after each context there is, in the order of the contexts read as numbers."""
+    """The cumulative distribution after each possible context; a context's row is its number in base vocab_size."""
     size, base = block_size(params) or 0, len(params.vocab)
     numbers = jnp.arange(base**size)
     contexts = jnp.stack(jnp.unravel_index(numbers, (base,) * size), -1) if size else jnp.zeros((1, 0), int)

@@ -123,6 +123,7 @@ def as_set(words: Iterable[str]) -> frozenset[str]:
 
 
 def _code_points(text: str) -> np.ndarray:
+    """The code point of each character: uint8 [len(text)] of ASCII, else uint32."""
     if text.isascii():
         return np.frombuffer(text.encode("ascii"), dtype=np.uint8)
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")

@@ -32,15 +32,14 @@ def lowers(function, *args):
     jax.export.export(jax.jit(function), platforms=PLATFORMS)(*args)
 
 
-def drawn(params, top_k):
+def drawn(params, key, states, temperature, top_k):
     """The programs of `sample`: the table of a small window, and a segment with and without it."""
-    key, temperature = jax.random.key(0), jnp.float32(0.5)
-    states = sampling._states(params, np.zeros(0, np.int32), 3)
-    carry = (states, jnp.ones(3, bool))
-    tables = [None]
+    carry, first = (states, jnp.ones(3, bool)), jnp.int32(0)
+    found = [sampling._segment(params, None, key, first, carry, temperature, top_k)]
     if contract.block_size(params) is not None:
-        tables.append(sampling._table(params, temperature, top_k))
-    return [sampling._segment(params, table, key, jnp.int32(0), carry, temperature, top_k) for table in tables]
+        table = sampling._table(params, temperature, top_k)
+        found.append(sampling._segment(params, table, key, first, carry, temperature, top_k))
+    return found
 
 
 def read(params):
@@ -54,10 +53,12 @@ def read(params):
 
 @each_of(EVERY)
 def test_reading_and_drawing(params):
-    def programs(params, top_k):
-        return read(params), drawn(params, None), drawn(params, top_k)
+    def programs(params, key, states, temperature, top_k):
+        return read(params), drawn(params, key, states, temperature, top_k)
 
-    lowers(programs, params, jnp.int32(2))
+    states = sampling._states(params, np.zeros(0, np.int32), 3)
+    for top_k in (None, jnp.int32(2)):
+        lowers(programs, params, jax.random.key(0), states, jnp.float32(0.5), top_k)
 
 
 def step(params, recipe):
@@ -82,7 +83,9 @@ TRAINED = [
 def test_steps_of_every_model(params):
     known = getattr(contract.functions_of(params), "DROPS", ())
     drops = {f"drop_{name}": 0.25 for name in known}
-    step(params, mm_jax.Recipe(steps=2, batch_size=2, draw="words", optimizer=recipes.adamw, learning_rate=0.1, **drops))
+    step(
+        params, mm_jax.Recipe(steps=2, batch_size=2, draw="words", optimizer=recipes.adamw, learning_rate=0.1, **drops)
+    )
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "muon"])

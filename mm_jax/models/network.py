@@ -131,14 +131,18 @@ def start(params: Network) -> tuple[Int32[Array, " positions"], Int32[Array, ""]
     return jnp.zeros(params.limit + 1, jnp.int32), jnp.int32(1)
 
 
-def advance(params: Network, state: tuple[Array, Array], token: Int[Array, ""]) -> tuple[Array, Array]:
+def advance(
+    params: Network, state: tuple[Int32[Array, " positions"], Int32[Array, ""]], token: Int[Array, ""]
+) -> tuple[Int32[Array, " positions"], Int32[Array, ""]]:
     """One token more; beyond the longest word the last place is written again."""
     tokens, length = state
     place = jnp.minimum(length, params.limit)
     return lax.dynamic_update_index_in_dim(tokens, token.astype(jnp.int32), place, 0), place + 1
 
 
-def logits(params: Network, state: tuple[Array, Array]) -> Float32[Array, " vocab_size"]:
+def logits(
+    params: Network, state: tuple[Int32[Array, " positions"], Int32[Array, ""]]
+) -> Float32[Array, " vocab_size"]:
     """The network's row at the last token; it is applied to the whole word each time."""
     tokens, length = state
     return params.apply(params.variables, tokens)[length - 1]

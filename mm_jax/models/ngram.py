@@ -21,7 +21,7 @@ from mm_jax.models import arpa
 from mm_jax.models.contract import Params
 from mm_jax.models.orders import choose as choose
 from mm_jax.models.smoothing import SMOOTHINGS, Smoothing
-from mm_jax.models.tally import Tally, tally
+from mm_jax.models.tally import Tally, looked_up, tally
 from mm_jax.numbers import whole_number
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
@@ -100,6 +100,7 @@ def fit(
 
 
 def _level(tally_: Tally, values: np.ndarray, backoff: np.ndarray, vocab_size: int) -> Level:
+    """The tables of one order, from its values [pairs] and back-off weights [contexts]."""
     first = np.searchsorted(tally_.context, np.arange(len(tally_.codes) + 1))
     pad = (0, vocab_size)
     # Converted in NumPy, then moved: a conversion on the device is a program to compile.
@@ -153,7 +154,7 @@ def pair_log_probs(
         block = slice(begin, begin + _AT_ONCE)
         p = np.full(len(targets[block]), 1 / base, np.float32)
         for pairs, (level, rank, known) in zip(tables, _levels_at(params, contexts[block]), strict=True):
-            at, seen = _looked_up(pairs, rank * base + targets[block])
+            at, seen = looked_up(pairs, rank * base + targets[block])
             mine = np.where(seen, np.asarray(level.values)[at], np.float32(0)) + np.asarray(level.backoff)[rank] * p
             p = np.where(known, mine, p)
         probabilities[block] = p
@@ -180,20 +181,14 @@ def row_log_probs(
 
 
 def _levels_at(params: NGram, contexts: np.ndarray) -> Iterator[tuple[Level, np.ndarray, np.ndarray]]:
-    """Each level, the rank of each context there, and whether it was seen."""
+    """Each level with the rank of each context there and whether it was seen: both [contexts]."""
     rank, known = np.zeros(len(contexts), np.int64), np.ones(len(contexts), bool)
     for m, level in enumerate(params.levels):
         if m:
             code = rank * len(params.vocab) + contexts[:, -m]
-            rank, there = _looked_up(np.asarray(level.codes), code)
+            rank, there = looked_up(np.asarray(level.codes), code)
             known = known & there
         yield level, rank, known
-
-
-def _looked_up(table: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each code stands in an ascending table, and whether it is there."""
-    at = np.minimum(np.searchsorted(table, codes), len(table) - 1)
-    return at, table[at] == codes
 
 
 def num_entries(params: NGram) -> int:

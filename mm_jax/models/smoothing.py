@@ -2,18 +2,20 @@
 
     p_m(w | c) = values[c, w] + backoff[c] * p_(m-1)(w | c without its oldest character)
 
-All take the tally of one order and return (values float64 [pairs], backoff float64 [contexts]). `top` says whether it
-is the highest order, `k` is the number of fake counts of `add_k`.
+All take the tally of one order and return (values, backoff). `top` says whether it is the highest order, `k` is the
+number of fake counts of `add_k`.
 """
 
 from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Float64
 
 from mm_jax.models.tally import Tally
 
 Smoothing = Literal["modified-kneser-ney", "absolute", "witten-bell", "add-k", "none"]
+Smoothed = tuple[Float64[np.ndarray, " pairs"], Float64[np.ndarray, " contexts"]]  # values, backoff
 
 
 def _per_context(tally_: Tally, values: np.ndarray) -> np.ndarray:
@@ -21,12 +23,12 @@ def _per_context(tally_: Tally, values: np.ndarray) -> np.ndarray:
     return np.bincount(tally_.context, values, minlength=len(tally_.codes))
 
 
-def kneser_ney(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> tuple[np.ndarray, np.ndarray]:
+def kneser_ney(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> Smoothed:
     """Interpolated modified Kneser-Ney: discounts D1, D2, D3+ for counts of one, two and more (Chen and Goodman)."""
     return _discounted(tally_, tally_.types, discounts(np.bincount(tally_.types, minlength=5)))
 
 
-def absolute(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> tuple[np.ndarray, np.ndarray]:
+def absolute(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> Smoothed:
     """Interpolated absolute discounting: one D = n1 / (n1 + 2 n2) an order, on the counts themselves (Ney et al.)."""
     n1, n2 = np.bincount(tally_.counts, minlength=3)[1:3]
     D = n1 / (n1 + 2 * n2) if n1 else 0.5
@@ -50,21 +52,21 @@ def discounts(counts_of_counts: np.ndarray) -> np.ndarray:
     return D
 
 
-def _discounted(tally_: Tally, counts: np.ndarray, D: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(count - discount) / total of its context; the context's back-off weight is the share that was discounted."""
+def _discounted(tally_: Tally, counts: np.ndarray, D: np.ndarray) -> Smoothed:
+    """(count - discount) / total of its context, and the share discounted; `counts` are [pairs], D [4]."""
     removed = D[np.minimum(counts, 3)]
     total = _per_context(tally_, counts)
     return (counts - removed) / total[tally_.context], _per_context(tally_, removed) / total
 
 
-def witten_bell(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> tuple[np.ndarray, np.ndarray]:
+def witten_bell(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> Smoothed:
     """Interpolated Witten-Bell: back-off weight T / (C + T) for T different characters in C occurrences."""
     different = _per_context(tally_, np.ones(len(tally_.counts)))
     total = _per_context(tally_, tally_.counts) + different
     return tally_.counts / total[tally_.context], different / total
 
 
-def add_k(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> tuple[np.ndarray, np.ndarray]:
+def add_k(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> Smoothed:
     """(count + k) / (total + k * vocab_size) at the highest order; the lower orders are left uniform."""
     if not top:
         return np.zeros(len(tally_.counts)), np.ones(len(tally_.codes))
@@ -72,12 +74,12 @@ def add_k(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> tuple[np.nd
     return tally_.counts / total[tally_.context], k * vocab_size / total
 
 
-def unsmoothed(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> tuple[np.ndarray, np.ndarray]:
+def unsmoothed(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> Smoothed:
     """Relative frequencies of the highest order; a context that never was is uniform, as in `Counts`."""
     return add_k(tally_, vocab_size, top=top, k=0.0)
 
 
-SMOOTHINGS: dict[str, Callable[..., tuple[np.ndarray, np.ndarray]]] = {
+SMOOTHINGS: dict[str, Callable[..., Smoothed]] = {
     "modified-kneser-ney": kneser_ney,
     "absolute": absolute,
     "witten-bell": witten_bell,

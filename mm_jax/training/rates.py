@@ -116,7 +116,7 @@ def try_rates(
 
 
 def _read(rates: np.ndarray, losses: np.ndarray, smooth: int) -> RangeTest:
-    """Where the loss, averaged over 2 * smooth + 1 neighbouring rates, is lowest; a loss that is not finite is high."""
+    """Suggests half the rate at which the loss [rates], averaged over 2 * smooth + 1 neighbours, is lowest."""
     finite = np.where(np.isfinite(losses), losses, np.inf)
     padded = np.pad(finite, smooth, mode="edge")
     average = np.lib.stride_tricks.sliding_window_view(padded, 2 * smooth + 1).mean(1) if smooth > 1 else finite

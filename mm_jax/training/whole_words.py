@@ -105,7 +105,10 @@ def laid(words: Sequence[str], params: Params, recipe: Recipe, table: np.ndarray
 
 
 def of_teacher(words: Sequence[str], vocab: Vocab, teacher: Params | None, share: float) -> np.ndarray:
-    """The targets of a teacher, by default a Kneser-Ney model of the words; ValueError for another vocabulary."""
+    """`taught` by a teacher, by default a Kneser-Ney model of the words: float32 [prefixes, vocab_size].
+
+    Raises ValueError for another vocabulary.
+    """
     if teacher is None:
         teacher = ngram.fit(words, vocab)
     if functions_of(teacher) and teacher.vocab != vocab:
