@@ -123,7 +123,8 @@ def test_imports_stand_at_the_top():
     assert hidden == []
 
 
-PLAIN_ARRAYS = re.compile(r"(?<![\\w.])(np\\.ndarray|jax\\.Array|Array)(?!, [\\"' ])(?![\\w.])")
+SHAPED = re.compile(r"\w+\[[^\[\]]*, '[^']*'\]")  # of jaxtyping
+PLAIN = re.compile(r"(?<![\w.])(np\.ndarray|jax\.Array|Array)\b")
 
 
 def shapeless(path):
@@ -132,7 +133,7 @@ def shapeless(path):
         if isinstance(function, ast.FunctionDef) and "[" not in (ast.get_docstring(function) or ""):
             arguments = [*function.args.args, *function.args.kwonlyargs]
             annotations = [each.annotation for each in arguments] + [function.returns]
-            if any(each is not None and PLAIN_ARRAYS.search(ast.unparse(each)) for each in annotations):
+            if any(each is not None and PLAIN.search(SHAPED.sub("", ast.unparse(each))) for each in annotations):
                 yield function.name
 
 
