@@ -78,7 +78,7 @@ def wrap(
 
 
 def _floats_alone(apply: Callable[[Any, Array], Array], variables: Any) -> tuple[Callable[[Any, Array], Array], Any]:
-    """The variables with None for each array that is no float, and the function that puts those back."""
+    """The variables with None for each array that is no float, and the function of them and of tokens [length]."""
     leaves, structure = jax.tree.flatten(jax.tree.map(jnp.asarray, variables))
     trained = [jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves]
     if all(trained):
@@ -94,7 +94,7 @@ def _floats_alone(apply: Callable[[Any, Array], Array], variables: Any) -> tuple
 
 
 def _again(leaf: Array) -> Array:
-    """A random key is read once in each application, which JAX's check for reused keys would refuse."""
+    """The leaf [...]; of a random key a clone: each application reads it, which JAX's check for reused keys refuses."""
     return jax.random.clone(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
 
 
