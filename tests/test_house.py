@@ -181,6 +181,7 @@ TESTED_IN = {
     "numbers": "test_edges",
     "models.bigram": "test_equivalence",
     "models.catalogue": "tool.test_choosing",
+    "models.mixture": "training.test_mixture",
     "models.orders": "tool.test_choosing",
     "models.recurrence": "models.test_whole_words",
     "models.rows": "models.test_whole_words",
