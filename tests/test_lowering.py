@@ -52,7 +52,7 @@ def read(params):
 
 
 def test_what_a_platform_cannot_do_is_seen():
-    with pytest.raises(NotImplementedError, match="schur.*(cuda|rocm|tpu)"):
+    with pytest.raises(NotImplementedError, match=r"schur.*(cuda|rocm|tpu)"):
         lowers(jax.lax.linalg.schur, np.eye(3, dtype=np.float32))
 
 
