@@ -21,7 +21,7 @@ from mm_jax.models import arpa
 from mm_jax.models.contract import Params
 from mm_jax.models.orders import choose as choose
 from mm_jax.models.smoothing import SMOOTHINGS, Smoothing
-from mm_jax.models.tally import Tally, looked_up, tally
+from mm_jax.models.tally import Tally, tally
 from mm_jax.numbers import whole_number
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
@@ -146,7 +146,7 @@ def pair_log_probs(
     params: NGram, contexts: Int[np.ndarray, "pairs block_size"], targets: Int[np.ndarray, " pairs"]
 ) -> Float32[np.ndarray, " pairs"]:
     """log p(target | context) of many pairs, looked up in the sorted tables: no row of probabilities is made."""
-    base, probabilities = len(params.vocab), np.empty(len(targets), np.float32)
+    base, found = len(params.vocab), np.empty(len(targets), np.float32)
     firsts = [np.asarray(level.first) for level in params.levels]
     owners = [np.repeat(np.arange(len(first) - 1), np.diff(first)) for first in firsts]
     tables = [own * base + np.asarray(each.tokens)[: len(own)] for own, each in zip(owners, params.levels, strict=True)]
@@ -154,12 +154,12 @@ def pair_log_probs(
         block = slice(begin, begin + _AT_ONCE)
         p = np.full(len(targets[block]), 1 / base, np.float32)
         for pairs, (level, rank, known) in zip(tables, _levels_at(params, contexts[block]), strict=True):
-            at, seen = looked_up(pairs, rank * base + targets[block])
+            at, seen = _looked_up(pairs, rank * base + targets[block])
             mine = np.where(seen, np.asarray(level.values)[at], np.float32(0)) + np.asarray(level.backoff)[rank] * p
             p = np.where(known, mine, p)
-        probabilities[block] = p
+        found[block] = p
     with np.errstate(divide="ignore"):
-        return np.log(probabilities)
+        return np.log(found)
 
 
 def row_log_probs(
@@ -186,9 +186,15 @@ def _levels_at(params: NGram, contexts: np.ndarray) -> Iterator[tuple[Level, np.
     for m, level in enumerate(params.levels):
         if m:
             code = rank * len(params.vocab) + contexts[:, -m]
-            rank, there = looked_up(np.asarray(level.codes), code)
+            rank, there = _looked_up(np.asarray(level.codes), code)
             known = known & there
         yield level, rank, known
+
+
+def _looked_up(table: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where each of the codes [codes] stands in an ascending table [entries], and whether it is there."""
+    at = np.minimum(np.searchsorted(table, codes), len(table) - 1)
+    return at, table[at] == codes
 
 
 def num_entries(params: NGram) -> int:

@@ -46,9 +46,3 @@ def tally(words: Sequence[str], vocab: Vocab, order: int) -> list[Tally]:
         tallies.append(Tally(codes, context, token, counts, counts))
         before = which
     return tallies
-
-
-def looked_up(table: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each of the codes [codes] stands in an ascending table [entries], and whether it is there."""
-    at = np.minimum(np.searchsorted(table, codes), len(table) - 1)
-    return at, table[at] == codes
