@@ -294,8 +294,11 @@ def results(wanted: list[Run], jobs: int, folder: Path) -> Iterator[dict[str, An
     for core in sorted(os.sched_getaffinity(0))[:jobs]:
         cores.put(core)
     with ProcessPoolExecutor(jobs, spawn, _on_one_core, (cores,)) as pool:
-        for done in as_completed([pool.submit(row_of, run, folder) for run in wanted]):
-            yield done.result()
+        try:
+            for done in as_completed([pool.submit(row_of, run, folder) for run in wanted]):
+                yield done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)  # where one failed, the others are for another time
 
 
 def append(row: dict[str, Any]) -> None:
