@@ -3,7 +3,8 @@
 A population is a pytree like one model's, each leaf with a first axis of members. Member i is what `fit` gives alone
 for its parameters, key and rate. One small model fills a CPU's core and no more, so there every member is `fit` on a
 thread, as many at once as there are cores: the same bits, however many. Other devices run the compiled chunk of
-`loop` under `jax.vmap`: the same up to the order of float32 sums.
+`loop` under `jax.vmap`: the same up to the order of float32 sums. What threads save on your machine is printed by
+examples/benchmark.py: sixteen MLPs took 0.57 of the time of sixteen runs on two cores.
 """
 
 import functools
