@@ -119,7 +119,7 @@ def _under_vmap(params: Params, words: Sequence[str], keys: Key[Array, " members
     for done in range(0, steps, length):
         n = min(length, steps - done)
         ahead = None if rates is None else np.pad(rates[:, done : done + n], ((0, 0), (0, length - n)))
-        state, loss = advance(state, corpus, jnp.int32(n), ahead, penalties)
+        state, loss = advance(state, corpus, np.int32(n), ahead, penalties)
         losses.append(np.asarray(loss)[:, :n])
     return state.params, np.concatenate(losses, axis=1)
 
