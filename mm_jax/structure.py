@@ -72,7 +72,7 @@ def _build(spec: Any, arrays: Mapping[str, np.ndarray], vocab: Vocab, name: str,
         if name not in arrays:
             raise ValueError(f"it lacks the array {name}")
         left.discard(name)
-        array = jax.device_put(arrays[name])  # `jnp.asarray` compiles a program for each new shape
+        array = jax.device_put(arrays[name])
         if array.dtype != arrays[name].dtype:
             raise ValueError(f"{name} is {arrays[name].dtype}, which JAX would read as {array.dtype}")
         return array

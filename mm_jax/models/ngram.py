@@ -35,7 +35,7 @@ RUNGS = {f"order {order}": {"order": order} for order in range(1, 9)}
 
 @pytree
 class Level:
-    """One order: its contexts by code, and for each context the tokens that followed it and what they are worth."""
+    """One order: its contexts by code; the tokens that followed each, with their `values`; its back-off weight."""
 
     codes: Int32[Array, " contexts"]  # ascending
     first: Int32[Array, "contexts+1"]  # context i owns tokens[first[i] : first[i + 1]]
@@ -100,6 +100,7 @@ def fit(
 
 
 def _level(tally_: Tally, values: np.ndarray, backoff: np.ndarray, vocab_size: int) -> Level:
+    """The tables of one order, from its values [pairs] and back-off weights [contexts]."""
     first = np.searchsorted(tally_.context, np.arange(len(tally_.codes) + 1))
     pad = (0, vocab_size)
     # Converted in NumPy, then moved: `jnp.asarray` compiles a program for each new shape.
@@ -177,7 +178,7 @@ def row_log_probs(
 
 
 def _levels_at(params: NGram, contexts: np.ndarray) -> Iterator[tuple[Level, np.ndarray, np.ndarray]]:
-    """Each level, the rank of each context there, and whether it was seen."""
+    """Each level with the rank of each context there and whether it was seen: both [contexts]."""
     rank, known = np.zeros(len(contexts), np.int64), np.ones(len(contexts), bool)
     for m, level in enumerate(params.levels):
         if m:
@@ -188,7 +189,7 @@ def _levels_at(params: NGram, contexts: np.ndarray) -> Iterator[tuple[Level, np.
 
 
 def _looked_up(table: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each code stands in an ascending table, and whether it is there."""
+    """Where each of the codes [codes] stands in an ascending table [entries], and whether it is there."""
     at = np.minimum(np.searchsorted(table, codes), len(table) - 1)
     return at, table[at] == codes
 
