@@ -98,10 +98,10 @@ def wrap(params: Any, words: Sequence[str], share: float | None = None, *, power
     factors, ends = _factors(trie, log_probs_of_prefixes(params, words).astype(np.float64), share, power)
     return Fresh(
         member=params,
-        first=jnp.asarray(np.searchsorted(trie.parent, np.arange(trie.prefixes + 2)).astype(np.int32)),
-        tokens=jnp.asarray(np.pad(trie.token, (0, size)).astype(np.int32)),
-        factors=jnp.asarray(np.pad(factors, (0, size)).astype(np.float32)),
-        ends=jnp.asarray(np.pad(ends, (0, 1)).astype(np.float32)),
+        first=jax.device_put(np.searchsorted(trie.parent, np.arange(trie.prefixes + 2)).astype(np.int32)),
+        tokens=jax.device_put(np.pad(trie.token, (0, size)).astype(np.int32)),
+        factors=jax.device_put(np.pad(factors, (0, size)).astype(np.float32)),
+        ends=jax.device_put(np.pad(ends, (0, 1)).astype(np.float32)),
         vocab=params.vocab,
     )
 

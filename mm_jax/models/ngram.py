@@ -12,6 +12,7 @@ The padding before a word's start is part of a context, and is never predicted.
 import os
 from collections.abc import Iterator, Sequence
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -103,13 +104,13 @@ def _level(tally_: Tally, values: np.ndarray, backoff: np.ndarray, vocab_size: i
     """The tables of one order, from its values [pairs] and back-off weights [contexts]."""
     first = np.searchsorted(tally_.context, np.arange(len(tally_.codes) + 1))
     pad = (0, vocab_size)
-    # Converted in NumPy, then moved: a conversion on the device is a program to compile.
+    # Converted in NumPy, then moved: a conversion on the device, or jnp.asarray, is a program to compile.
     return Level(
-        codes=jnp.asarray(tally_.codes.astype(np.int32)),
-        first=jnp.asarray(first.astype(np.int32)),
-        tokens=jnp.asarray(np.pad(tally_.token, pad).astype(np.int32)),
-        values=jnp.asarray(np.pad(values, pad).astype(np.float32)),
-        backoff=jnp.asarray(backoff.astype(np.float32)),
+        codes=jax.device_put(tally_.codes.astype(np.int32)),
+        first=jax.device_put(first.astype(np.int32)),
+        tokens=jax.device_put(np.pad(tally_.token, pad).astype(np.int32)),
+        values=jax.device_put(np.pad(values, pad).astype(np.float32)),
+        backoff=jax.device_put(backoff.astype(np.float32)),
     )
 
 

@@ -40,7 +40,7 @@ def rounded(params: Params) -> Params:
         largest = np.abs(array[np.isfinite(array)]).max(initial=0.0)
         if largest > _HALF_MAX:
             raise ValueError(f"the model holds {largest:g}, too large for half precision: leave out half")
-        return jnp.asarray(array.astype(np.float16).astype(np.float32))
+        return jax.device_put(array.astype(np.float16).astype(np.float32))
 
     return jax.tree.map(to_half, params)
 

@@ -93,11 +93,11 @@ def laid(words: Sequence[str], params: Params, recipe: Recipe, table: np.ndarray
     row_of, following = known
     count = len(rows.targets) if batch_size is None else min(batch_size, len(rows.targets))
     return Words(
-        targets=jnp.asarray(rows.targets),
-        prefixes=jnp.asarray(np.where(inside, row_of[trie.ids[rows.places]], -1)),
-        inside=jnp.asarray(inside),
-        following=jnp.asarray(following),
-        scale=jnp.asarray(np.float32(len(rows.targets) / (count * len(trie.ids)))),
+        targets=jax.device_put(rows.targets),
+        prefixes=jax.device_put(np.where(inside, row_of[trie.ids[rows.places]], -1)),
+        inside=jax.device_put(inside),
+        following=jax.device_put(following),
+        scale=jax.device_put(np.float32(len(rows.targets) / (count * len(trie.ids)))),
         batch_size=batch_size,
         vocab_size=len(vocab),
         rates=(recipe.drop_tokens, recipe.drop_states, recipe.drop_edges),
