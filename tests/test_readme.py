@@ -63,9 +63,7 @@ def test_python_blocks_run(name, monkeypatch, tmp_path):
     scope = {}
     for block in blocks(PAGES[name], "python"):
         exec(compile(block, name, "exec"), scope)
-    assert "history" in scope
-    if name == "README.md":
-        assert scope["names"] == scope["again"]
+    assert mm_jax.num_params(scope["mine"])  # the last block of both
 
 
 @pages
