@@ -16,6 +16,7 @@ import mm_jax
 from mm_jax import models
 from mm_jax import words as lists
 from mm_jax.models import catalogue
+from mm_jax.tool import startup
 from mm_jax.tool.terminal import losses_table, watch
 from mm_jax.training import loop
 from mm_jax.training.recipes import recipe_options, recipes_of
@@ -69,6 +70,7 @@ def main(args: argparse.Namespace, console: Console) -> None:
 
 
 if __name__ == "__main__":
+    startup.keep_programs()
     try:
         main(options(), Console(highlight=False))
     except ValueError as error:

@@ -7,6 +7,7 @@ python examples/train_mlp.py --data my_list.txt     # a list of your own, one wo
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -14,6 +15,7 @@ from rich.console import Console
 
 import mm_jax
 from mm_jax import words as lists
+from mm_jax.tool import startup
 from mm_jax.tool.planning import for_size
 from mm_jax.tool.terminal import losses_table, watch
 from mm_jax.training import loop
@@ -66,10 +68,13 @@ def main(args: argparse.Namespace, console: Console) -> None:
 
     state = loop.first_state(params, fit_key, recipe)
     step, best_step, best_dev = 0, 0, float("inf")
-    for progress in watch(loop.run(state, split.train, recipe, dev=split.dev), recipe.steps, console):
-        step = int(progress.state.step)
-        if progress.dev is not None and progress.dev < best_dev:  # a short list is learned by heart from some step on
-            params, best_step, best_dev = jax.device_get(progress.state.params), step, progress.dev
+    evaluated = partial(mm_jax.evaluate, params, split.dev)
+    sampled = partial(mm_jax.sample, params, sample_key, args.num_samples)
+    with startup.ahead(evaluated, sampled):  # of the untrained model: the programs are those of the trained one
+        for progress in watch(loop.run(state, split.train, recipe, dev=split.dev), recipe.steps, console):
+            step = int(progress.state.step)
+            if progress.dev is not None and progress.dev < best_dev:  # a short list is learned by heart at some step
+                params, best_step, best_dev = jax.device_get(progress.state.params), step, progress.dev
     if best_step < step:
         console.print(f"dev was best at step {best_step:,} ({best_dev:.4f}), which is what is kept")
 
@@ -83,6 +88,7 @@ def main(args: argparse.Namespace, console: Console) -> None:
 
 
 if __name__ == "__main__":
+    startup.keep_programs()
     try:
         main(options(), Console(highlight=False))
     except ValueError as error:

@@ -108,7 +108,8 @@ def tree_from_arrays(like: Any, arrays: Mapping[str, np.ndarray]) -> Any:
         if array.shape != expected.shape or array.dtype != expected.dtype:
             raise ValueError("it belongs to a model of other sizes")
         is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        leaves.append(jax.random.wrap_key_data(jnp.asarray(array)) if is_key else jnp.asarray(array))
+        moved = jax.device_put(array)
+        leaves.append(jax.random.wrap_key_data(moved) if is_key else moved)
     return jax.tree_util.tree_unflatten(treedef, leaves)
 
 

@@ -1,4 +1,4 @@
-"""Writing files whole."""
+"""Writes files atomically: old content or new, never a part."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ _PART = ".part"  # the end of a temporary file's name
 
 
 def write_whole(path: str | os.PathLike, content: bytes) -> None:
-    """Writes a file so that whoever reads it, whenever, finds the old content or the new, and all of it.
+    """Writes a file atomically: a reader finds the old content or the new, never a part of either.
 
     To a temporary file in the same folder, synced, and renamed; a symbolic link is followed. The mode is that of the
     file it replaces, or what the umask leaves.

@@ -72,7 +72,7 @@ def _build(spec: Any, arrays: Mapping[str, np.ndarray], vocab: Vocab, name: str,
         if name not in arrays:
             raise ValueError(f"it lacks the array {name}")
         left.discard(name)
-        array = jnp.asarray(arrays[name])
+        array = jax.device_put(arrays[name])
         if array.dtype != arrays[name].dtype:
             raise ValueError(f"{name} is {arrays[name].dtype}, which JAX would read as {array.dtype}")
         return array
@@ -131,7 +131,7 @@ def _check_annotations(made: Any, vocab: Vocab, name: str) -> None:
         for attempt in (arrays, later):
             for field in list(attempt):
                 array, hint = arrays[field], hints.get(field)
-                if jnp.issubdtype(array.dtype, jnp.floating) and bool(jnp.isnan(array).any()):
+                if jnp.issubdtype(array.dtype, jnp.floating) and np.isnan(array).any():
                     raise ValueError(f"{field} of {name} holds nan")
                 if not (isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray)):
                     continue

@@ -209,9 +209,9 @@ def test_the_memory_of_a_call_is_bounded_by_its_states(monkeypatch):
     params = SMALL[-1]
     monkeypatch.setattr(sampling, "_BYTES", 4 * (4 * 2 + 16 * 3))
     widths = []
-    states = sampling._states
+    begun = sampling._begun
     monkeypatch.setattr(
-        sampling, "_states", lambda params, tokens, width: widths.append(width) or states(params, tokens, width)
+        sampling, "_begun", lambda params, tokens, n, width: widths.append(width) or begun(params, tokens, n, width)
     )
     assert len(mm_jax.sample(params, jax.random.key(0), 11, max_length=3)) == 11
     assert max(widths) <= 4

@@ -8,6 +8,7 @@ keeps P; we keep N and the smoothing, because the counts are what was learned an
 
 from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, Int, Int32
@@ -86,8 +87,8 @@ def from_table(N: np.ndarray, vocab: Vocab, smoothing: float = 0.0) -> Counts:
         raise ValueError(f"expected counts of shape {(len(vocab), len(vocab))}, none negative, got shape {N.shape}")
     if not 0 <= smoothing < float("inf"):
         raise ValueError(f"smoothing is {smoothing}: give 0 or more fake counts a cell")
-    # Made in NumPy and then moved: a conversion on the device would be a program of its own.
-    return Counts(N=jnp.asarray(N.astype(np.int32)), smoothing=jnp.asarray(np.float32(smoothing)), vocab=vocab)
+    # Made in NumPy and then moved: a conversion on the device, or jnp.asarray, would be a program of its own.
+    return Counts(N=jax.device_put(N.astype(np.int32)), smoothing=jax.device_put(np.float32(smoothing)), vocab=vocab)
 
 
 def most_common(params: Counts, k: int) -> list[tuple[str, int]]:

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int, Key
 
+from mm_jax.models.weights import normals
 from mm_jax.numbers import whole_number
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
@@ -119,16 +120,9 @@ def init(
     if init not in ("scaled", "lecture"):
         raise ValueError(f"init is {init!r}: choose 'scaled' or 'lecture'")
     fan_in = block_size * embedding_dim
-    C, W1, b1, W2, b2 = (
-        jax.random.normal(k, shape, jnp.float32)
-        for k, shape in zip(
-            jax.random.split(key, 5),
-            [(len(vocab), embedding_dim), (fan_in, hidden_dim), (hidden_dim,), (hidden_dim, len(vocab)), (len(vocab),)],
-            strict=True,
-        )
-    )
-    if init == "scaled":
-        W1, b1, W2, b2 = W1 / fan_in**0.5, b1 * 0.0, W2 * 0.1 / hidden_dim**0.5, b2 * 0.0
+    shapes = (len(vocab), embedding_dim), (fan_in, hidden_dim), (hidden_dim,), (hidden_dim, len(vocab)), (len(vocab),)
+    scale = {"times": (1, 1, 0, 0.1, 0), "over": (1, fan_in**0.5, 1, hidden_dim**0.5, 1)} if init == "scaled" else {}
+    C, W1, b1, W2, b2 = normals(key, *shapes, **scale)
     return MLP(C=C, W1=W1, b1=b1, W2=W2, b2=b2, vocab=vocab)
 
 

@@ -12,6 +12,7 @@ The padding before a word's start is part of a context, and is never predicted.
 import os
 from collections.abc import Iterator, Sequence
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -34,7 +35,7 @@ _AT_ONCE = 2**20  # pairs that are looked up together
 
 @pytree
 class Level:
-    """One order: its contexts by code, and for each context the tokens that followed it and what they are worth."""
+    """One order: its contexts by code; the tokens that followed each, with their `values`; its back-off weight."""
 
     codes: Int32[Array, " contexts"]  # ascending
     first: Int32[Array, "contexts+1"]  # context i owns tokens[first[i] : first[i + 1]]
@@ -100,15 +101,16 @@ def fit(
 
 
 def _level(tally_: Tally, values: np.ndarray, backoff: np.ndarray, vocab_size: int) -> Level:
+    """The tables of one order, from its values [pairs] and back-off weights [contexts]."""
     first = np.searchsorted(tally_.context, np.arange(len(tally_.codes) + 1))
     pad = (0, vocab_size)
-    # Converted in NumPy, then moved: a conversion on the device is a program to compile.
+    # Converted in NumPy, then moved: a conversion on the device, or jnp.asarray, is a program to compile.
     return Level(
-        codes=jnp.asarray(tally_.codes.astype(np.int32)),
-        first=jnp.asarray(first.astype(np.int32)),
-        tokens=jnp.asarray(np.pad(tally_.token, pad).astype(np.int32)),
-        values=jnp.asarray(np.pad(values, pad).astype(np.float32)),
-        backoff=jnp.asarray(backoff.astype(np.float32)),
+        codes=jax.device_put(tally_.codes.astype(np.int32)),
+        first=jax.device_put(first.astype(np.int32)),
+        tokens=jax.device_put(np.pad(tally_.token, pad).astype(np.int32)),
+        values=jax.device_put(np.pad(values, pad).astype(np.float32)),
+        backoff=jax.device_put(backoff.astype(np.float32)),
     )
 
 
@@ -180,7 +182,7 @@ def row_log_probs(
 
 
 def _levels_at(params: NGram, contexts: np.ndarray) -> Iterator[tuple[Level, np.ndarray, np.ndarray]]:
-    """Each level, the rank of each context there, and whether it was seen."""
+    """Each level with the rank of each context there and whether it was seen: both [contexts]."""
     rank, known = np.zeros(len(contexts), np.int64), np.ones(len(contexts), bool)
     for m, level in enumerate(params.levels):
         if m:
@@ -191,7 +193,7 @@ def _levels_at(params: NGram, contexts: np.ndarray) -> Iterator[tuple[Level, np.
 
 
 def _looked_up(table: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each code stands in an ascending table, and whether it is there."""
+    """Where each of the codes [codes] stands in an ascending table [entries], and whether it is there."""
     at = np.minimum(np.searchsorted(table, codes), len(table) - 1)
     return at, table[at] == codes
 

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float32, Int, Key
 
 from mm_jax.models import recurrence, rows
 from mm_jax.models.contract import Dropout
+from mm_jax.models.weights import normals
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
@@ -72,12 +73,13 @@ def init(key: Key[Array, ""], vocab: Vocab, *, hidden_dim: int = 256) -> RNN:
     """
     if hidden_dim < 1:
         raise ValueError(f"sizes must be 1 or more, got {hidden_dim=}")
-    keys = jax.random.split(key, 3)
+    shapes = (len(vocab), hidden_dim), (hidden_dim, hidden_dim), (hidden_dim, len(vocab))
+    C, W1, W2 = normals(key, *shapes, times=(0.5, 1, 0.1), over=(1, hidden_dim**0.5, hidden_dim**0.5))
     return RNN(
-        C=jax.random.normal(keys[0], (len(vocab), hidden_dim), jnp.float32) * 0.5,
-        W1=jax.random.normal(keys[1], (hidden_dim, hidden_dim), jnp.float32) / hidden_dim**0.5,
+        C=C,
+        W1=W1,
         b1=jnp.zeros(hidden_dim, jnp.float32),
-        W2=jax.random.normal(keys[2], (hidden_dim, len(vocab)), jnp.float32) * 0.1 / hidden_dim**0.5,
+        W2=W2,
         b2=jnp.zeros(len(vocab), jnp.float32),
         vocab=vocab,
     )

@@ -24,6 +24,7 @@ from jaxtyping import Array, Bool, Float32, Int, Int32, Key
 
 from mm_jax.models import rows
 from mm_jax.models.contract import Dropout
+from mm_jax.models.weights import normals
 from mm_jax.pytrees import pytree, static
 from mm_jax.vocab import Vocab
 
@@ -141,10 +142,10 @@ def init(
 
 
 def _block(key: Key[Array, ""], width: int, num_layers: int) -> Block:
-    keys = iter(jax.random.split(key, 4))
-
-    def normal(fan_in, fan_out, variance=1.0):
-        return jax.random.normal(next(keys), (fan_in, fan_out), jnp.float32) * (variance / fan_in) ** 0.5
+    shapes = (width, 3 * width), (width, width), (width, 4 * width), (4 * width, width)
+    variances = 1.0, 0.5 / num_layers, 1.0, 0.5 / num_layers
+    scales = tuple((variance / fan_in) ** 0.5 for variance, (fan_in, _) in zip(variances, shapes, strict=True))
+    Wqkv, Wo, W1, W2 = normals(key, *shapes, times=scales)
 
     def fill(value, size):
         return jnp.full(size, value, jnp.float32)
@@ -152,15 +153,15 @@ def _block(key: Key[Array, ""], width: int, num_layers: int) -> Block:
     return Block(
         gain1=fill(1.0, width),
         shift1=fill(0.0, width),
-        Wqkv=normal(width, 3 * width),
+        Wqkv=Wqkv,
         bqkv=fill(0.0, 3 * width),
-        Wo=normal(width, width, 0.5 / num_layers),
+        Wo=Wo,
         bo=fill(0.0, width),
         gain2=fill(1.0, width),
         shift2=fill(0.0, width),
-        W1=normal(width, 4 * width),
+        W1=W1,
         b1=fill(0.0, 4 * width),
-        W2=normal(4 * width, width, 0.5 / num_layers),
+        W2=W2,
         b2=fill(0.0, width),
     )
 

@@ -43,7 +43,7 @@ def wrap(params: Params, vocab: Vocab) -> Params:
         raise ValueError(f"the alphabet lacks {''.join(sorted(lacking))!r}, which the model knows")
     place = {char: i for i, char in enumerate(params.vocab.chars) if i}
     own = np.array([0, *(place.get(char, 0) for char in vocab.chars[1:])], np.int32)
-    return Widened(member=params, own=jnp.asarray(own), vocab=vocab)
+    return Widened(member=params, own=jax.device_put(own), vocab=vocab)
 
 
 def _known(params: Widened) -> Bool[Array, " vocab_size"]:

@@ -1,4 +1,4 @@
-"""How `mm-jax` is called: streams, the compilation cache, and what becomes of errors.
+"""How `mm-jax` is called: streams, and what becomes of errors.
 
 A user's mistake is one line on stderr, never a traceback.
 """
@@ -8,16 +8,14 @@ import io
 import os
 import sys
 
-import platformdirs
-
-from mm_jax.tool import queries
+from mm_jax.tool import queries, startup
 from mm_jax.tool.output import say
 
 
 def main() -> None:
     """The entry point: a user's mistake is one line on stderr, never a traceback."""
     _mend_streams()
-    _set_cache()
+    startup.keep_programs()
     try:
         try:
             queries.app()
@@ -65,17 +63,3 @@ def _mend_streams() -> None:
     if sys.stdout is None:
         say("error: standard output is closed: there is nowhere to print to")
         sys.exit(1)
-
-
-def _set_cache() -> None:
-    """Programs that were compiled before are read back, where a folder can be written: a command then starts sooner."""
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        folder = platformdirs.user_cache_path("mm_jax") / "jax"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            usable = os.access(folder, os.W_OK | os.X_OK)
-        except OSError:
-            usable = False
-        if usable:
-            os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")

@@ -17,12 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import filelock
-
 from mm_jax import checkpoint, words
 from mm_jax.files import remove_parts, write_whole
 from mm_jax.models.contract import Params
-from mm_jax.training.recipes import Recipe
 
 FILES = ("model.safetensors", "state.safetensors", "config.json", "history.csv", "words.txt")
 
@@ -35,7 +32,7 @@ class Plan:
     seed: int = 0
     dedup: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)  # of the model's `init` or `fit`
-    recipe: Recipe | None = None  # None for models that take no steps
+    recipe: Any = None  # a training.Recipe, which is not imported: only training needs optax; None without steps
 
     def as_json(self) -> dict[str, Any]:
         """The plan as JSON values, all options side by side."""
@@ -69,6 +66,8 @@ def split_for(listed: Sequence[str]) -> words.Split:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Holds a run folder for one process; ValueError while another has it. A killed process lets go."""
+    import filelock  # asyncio comes with it
+
     folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder / ".lock")
     try:

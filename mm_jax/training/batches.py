@@ -140,7 +140,7 @@ def of(words: Sequence[str], params: Params, recipe: Recipe, teacher: Params | N
         raise ValueError(f"{type(params).__name__} sees the whole word: draw is {draw!r}, choose 'words'")
     if recipe.batch_size is not None and draw == "examples":
         stream = corpus.padded(corpus.tokens(words, vocab), size)
-        return Examples(jnp.asarray(stream), batch_size=recipe.batch_size, block_size=size, vocab_size=len(vocab))
+        return Examples(jax.device_put(stream), batch_size=recipe.batch_size, block_size=size, vocab_size=len(vocab))
     examples = corpus.examples(words, vocab, size)
     if examples.contexts.shape[0] * len(vocab) > whole_words.MAX_CELLS:
         raise ValueError(
@@ -148,11 +148,11 @@ def of(words: Sequence[str], params: Params, recipe: Recipe, teacher: Params | N
             "with a batch_size needs none"
         )
     weights = examples.counts(len(vocab)) / len(examples.targets)
-    contexts = jnp.asarray(examples.contexts)
+    contexts = jax.device_put(examples.contexts)
     if recipe.batch_size is None:
-        return Everything(contexts, jnp.asarray(weights, jnp.float32))
+        return Everything(contexts, jax.device_put(weights.astype(np.float32)))
     chance = np.sqrt(weights.sum(1))
     chance /= chance.sum()
     weights /= recipe.batch_size * chance[:, None]
-    cumulative = jnp.asarray(np.cumsum(chance), jnp.float32)
-    return Contexts(contexts, jnp.asarray(weights, jnp.float32), cumulative, batch_size=recipe.batch_size)
+    cumulative = jax.device_put(np.cumsum(chance).astype(np.float32))
+    return Contexts(contexts, jax.device_put(weights.astype(np.float32)), cumulative, batch_size=recipe.batch_size)

@@ -71,7 +71,10 @@ def step(
     optimizer: optax.GradientTransformation,
     l2: Float32[Array, ""] | None,
 ) -> tuple[State, Float32[Array, ""]]:
-    """One gradient step; returns the next state and the loss that this step started from."""
+    """One gradient step; returns the next state and the loss that this step started from.
+
+    `read` gives the logits at the inputs, [*batch, vocab_size].
+    """
     value, gradient = jax.value_and_grad(loss)(state.params, read, inputs, weights, l2)
     updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
@@ -122,9 +125,14 @@ def first_state(params: Params, key: Key[Array, ""], recipe: Recipe) -> State:
         raise ValueError("the parameters are not all finite: start from others (or smooth the counts)")
     if recipe.l2 and not matrices(params):
         raise ValueError(f"{type(params).__name__} has no field whose name begins with W: leave l2 at 0")
-    opt_state = recipe.transformation(recipe.learning_rate).init(params)
-    state = State(params=params, opt_state=opt_state, step=jnp.int32(0), key=key)
-    return jax.tree.map(jnp.copy, state)  # chunk donates its buffers, which must not be the caller's
+    return _fresh(params, key, recipe.learning_rate, optimizer=recipe.transformation)
+
+
+@functools.partial(jax.jit, static_argnames="optimizer")
+def _fresh(params: Params, key: Key[Array, ""], rate: Any, *, optimizer: Callable) -> State:
+    """The first state as one program; copied, for chunk donates its buffers, which must not be the caller's."""
+    state = State(params=params, opt_state=optimizer(rate).init(params), step=jnp.int32(0), key=key)
+    return jax.tree.map(jnp.copy, state)
 
 
 def run(
@@ -152,14 +160,13 @@ def run(
         state, corpus = sharding.replicate((state, sharding.divisible(corpus, recipe.batch_size, mesh)), mesh)
     dev_nll = None if dev is None else TokenNLL(dev, state.params)
     # One dtype each, or every kind of number that comes along compiles a program of its own.
-    rates, l2 = recipe.rates(), jnp.float32(recipe.l2) if recipe.l2 else None
+    rates, l2 = recipe.rates(), np.float32(recipe.l2) if recipe.l2 else None
     advance = functools.partial(chunk, optimizer=recipe.transformation, length=interval, mesh=mesh)
 
     done, n = int(state.step), 0
     while True:
-        state, losses = advance(
-            state, corpus, jnp.int32(n), None if rates is None else _ahead(rates, done, interval), l2
-        )
+        ahead = None if rates is None else _ahead(rates, done, interval)
+        state, losses = advance(state, corpus, np.int32(n), ahead, l2)
         done += n
         nll = None
         if dev_nll is not None:

@@ -28,7 +28,7 @@ from mm_jax.training.sameness import Same
 
 
 class Summary(NamedTuple):
-    """What n members say: the mean, the spread between members (standard deviation), the mean's standard error."""
+    """Statistics over n members: mean, standard deviation (`spread`), standard error of the mean."""
 
     mean: float
     spread: float
@@ -119,7 +119,7 @@ def _under_vmap(params: Params, words: Sequence[str], keys: Key[Array, " members
     for done in range(0, steps, length):
         n = min(length, steps - done)
         ahead = None if rates is None else np.pad(rates[:, done : done + n], ((0, 0), (0, length - n)))
-        state, loss = advance(state, corpus, jnp.int32(n), ahead, penalties)
+        state, loss = advance(state, corpus, np.int32(n), ahead, penalties)
         losses.append(np.asarray(loss)[:, :n])
     return state.params, np.concatenate(losses, axis=1)
 
@@ -175,7 +175,7 @@ def summarize(values: np.ndarray) -> Summary:
 
 
 def compare_paired(one: np.ndarray, other: np.ndarray) -> Summary:
-    """The difference `one - other` of two settings on the same seeds: what a seed does to both cancels out.
+    """The paired difference `one - other` of two settings: an effect that a seed has on both cancels.
 
     >>> compare_paired(np.array([2.1, 2.3]), np.array([2.0, 2.2])).spread < 1e-9
     True

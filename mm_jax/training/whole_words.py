@@ -93,11 +93,11 @@ def laid(words: Sequence[str], params: Params, recipe: Recipe, table: np.ndarray
     row_of, following = known
     count = len(rows.targets) if batch_size is None else min(batch_size, len(rows.targets))
     return Words(
-        targets=jnp.asarray(rows.targets),
-        prefixes=jnp.asarray(np.where(inside, row_of[trie.ids[rows.places]], -1)),
-        inside=jnp.asarray(inside),
-        following=jnp.asarray(following),
-        scale=jnp.asarray(np.float32(len(rows.targets) / (count * len(trie.ids)))),
+        targets=jax.device_put(rows.targets),
+        prefixes=jax.device_put(np.where(inside, row_of[trie.ids[rows.places]], -1)),
+        inside=jax.device_put(inside),
+        following=jax.device_put(following),
+        scale=jax.device_put(np.float32(len(rows.targets) / (count * len(trie.ids)))),
         batch_size=batch_size,
         vocab_size=len(vocab),
         rates=(recipe.drop_tokens, recipe.drop_states, recipe.drop_edges),
@@ -105,7 +105,10 @@ def laid(words: Sequence[str], params: Params, recipe: Recipe, table: np.ndarray
 
 
 def of_teacher(words: Sequence[str], vocab: Vocab, teacher: Params | None, share: float) -> np.ndarray:
-    """The targets of a teacher, by default a Kneser-Ney model of the words; ValueError for another vocabulary."""
+    """`taught` by a teacher, by default a Kneser-Ney model of the words: float32 [prefixes, vocab_size].
+
+    Raises ValueError for another vocabulary.
+    """
     if teacher is None:
         teacher = ngram.fit(words, vocab)
     if functions_of(teacher) and teacher.vocab != vocab:
@@ -119,13 +122,13 @@ def taught(words: Sequence[str], teacher: Params, share: float, others: Sequence
     share * (the teacher's distribution there) + (1 - share) * (all that followed this prefix in `words`), the teacher's
     alone at prefixes that only `others` have. Raises ValueError for a table too large.
     """
-    every, size = [*others, *words], len(teacher.vocab)
-    trie = corpus.prefixes(every, teacher.vocab)
+    read, size = [*others, *words], len(teacher.vocab)
+    trie = corpus.prefixes(read, teacher.vocab)
     if trie.distinct * size > MAX_CELLS:
         raise ValueError(
             f"{trie.distinct:,} prefixes of {size:,} characters are too large a table for a teacher: give fewer words"
         )
-    table = np.exp(log_probs_of_prefixes(teacher, every))
+    table = np.exp(log_probs_of_prefixes(teacher, read))
     own = slice(sum(map(len, others)) + len(others), None)
     cells = trie.ids[own].astype(np.int64) * size + trie.targets[own]
     followed = np.bincount(cells, minlength=table.size).reshape(table.shape).astype(np.float32)

@@ -154,7 +154,7 @@ def test_version(mm):
 
 @pytest.mark.slow
 def test_killed_while_it_tries(tmp_path):
-    """kill -9 at ten instants: the run goes on, and ends with the bytes of one that was left alone."""
+    """kill -9 at five instants: the run goes on, and ends with the bytes of one that was left alone."""
     path = make(tmp_path, mm_jax.load_words(NAMES)[::4])
     env = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
     often = "from mm_jax.tool import entry, trainer; trainer.SAVE_SECONDS = 0; entry.main()"
@@ -168,7 +168,7 @@ def test_killed_while_it_tries(tmp_path):
     assert start(tmp_path / "whole").wait(timeout=300) == 0
     begin, seconds = time.monotonic(), time.monotonic() - begin
     rng = random.Random(0)
-    for _ in range(10):
+    for _ in range(5):
         process = start(tmp_path / "killed")
         time.sleep(rng.uniform(0.1, 0.8) * seconds)
         process.send_signal(signal.SIGKILL)
