@@ -78,7 +78,7 @@ def test_links_lead_somewhere(name):
             page = (here / path if path else ROOT / name).read_text(encoding="utf-8")
             assert anchor in anchors(page), target
     for path in re.findall(r"\b((?:examples|tests|mm_jax|data)/[\w/]+\.py)\b", PAGES[name]):
-        assert (ROOT / path).exists() or path.endswith("/evidence.py"), path
+        assert (ROOT / path).exists(), path
 
 
 def test_the_readme_is_read_in_a_minute():
