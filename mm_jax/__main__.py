@@ -1,13 +1,10 @@
 """`python -m mm_jax` is the command `mm-jax`."""
 
-import gc
 import signal
 
 # Ctrl-C ends the process at once, wherever it is: Python's own handler would end imports in a traceback, and wait for
 # compilations. Nothing is lost: files are written whole, and training handles it by itself.
 signal.signal(signal.SIGINT, signal.SIG_DFL)
-# Imports make many objects that all stay: Python need not look for garbage among them after every 700.
-gc.set_threshold(100_000)
 
 from mm_jax.tool.entry import main as main  # noqa: E402
 
