@@ -1,4 +1,4 @@
-"""What makes a process start and end sooner: programs kept from run to run, programs compiled side by side, no garbage."""
+"""What makes a process start and end sooner: programs kept from run to run, or compiled side by side; no garbage."""
 
 import atexit
 import contextlib
