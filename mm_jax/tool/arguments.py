@@ -63,7 +63,7 @@ def check(
     fix: Annotated[Path | None, typer.Option(metavar="OUT", help="Write a clean copy.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what is in a list, what is odd about it, and what will be done about that.
+    """Say what is in a list, what is odd, and what is done about it.
 
     Example: mm-jax check towns.txt --fix clean.txt
     """
@@ -177,7 +177,7 @@ def compare(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Train every model on a list as `train` would, and print one table of their losses.
+    """Train every model on a list, and print one table of their losses.
 
     Example: mm-jax compare towns.txt
     """
