@@ -70,7 +70,7 @@ def main(args: argparse.Namespace, console: Console) -> None:
 
 
 if __name__ == "__main__":
-    startup.keep_programs()
+    startup.prepare()
     try:
         main(options(), Console(highlight=False))
     except ValueError as error:

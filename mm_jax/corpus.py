@@ -144,14 +144,30 @@ def paired(ids: np.ndarray, tokens: np.ndarray, vocab_size: int, distinct: int) 
 
 def ranked(codes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """The distinct codes, ascending, and the rank of each code among them, int32; `size` is above every code."""
-    if size > 8 * len(codes) + 1_000_000:
+    if size <= 8 * len(codes) + 1_000_000:
+        there = np.zeros(size, bool)  # no sorting where the codes are dense
+        there[codes] = True
+        rank = np.cumsum(there, dtype=np.int32)
+        rank -= 1
+        return np.flatnonzero(there), rank[codes]
+    bits = len(codes).bit_length()
+    if bits > 31 or size >> (63 - bits):
         distinct, ranks = np.unique(codes, return_inverse=True)
         return distinct, ranks.astype(np.int32)
-    there = np.zeros(size, bool)  # no sorting where the codes are dense
-    there[codes] = True
-    rank = np.cumsum(there, dtype=np.int32)
+    # A code and its place in one number: numbers are sorted in half the time, and half the memory, of an argsort.
+    keys = codes.astype(np.int64)
+    keys <<= bits
+    keys |= np.arange(len(codes))
+    keys.sort()
+    places = keys.astype(np.int32)  # the low bits
+    places &= (1 << bits) - 1
+    keys >>= bits
+    is_first = np.append(True, keys[1:] != keys[:-1])
+    rank = np.cumsum(is_first, dtype=np.int32)
     rank -= 1
-    return np.flatnonzero(there), rank[codes]
+    ranks = np.empty(len(codes), np.int32)
+    ranks[places] = rank
+    return keys[is_first].astype(codes.dtype), ranks
 
 
 def prefixes(words: Sequence[str], vocab: Vocab) -> Prefixes:

@@ -15,7 +15,7 @@ from mm_jax.tool.output import say
 def main() -> None:
     """The entry point: a user's mistake is one line on stderr, never a traceback."""
     _mend_streams()
-    startup.keep_programs()
+    startup.prepare()
     try:
         try:
             queries.app()

@@ -110,6 +110,17 @@ def test_what_is_tried_comes_from_the_models_files():
     assert "characters make it" in left_out[0] or "times as large" in left_out[0]
 
 
+def test_a_large_alphabet_takes_small_batches_and_few_words_of_dev():
+    words = [chr(0x4E00 + i % 6000) + chr(0x4E00 + i * 7 % 5999) for i in range(20_000)]
+    vocab, split = Vocab.from_words(words), runs.split_for(words)
+    recipe = planning.plan_for(words, vocab, "mlp", None, {}).recipe
+    assert recipe.draw == "examples" and recipe.batch_size * len(vocab) < 2**18 < (recipe.batch_size + 2) * len(vocab)
+    assert 500 <= len(planning.watched(split, vocab)) < len(planning.judged(split)) == 2000
+    latin = Vocab.from_words(["abc"])
+    assert planning.watched(split, latin) == planning.judged(split)
+    assert planning.plan_for(mm_jax.load_words(NAMES), latin, "mlp", None, {}).recipe.batch_size == 320
+
+
 def test_a_model_that_learned_nothing_is_called_so(mm, tmp_path):
     path = make(tmp_path, mm_jax.load_words(NAMES)[::8])
     options = ["--model", "mlp", "--steps", 2, "--hidden-dim", 4, "--quiet"]
