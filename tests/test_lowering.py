@@ -16,7 +16,7 @@ import pytest
 
 import mm_jax
 from mm_jax import sampling
-from mm_jax.models import contract, mlp, prediction
+from mm_jax.models import contract, mlp, prediction, weights
 from mm_jax.training import batches, loop, mixture, population, recipes
 
 from .conftest import FIRST_FIVE
@@ -114,10 +114,14 @@ def test_a_population_and_a_mixture():
     lowers(program, params, keys, rates, np.zeros((2, 9), np.float32))
 
 
+def test_new_weights():
+    lowers(lambda key: mlp.init(key, VOCAB, hidden_dim=8), jax.random.key(0))
+
+
 def test_no_compiled_program_is_left_out():
     """A new one at the top of a module fails here until it is lowered above."""
     tried = [sampling._table, sampling._segment, loop.chunk, mixture._descend, prediction._after_contexts]
-    tried += [prediction.of_rows, prediction._of_positions, prediction._at_ends]
+    tried += [weights._drawn, prediction.of_rows, prediction._of_positions, prediction._at_ends]
     names = [each.name for each in pkgutil.walk_packages(mm_jax.__path__, "mm_jax.") if "__main__" not in each.name]
     there = {
         id(thing): f"{name}.{attribute}"
