@@ -154,9 +154,10 @@ def gru_flops(params) -> float:
 
 def transformer_flops(params) -> float:
     """As `gru_flops`; attention's own products, over the 16 positions of a row, included."""
-    blocks = params.blocks
-    matrices = blocks.Wqkv.size + blocks.Wo.size + blocks.W1.size + blocks.W2.size + params.Wu.size
-    return 6 * (matrices + len(blocks.Wo) * 2 * 16 * params.C.shape[-1])
+    matrices = params.Wu.size + sum(
+        each.Wqkv.size + each.Wo.size + each.W1.size + each.W2.size for each in params.blocks
+    )
+    return 6 * (matrices + len(params.blocks) * 2 * 16 * params.C.shape[-1])
 
 
 FLOPS = {"gru": gru_flops, "transformer": transformer_flops}

@@ -126,7 +126,8 @@ class Job:
 def trained(params: Any, words: Any, key: Any, recipe: Recipe) -> tuple[Any, float]:
     """The trained parameters, and the CPU seconds that its steps and the making of its targets took."""
     begin = time.process_time()
-    laid = words if isinstance(words, whole_words.Words) else batches.of(words, params, recipe)
+    lay = recipe.draw == "words" and not isinstance(words, whole_words.Words)
+    laid = batches.of(words, params, recipe) if lay else words
     seconds = time.process_time() - begin
     run = loop.run(loop.first_state(params, key, recipe), laid, recipe)
     state = next(run).state  # compiled, and no step made

@@ -25,7 +25,7 @@ def main(args: argparse.Namespace, console: Console) -> None:
     vocab = mm_jax.Vocab.from_words(words)
     console.print(f"{len(words):,} words from {path}")
     rungs = []
-    for rung in ladder.climb(split, vocab, most_steps=args.steps):
+    for rung in ladder.fit_all(split, vocab, most_steps=args.steps):
         rungs.append(rung)
         line = f"{rung.name}: dev {mm_jax.evaluate(rung.params, split.dev).nll:.4f}"
         if isinstance(rung.params, mm_jax.Mixture):

@@ -1,7 +1,29 @@
-"""mm_jax makes more of whatever list it is given: character-level language models in functional JAX."""
+"""mm_jax makes more of whatever list it is given: character-level language models in functional JAX.
+
+Parameters come first, data and key next, options after that. The files, from the ground up:
+
+    vocab          characters <-> token ids
+    numbers        what counts as a whole number
+    files          files written whole or not at all
+    pytrees        what makes a class a model's parameters
+    words          word lists: find, read, check, split
+    corpus         the token stream, contexts, rows of whole words, the prefix trie
+    models/        one file a model; start with contract, which says what a model is
+    evaluation     nll of a list, with standard errors
+    scoring        one word, character by character
+    sampling       new words
+    enumeration    the likeliest words
+    structure      what a model is made of, as JSON
+    checkpoint     save, load
+    training/      batches, recipes, the loop (step, chunk, run, fit), populations, rates, mixtures, students, devices
+    ladder         every model on one list
+    plotting/      pictures
+    page/          one HTML file for the browser: engine, models and interface in JavaScript
+    tool/          the command mm-jax: arguments, commands, run folders, progress
+"""
 
 import lazy_loader as _lazy
 
 # The names are listed in __init__.pyi; a module is imported when a name of it is first used.
 __getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
-__version__ = "0.1.0"
+__version__ = "0.2.0"

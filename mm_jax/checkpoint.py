@@ -123,11 +123,11 @@ def write_arrays(path: str | os.PathLike, arrays: dict[str, np.ndarray], metadat
     arrays = {name: np.ascontiguousarray(array) if array.ndim else array for name, array in arrays.items()}
     metadata = {"format": str(FORMAT), "package": f"mm_jax {mm_jax.__version__}", **metadata}
     metadata["sha256"] = _checksum(arrays, metadata)
-    write_whole(path, _in_order(safetensors.numpy.save(arrays, metadata)))
+    write_whole(path, *_in_order(safetensors.numpy.save(arrays, metadata)))
 
 
-def _in_order(content: bytes) -> bytes:
-    """The file with its header's names sorted: the library writes them in an order of its own, another each time."""
+def _in_order(content: bytes) -> tuple[bytes, memoryview]:
+    """Header and arrays, the header's names sorted: the library's order is another each time."""
     size = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + size])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
@@ -135,7 +135,7 @@ def _in_order(content: bytes) -> bytes:
     text = json.dumps(first | dict(sorted(header.items())), ensure_ascii=False, separators=(",", ":"))
     encoded = text.encode("utf-8", "surrogatepass")
     encoded += b" " * (-len(encoded) % 8)
-    return len(encoded).to_bytes(8, "little") + encoded + content[8 + size :]
+    return len(encoded).to_bytes(8, "little") + encoded, memoryview(content)[8 + size :]
 
 
 def read_arrays(path: str | os.PathLike, kind: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:

@@ -87,7 +87,7 @@ def _refuse_unknown(words: Sequence[str], vocab: Vocab) -> None:
 
 
 def padded(stream: np.ndarray, block_size: int) -> np.ndarray:
-    """The stream with block_size `.` in front in place of one, so that every example is a slice of block_size + 1."""
+    """The stream [tokens] with block_size `.` in front in place of one: every example is a slice of block_size + 1."""
     return np.concatenate([np.zeros(block_size, stream.dtype), stream[1:]])
 
 
@@ -108,11 +108,11 @@ def examples(words: Sequence[str], vocab: Vocab, block_size: int) -> Examples:
     Whatever depends on counts alone (a full-batch step, an evaluation) then runs the model once a context.
     """
     stream = tokens(words, vocab)
-    found, ids = np.zeros((1, 0), np.int32), np.zeros(len(stream) - 1, np.int32)
+    distinct, ids = np.zeros((1, 0), np.int32), np.zeros(len(stream) - 1, np.int32)
     for codes, ids in suffixes(stream, len(vocab), block_size):  # noqa: B007
         rank, older = np.divmod(codes, len(vocab))
-        found = np.concatenate([older[:, None].astype(np.int32), found[rank]], axis=1)
-    return Examples(found, ids, stream[1:].astype(np.int32))
+        distinct = np.concatenate([older[:, None].astype(np.int32), distinct[rank]], axis=1)
+    return Examples(distinct, ids, stream[1:].astype(np.int32))
 
 
 def suffixes(stream: np.ndarray, vocab_size: int, longest: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -135,7 +135,7 @@ def suffixes(stream: np.ndarray, vocab_size: int, longest: int) -> Iterator[tupl
 
 
 def paired(ids: np.ndarray, tokens: np.ndarray, vocab_size: int, distinct: int) -> np.ndarray:
-    """ids * vocab_size + tokens, in the smallest of int32 and int64 that holds distinct * vocab_size."""
+    """ids * vocab_size + tokens [positions], in the smaller of int32 and int64 that holds distinct * vocab_size."""
     dtype = np.int32 if distinct * vocab_size < 2**31 else np.int64
     codes = ids.astype(dtype) * dtype(vocab_size)
     codes += tokens
@@ -144,14 +144,30 @@ def paired(ids: np.ndarray, tokens: np.ndarray, vocab_size: int, distinct: int) 
 
 def ranked(codes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """The distinct codes, ascending, and the rank of each code among them, int32; `size` is above every code."""
-    if size > 8 * len(codes) + 1_000_000:
+    if size <= 8 * len(codes) + 1_000_000:
+        there = np.zeros(size, bool)  # no sorting where the codes are dense
+        there[codes] = True
+        rank = np.cumsum(there, dtype=np.int32)
+        rank -= 1
+        return np.flatnonzero(there), rank[codes]
+    bits = len(codes).bit_length()
+    if bits > 31 or size >> (63 - bits):
         distinct, ranks = np.unique(codes, return_inverse=True)
         return distinct, ranks.astype(np.int32)
-    there = np.zeros(size, bool)  # no sorting where the codes are dense
-    there[codes] = True
-    rank = np.cumsum(there, dtype=np.int32)
+    # A code and its place in one number: numbers are sorted in half the time, and half the memory, of an argsort.
+    keys = codes.astype(np.int64)
+    keys <<= bits
+    keys |= np.arange(len(codes))
+    keys.sort()
+    places = keys.astype(np.int32)  # the low bits
+    places &= (1 << bits) - 1
+    keys >>= bits
+    is_first = np.append(True, keys[1:] != keys[:-1])
+    rank = np.cumsum(is_first, dtype=np.int32)
     rank -= 1
-    return np.flatnonzero(there), rank[codes]
+    ranks = np.empty(len(codes), np.int32)
+    ranks[places] = rank
+    return keys[is_first].astype(codes.dtype), ranks
 
 
 def prefixes(words: Sequence[str], vocab: Vocab) -> Prefixes:
@@ -159,8 +175,8 @@ def prefixes(words: Sequence[str], vocab: Vocab) -> Prefixes:
 
     Built one level at a time, all words at once: a prefix of t + 1 characters is a prefix of t and a character.
 
-    >>> found = prefixes(["ab", "a"], Vocab(".ab"))
-    >>> found.ids.tolist(), found.targets.tolist(), found.distinct
+    >>> trie = prefixes(["ab", "a"], Vocab(".ab"))
+    >>> trie.ids.tolist(), trie.targets.tolist(), trie.distinct
     ([0, 1, 2, 0, 1], [1, 2, 0, 1, 0], 3)
     """
     stream = tokens(words, vocab)
@@ -204,8 +220,8 @@ def rows(words: Sequence[str], vocab: Vocab, *, pack: bool = True, length: int |
     lengths = np.diff(ends)
     length = max(int(lengths.max()), length or 0)
     by_length: list[list[int]] = [[] for _ in range(length + 1)]
-    for word, taken in enumerate(lengths.tolist()):
-        by_length[taken].append(word)
+    for word, size in enumerate(lengths.tolist()):
+        by_length[size].append(word)
     order, row_of = _fill(by_length, length, pack)
     row = np.repeat(row_of, lengths[order])
     place = np.arange(len(stream) - 1) - np.repeat(np.cumsum(lengths[order]) - lengths[order], lengths[order])
@@ -218,17 +234,17 @@ def rows(words: Sequence[str], vocab: Vocab, *, pack: bool = True, length: int |
 
 
 def _fill(by_length: list[list[int]], length: int, pack: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The words in the order in which they are laid down, and the row of each; ascending rows."""
+    """The words in the order in which they are laid down, and the row of each, ascending: int64 [words] both."""
     order: list[int] = []
     row_of: list[int] = []
     row = 0
     for longest in range(length, 0, -1):
         while by_length[longest]:
-            left, taken = length, longest
-            while taken:
-                order.append(by_length[taken].pop())
+            left, size = length, longest
+            while size:
+                order.append(by_length[size].pop())
                 row_of.append(row)
-                left -= taken
-                taken = next((n for n in range(left, 1, -1) if by_length[n]), 0) if pack else 0
+                left -= size
+                size = next((n for n in range(left, 1, -1) if by_length[n]), 0) if pack else 0
             row += 1
     return np.array(order), np.array(row_of)

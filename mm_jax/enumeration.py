@@ -31,7 +31,7 @@ def most_probable(
 
     A prefix is never less probable than what it becomes. So the likeliest of all open prefixes and finished words, if
     it is a finished word, is the next of the list: the result is exact, and the same every time. Of a prefix's children
-    only the likeliest is open; the next one opens when that is taken, so a large alphabet takes little memory.
+    only the likeliest is on the heap; the next is pushed when it is popped, so a large alphabet takes little memory.
 
     Args:
       params: any model's parameters.
@@ -60,7 +60,7 @@ def most_probable(
     limit = max_length_of(params)
     longest = max_length if limit is None else min(max_length, limit)
     rows = _Rows(params)
-    found: list[tuple[str, float]] = []
+    best: list[tuple[str, float]] = []
     # Entries are (minus log probability, word, finished, prefix, which child of its parent, the parent's cost); the
     # word settles ties, the same way every time.
     heap: list[tuple[float, str, bool, tuple[int, ...], int, float]] = []
@@ -79,21 +79,21 @@ def most_probable(
     rows.ahead([first])
     open_child(first, prefix, _cost(params, first), 0)
     budget -= 1
-    while heap and len(found) < k:
+    while heap and len(best) < k:
         cost, word, finished, tokens, n, base = heapq.heappop(heap)
         parent, before = (tokens, word) if finished else (tokens[:-1], word[:-1])
         rows.ahead([parent])
         open_child(parent, before, base, n + 1)
         if finished:
             if word and len(word) >= min_length and word not in unwanted:
-                found.append((word, float(np.exp(-cost))))
+                best.append((word, float(np.exp(-cost))))
             continue
         if (budget := budget - 1) < 0:
             break
         if not rows.has(tokens):
             rows.ahead([tokens, *(entry[3] for entry in heap[:_AHEAD] if not entry[2])])
         open_child(tokens, word, cost, 0)
-    return found
+    return best
 
 
 def _cost(params: Params, prefix: tuple[int, ...]) -> float:
@@ -138,7 +138,7 @@ class _Rows:
 
 
 def _best(costs: np.ndarray, kept: int) -> Children:
-    """The `kept` tokens of least cost that are possible at all; of equal ones the first."""
+    """The `kept` possible tokens of least cost, of costs [vocab_size]; of equal ones the first."""
     if kept < len(costs):
         limit = np.partition(costs, kept - 1)[kept - 1]
         among = np.flatnonzero(costs <= limit)

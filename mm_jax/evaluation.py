@@ -28,8 +28,8 @@ class Evaluation:
 
     >>> from mm_jax.models import counts
     >>> from mm_jax.vocab import Vocab
-    >>> found = evaluate(counts.fit(["ab", "b"], Vocab(".ab"), smoothing=1.0), ["ab", "ba"], seen=["ab"])
-    >>> found.words, found.tokens, found.words_unseen, found.nll < found.nll_unseen
+    >>> losses = evaluate(counts.fit(["ab", "b"], Vocab(".ab"), smoothing=1.0), ["ab", "ba"], seen=["ab"])
+    >>> losses.words, losses.tokens, losses.words_unseen, losses.nll < losses.nll_unseen
     (2, 6, 1, True)
     """
 
@@ -43,7 +43,7 @@ class Evaluation:
 
 
 class TokenNLL:
-    """A list of words, made ready for evaluating one model after another of a kind on it."""
+    """Evaluates models of one kind on one list; what depends on the list alone is computed once."""
 
     def __init__(self, words: Sequence[str], params: Params):
         """`params`: any model of the kind. Raises ValueError as `corpus.tokens` says, and for words too long for it."""
@@ -84,13 +84,13 @@ class _Windows:
         """log p of each pair: float32 [pairs]. Rows are read a block at a time, and never held all at once."""
         if own := getattr(contract.functions_of(params), "pair_log_probs", None):
             return own(params, self.contexts[self.context], self.target)
-        found = np.empty(len(self.context), np.float32)
+        logp = np.empty(len(self.context), np.float32)
         block = prediction.block_of(self.vocab_size)
         for first in range(0, len(self.contexts), block):
             begin, end = np.searchsorted(self.context, [first, first + block])
             rows = prediction.log_probs(params, self.contexts[first : first + block])
-            found[begin:end] = rows[self.context[begin:end] - first, self.target[begin:end]]
-        return found
+            logp[begin:end] = rows[self.context[begin:end] - first, self.target[begin:end]]
+        return logp
 
 
 class _Members:
@@ -170,7 +170,7 @@ def word_nlls(params: Params, words: Sequence[str]) -> tuple[np.ndarray, np.ndar
 
 
 def _ratio(sums: np.ndarray, lengths: np.ndarray) -> tuple[float, float]:
-    """Mean per token and its standard error, the words being the independent draws (a ratio estimator)."""
+    """Mean per token of sums and lengths [words], and its standard error by word (a ratio estimator)."""
     n, tokens = len(sums), lengths.sum()
     if n == 0:
         return math.nan, math.nan

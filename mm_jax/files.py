@@ -1,4 +1,4 @@
-"""Writing files whole."""
+"""Writes files atomically: old content or new, never a part."""
 
 import contextlib
 import os
@@ -10,8 +10,8 @@ from pathlib import Path
 _PART = ".part"  # the end of a temporary file's name
 
 
-def write_whole(path: str | os.PathLike, content: bytes) -> None:
-    """Writes a file so that whoever reads it, whenever, finds the old content or the new, and all of it.
+def write_whole(path: str | os.PathLike, *content: bytes | memoryview) -> None:
+    """Writes a file from its parts, atomically: a reader finds the old content or the new, never a part of either.
 
     To a temporary file in the same folder, synced, and renamed; a symbolic link is followed. The mode is that of the
     file it replaces, or what the umask leaves.
@@ -31,7 +31,7 @@ def write_whole(path: str | os.PathLike, content: bytes) -> None:
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
             if mode is not None:
                 os.chmod(temporary, stat.S_IMODE(mode))
-            file.write(content)
+            file.writelines(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

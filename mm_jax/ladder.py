@@ -21,7 +21,7 @@ from mm_jax.words import Split
 
 
 class Rung(NamedTuple):
-    """A model that was fitted: its name, how many numbers or entries it holds, the CPU seconds that fitting took."""
+    """A fitted model: its name, its number of parameters or table entries, the CPU seconds that fitting took."""
 
     name: str
     params: Params
@@ -29,7 +29,7 @@ class Rung(NamedTuple):
     seconds: float
 
 
-def climb(
+def fit_all(
     split: Split, vocab: Vocab, *, most_steps: int | None = None, recipes: Sequence[str] | None = None
 ) -> Iterator[Rung]:
     """Fits uniform, then what each model's file puts on the ladder, then mixtures, one after another.

@@ -1,4 +1,4 @@
-"""Whole numbers from outside: what counts as one."""
+"""Checks the whole numbers that users pass in."""
 
 import numbers
 from typing import Any

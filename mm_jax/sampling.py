@@ -23,10 +23,11 @@ from mm_jax.vocab import as_set, decode_columns
 
 MAX_LENGTH = 200  # characters, where no bound is given: an untrained model rarely ends a word
 _SEGMENT = 32  # characters a compiled call
+_FEWEST = 64  # words at once: fewer take as long, and each number of them a program
 _BATCH = 2**15  # words at once: as many as stay in the cache
 _BYTES = 2**28  # of the states and the rows of logits of the words that are drawn at once
 _TABLE = 2**20  # probabilities: up to so many, the distribution after every context is computed once
-_TRIANGLE = 256  # tokens: up to so many, a running sum is one product with a triangle of ones
+_TRIANGLE = 256  # vocabulary size up to which a cumulative sum is a product with a triangular matrix
 
 
 def sample(
@@ -122,7 +123,7 @@ def search(
         missing, left = num_samples - len(words), budget - tried
         if missing <= 0 or left <= 0:
             break
-        # The rarer the accepted words have been, the more are drawn at once.
+        # Draws as many as the share accepted so far asks for.
         wanted = min(missing * (tried + 1) // (len(words) + 1) + 1 if tried else missing, left, most)
         for word in draw(key, attempt, wanted):
             tried += 1
@@ -145,13 +146,13 @@ def _drawer(params: Params, options: Options) -> tuple[Callable[[Key[Array, ""],
     # Smaller temperatures round to 0 as float32, and far larger ones to infinity: at these the draw is long settled.
     temperature = np.float32(np.clip(temperature, 1e-30, 1e30))
     limit = None if top_k is None else np.int32(min(top_k, len(params.vocab)))
-    size = block_size(params)
+    size, most = block_size(params), at_once(params)
     cells = None if size is None else len(params.vocab) ** (size + 1)
     lookup = _table(params, temperature, limit) if cells is not None and cells <= _TABLE else None
 
     def draw(key: Key[Array, ""], attempt: int, n: int) -> list[str]:
         step = max(1, (1 << (n - 1).bit_length()) // 8)  # few programs: an eighth of a power of two at a time
-        width = -(-n // step) * step
+        width = max(min(_FEWEST, most), -(-n // step) * step)
         carry = _begun(params, np.pad(start.astype(np.int32), (0, -len(start) % 8)), np.int32(len(start)), width)
         segments = [np.tile(start[:, None], (1, width))]
         for first in range(0, max_length - len(start), _SEGMENT):
@@ -162,7 +163,7 @@ def _drawer(params: Params, options: Options) -> tuple[Callable[[Key[Array, ""],
                 break
         return decode_columns(np.concatenate(segments)[:max_length, :n], params.vocab.chars)
 
-    return draw, at_once(params)
+    return draw, most
 
 
 def at_once(params: Params) -> int:
@@ -217,13 +218,13 @@ def _cdf(
     p = jax.nn.softmax((row - row.max()) / temperature)
     if len(row) > _TRIANGLE:
         return jnp.cumsum(p)
-    # Seven times sooner than jnp.cumsum on a CPU; all entries are summed in one order, so a 0 adds exactly nothing.
+    # Seven times faster than jnp.cumsum on a CPU. All entries are summed in one order: adding a 0 changes no bit.
     return jnp.matmul(p, jnp.tri(len(row)).T, precision="highest")
 
 
 @jax.jit
 def _table(params: Params, temperature, top_k) -> Float32[Array, "contexts vocab_size"]:
-    """The cumulative distribution after each context there is, in the order of the contexts read as numbers."""
+    """The cumulative distribution after each possible context; a context's row is its number in base vocab_size."""
     size, base = block_size(params) or 0, len(params.vocab)
     numbers = jnp.arange(base**size)
     contexts = jnp.stack(jnp.unravel_index(numbers, (base,) * size), -1) if size else jnp.zeros((1, 0), int)

@@ -69,8 +69,8 @@ def score(params: Params, word: str) -> Score:
 
     >>> from mm_jax.models import counts
     >>> from mm_jax.vocab import Vocab
-    >>> found = score(counts.fit(["ab", "ab", "b"], Vocab(".ab")), "ab")
-    >>> [(each.character, each.rank, round(each.probability, 3)) for each in found.characters]
+    >>> scored = score(counts.fit(["ab", "ab", "b"], Vocab(".ab")), "ab")
+    >>> [(each.character, each.rank, round(each.probability, 3)) for each in scored.characters]
     [('a', 1, 0.667), ('b', 1, 1.0), ('.', 1, 1.0)]
 
     Source: makemore part 1 scores `andrejq` so.

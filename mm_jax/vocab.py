@@ -50,11 +50,11 @@ class Vocab:
 
         The separator is `.`, or where a word holds that, the first of `|`, `/`, `_` and so on that none holds.
         """
-        found = set("".join(as_list(words)))
-        if not found:
+        chars = set("".join(as_list(words)))
+        if not chars:
             raise ValueError("no characters: a vocabulary needs at least one non-empty word")
         candidates = itertools.chain(SEPARATORS, map(chr, itertools.count(_FIRST_OTHER)))
-        return cls(next(char for char in candidates if char not in found) + "".join(sorted(found)))
+        return cls(next(char for char in candidates if char not in chars) + "".join(sorted(chars)))
 
     def __len__(self) -> int:
         return len(self.chars)
@@ -92,7 +92,7 @@ class Vocab:
 
     def lookup(self, text: str) -> np.ndarray:
         """Token id of every character of `text`, `len(self)` for unknown ones; smallest unsigned dtype, [len(text)]."""
-        table = _table(self)
+        table = _ids_by_code_point(self)
         if text.isascii() and table.itemsize == 1:  # four times sooner than indexing
             return np.frombuffer(text.encode("ascii").translate(table[:256].tobytes()), np.uint8)
         points = _code_points(text)
@@ -123,13 +123,15 @@ def as_set(words: Iterable[str]) -> frozenset[str]:
 
 
 def _code_points(text: str) -> np.ndarray:
+    """The code point of each character: uint8 [len(text)] of ASCII, else uint32."""
     if text.isascii():
         return np.frombuffer(text.encode("ascii"), dtype=np.uint8)
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 
 @functools.lru_cache(maxsize=16)
-def _table(vocab: Vocab) -> np.ndarray:
+def _ids_by_code_point(vocab: Vocab) -> np.ndarray:
+    """Token id of each code point, `len(vocab)` for unknown ones: [largest code point + 2, or 256]."""
     points = _code_points(vocab.chars)
     table = np.full(max(int(points.max()) + 2, 256), len(vocab), dtype=vocab.dtype)
     table[points] = np.arange(len(vocab))

@@ -31,6 +31,14 @@ LETTERS = mm_jax.Vocab(".abcdefghijklmnopqrstuvwxyz")
 BUNDLED = mm_jax.load_words(word_lists.bundled_names())
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """`-m names` chooses the tests that read the lecture's list."""
+    for item in items:
+        if "names" in getattr(item, "fixturenames", ()):
+            item.add_marker("names")
+
+
 @pytest.fixture(autouse=True)
 def no_download(monkeypatch):
     """No test reaches for the network: what a download does is tested with a stand-in."""

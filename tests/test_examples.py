@@ -75,7 +75,8 @@ def test_ctrl_c_stops_with_what_it_has():
 
 @pytest.mark.slow
 def test_best_goes_on_from_what_it_kept(tmp_path):
-    command = (EXAMPLES / "best.py", "--data", BUNDLED, "--quick", "--out", tmp_path)
+    page = tmp_path / "names.html"
+    command = (EXAMPLES / "best.py", "--data", BUNDLED, "--quick", "--out", tmp_path, "--page", page)
     first = run(*command, timeout=600)
     assert first.returncode == 0, first.stderr
     assert "200 words drawn" in first.stdout
@@ -84,5 +85,15 @@ def test_best_goes_on_from_what_it_kept(tmp_path):
     assert again.returncode == 0, again.stderr
     kept = [line for line in first.stdout.splitlines() if "words drawn" not in line]
     assert sorted(again.stdout.splitlines()) == sorted(kept)  # members are made side by side
+    assert "examples/best.py" in page.read_text(encoding="utf-8")
     student = mm_jax.load(tmp_path / "student.safetensors")
     assert mm_jax.num_params(student) == 225_307
+
+
+@pytest.mark.slow
+def test_a_part_of_the_evidence_is_as_the_file_says(names, tmp_path):
+    if not (EXAMPLES / "evidence.csv").exists():
+        pytest.skip("examples/evidence.csv is not there")
+    done = run(EXAMPLES / "evidence.py", "--check", "--models", tmp_path, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("equal") == 6 and "NOT" not in done.stdout

@@ -11,6 +11,7 @@ An import stands at the top of its file, where a reader looks for it. Inside a f
 """
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -122,6 +123,27 @@ def test_imports_stand_at_the_top():
     assert hidden == []
 
 
+SHAPED = re.compile(r"\w+\[[^\[\]]*, '[^']*'\]")  # of jaxtyping
+PLAIN = re.compile(r"(?<![\w.])(np\.ndarray|jax\.Array|Array)\b")
+
+
+def shapeless(path):
+    """Functions of a file with an array of which neither the annotation nor the docstring says the shape."""
+    for function in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(function, ast.FunctionDef) and "[" not in (ast.get_docstring(function) or ""):
+            arguments = [*function.args.args, *function.args.kwonlyargs]
+            annotations = [each.annotation for each in arguments] + [function.returns]
+            if any(each is not None and PLAIN.search(SHAPED.sub("", ast.unparse(each))) for each in annotations):
+                yield function.name
+
+
+def test_functions_say_the_shapes_of_their_arrays():
+    """Those that are private as well."""
+    floors = {"vocab", "corpus", "models", "evaluation", "scoring", "sampling", "enumeration", "training", "plotting"}
+    found = [(name, each) for name, path in FILES.items() if name.split(".")[0] in floors for each in shapeless(path)]
+    assert [each for each in found if each != ("corpus", "ranked")] == []
+
+
 def imported_after(code):
     """The names in sys.modules after some code, in an interpreter of its own."""
     done = subprocess.run(
@@ -152,3 +174,30 @@ def test_the_help_of_the_command_imports_no_jax():
     code = "import sys\nsys.argv = ['mm-jax', '--help']\ntry:\n    from mm_jax.__main__ import main\n    main()\n"
     code += "except SystemExit:\n    pass\nprint()"
     assert not imported_after(code) & {"jax", "flax", "optax"}
+
+
+# What is tested under another name: with what it is a part of.
+TESTED_IN = {
+    "numbers": "test_edges",
+    "models.bigram": "test_equivalence",
+    "models.catalogue": "tool.test_choosing",
+    "models.mixture": "training.test_mixture",
+    "models.orders": "tool.test_choosing",
+    "models.recurrence": "models.test_whole_words",
+    "models.rows": "models.test_whole_words",
+    "models.smoothing": "models.test_ngram",
+    "models.tally": "models.test_ngram",
+    "models.widened": "tool.test_mixing",
+    "page.known": "page.test_page",
+    "page.pack": "page.test_page",
+}
+
+
+def test_tests_mirror_the_package():
+    tests = Path(__file__).parent
+    for name in FILES:
+        if name.split(".")[0] in ("", "plotting", "tool", "__main__") or name in ("models", "training", "page"):
+            continue
+        folder, _, file = name.rpartition(".")
+        place = TESTED_IN.get(name, f"{folder}.test_{file}" if folder else f"test_{file}")
+        assert (tests / f"{place.replace('.', '/')}.py").exists(), f"{name}: no {place}"

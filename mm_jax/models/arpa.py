@@ -91,4 +91,5 @@ def _rows(params: Params, contexts: np.ndarray) -> np.ndarray:
 
 
 def _log10(values: np.ndarray) -> np.ndarray:
+    """Base-10 logarithms, those of 0 as the format writes them: float64, shaped like `values` [...]."""
     return np.log10(np.maximum(values, 10.0**_LOWEST, dtype=np.float64))

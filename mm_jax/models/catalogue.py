@@ -85,13 +85,13 @@ def fields_of(path: Path, name: str) -> dict[str, Option]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     cls = next(each for each in tree.body if isinstance(each, ast.ClassDef) and each.name == name)
     meanings = _meanings(ast.get_docstring(cls) or "")
-    found = {}
+    options = {}
     for each in cls.body:
         if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
             default = each.value.value if isinstance(each.value, ast.Constant) else None
             field = each.target.id
-            found[field] = Option(field, ast.unparse(each.annotation), default, meanings.get(field, ""))
-    return found
+            options[field] = Option(field, ast.unparse(each.annotation), default, meanings.get(field, ""))
+    return options
 
 
 def _constant(tree: ast.Module, name: str) -> Any:

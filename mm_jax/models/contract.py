@@ -175,7 +175,7 @@ def unroll(
     Args:
       params: any model's parameters.
       tokens: int [length], a word without its `.`, or several words with a 0 between them (see `packs`). Rows behind a
-        word's last character are arithmetic without meaning, unless a 0 stands there.
+        word's last character are meaningless, unless a 0 stands there.
       dropout: what to leave out, in training; only for models whose file declares it in `DROPS`.
 
     Returns:

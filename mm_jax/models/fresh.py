@@ -27,7 +27,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float32, Int, Int32
+from jaxtyping import Array, Bool, Float32, Int, Int32
 
 from mm_jax import corpus
 from mm_jax.models import contract
@@ -126,7 +126,7 @@ class _Trie:
 
 
 def _factors(trie: _Trie, logp: np.ndarray, share: float, power: float) -> tuple[np.ndarray, np.ndarray]:
-    """The logarithms of the factors of all edges and of all ends, in float64.
+    """The logarithms of the factors: float64 [edges], [prefixes] (of the ends); logp is [prefixes, vocab_size].
 
     A factor is (1 - s) + ratio * a: 1 - s is the part of the words with this prefix, by P, that are not in T; a is the
     sum of P(w)^power over those in T, over P(prefix).
@@ -150,7 +150,10 @@ def _factors(trie: _Trie, logp: np.ndarray, share: float, power: float) -> tuple
 
 
 def _upwards(trie: _Trie, logp: np.ndarray, ends: Any, others: float) -> np.ndarray:
-    """log sum_c p(c | u) * value(uc) at every prefix, from the deepest up, given the values of words and all else."""
+    """log sum_c p(c | u) * value(uc) at each prefix u, from the deepest up: float64 [prefixes].
+
+    `ends` are the logarithms of the values of words [words], `others` that of all that begins no word of the list.
+    """
     table = logp + others
     table[trie.is_word, 0] = logp[trie.is_word, 0] + ends
     values = np.empty(trie.prefixes)
@@ -178,13 +181,13 @@ def start(params: Fresh) -> tuple[Any, Int32[Array, ""]]:
     return contract.start(params.member), jnp.int32(0)
 
 
-def advance(params: Fresh, state: tuple[Any, Array], token: Int[Array, ""]) -> tuple[Any, Int32[Array, ""]]:
+def advance(params: Fresh, state: tuple[Any, Int32[Array, ""]], token: Int[Array, ""]) -> tuple[Any, Int32[Array, ""]]:
     """The member reads the token; the prefix goes on with it, or is outside the list from here on."""
     inner, prefix = state
     return contract.advance_inside(params.member, inner, token), _longer(params, prefix, token)
 
 
-def logits(params: Fresh, state: tuple[Any, Array]) -> Float32[Array, " vocab_size"]:
+def logits(params: Fresh, state: tuple[Any, Int32[Array, ""]]) -> Float32[Array, " vocab_size"]:
     """log p'(next): normalised, -inf for what only words of the list go on with where the share is 0."""
     inner, prefix = state
     return _corrected(params, contract.logits(params.member, inner), prefix)
@@ -201,21 +204,26 @@ def unroll(params: Fresh, tokens: Int[Array, " length"]) -> Float32[Array, "leng
     return jax.vmap(_corrected, (None, 0, 0))(params, contract.unroll(params.member, tokens), prefixes)
 
 
-def _edges(params: Fresh, prefix: Array) -> tuple[Array, Array, Array]:
+def _edges(
+    params: Fresh, prefix: Int32[Array, ""]
+) -> tuple[Int32[Array, ""], Int32[Array, " vocab_size"], Bool[Array, " vocab_size"]]:
     """Where a prefix's edges begin, the tokens there, and which of them are its own."""
     begin, size = params.first[prefix], len(params.vocab)
     own = jnp.arange(size, dtype=jnp.int32) < params.first[prefix + 1] - begin
     return begin, lax.dynamic_slice(params.tokens, (begin,), (size,)), own
 
 
-def _longer(params: Fresh, prefix: Array, token: Array) -> Int32[Array, ""]:
+def _longer(params: Fresh, prefix: Int32[Array, ""], token: Int[Array, ""]) -> Int32[Array, ""]:
+    """The prefix with one more token; the number of `outside` where no word of the list begins so."""
     begin, tokens, own = _edges(params, prefix)
-    found = own & (tokens == token.astype(jnp.int32))
+    leads_there = own & (tokens == token.astype(jnp.int32))
     outside = jnp.int32(len(params.ends) - 1)
-    return jnp.where(found.any(), begin + jnp.argmax(found).astype(jnp.int32) + 1, outside)
+    return jnp.where(leads_there.any(), begin + jnp.argmax(leads_there).astype(jnp.int32) + 1, outside)
 
 
-def _corrected(params: Fresh, row: Array, prefix: Array) -> Float32[Array, " vocab_size"]:
+def _corrected(
+    params: Fresh, row: Float32[Array, " vocab_size"], prefix: Int32[Array, ""]
+) -> Float32[Array, " vocab_size"]:
     """The logits of the member at a prefix, with the factors of what follows; normalised."""
     begin, tokens, own = _edges(params, prefix)
     factors = lax.dynamic_slice(params.factors, (begin,), tokens.shape)

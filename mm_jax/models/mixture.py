@@ -77,7 +77,7 @@ def unroll(params: Mixture, tokens: Int[Array, " length"]) -> Float32[Array, "le
 
 
 def mixed(params: Mixture, rows: list[Array]) -> Float32[Array, "*positions vocab_size"]:
-    """log sum_k weight_k softmax(rows_k), of one position or of all."""
+    """log sum_k weight_k softmax(rows_k), of one position or of all: each of the rows is [*positions, vocab_size]."""
     logp = jnp.stack([jax.nn.log_softmax(row) for row in rows], axis=-1)
     return jax.nn.logsumexp(logp + jnp.broadcast_to(jax.nn.log_softmax(params.scores), logp.shape), axis=-1)
 

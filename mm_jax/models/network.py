@@ -78,7 +78,7 @@ def wrap(
 
 
 def _floats_alone(apply: Callable[[Any, Array], Array], variables: Any) -> tuple[Callable[[Any, Array], Array], Any]:
-    """The variables with None for each array that is no float, and the function that puts those back."""
+    """The variables with None for each array that is no float, and the function of them and of tokens [length]."""
     leaves, structure = jax.tree.flatten(jax.tree.map(jnp.asarray, variables))
     trained = [jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves]
     if all(trained):
@@ -94,7 +94,7 @@ def _floats_alone(apply: Callable[[Any, Array], Array], variables: Any) -> tuple
 
 
 def _again(leaf: Array) -> Array:
-    """A random key is read once in each application, which JAX's check for reused keys would refuse."""
+    """The leaf [...]; of a random key a clone: each application reads it, which JAX's check for reused keys refuses."""
     return jax.random.clone(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
 
 
@@ -131,14 +131,18 @@ def start(params: Network) -> tuple[Int32[Array, " positions"], Int32[Array, ""]
     return jnp.zeros(params.limit + 1, jnp.int32), jnp.int32(1)
 
 
-def advance(params: Network, state: tuple[Array, Array], token: Int[Array, ""]) -> tuple[Array, Array]:
+def advance(
+    params: Network, state: tuple[Int32[Array, " positions"], Int32[Array, ""]], token: Int[Array, ""]
+) -> tuple[Int32[Array, " positions"], Int32[Array, ""]]:
     """One token more; beyond the longest word the last place is written again."""
     tokens, length = state
     place = jnp.minimum(length, params.limit)
     return lax.dynamic_update_index_in_dim(tokens, token.astype(jnp.int32), place, 0), place + 1
 
 
-def logits(params: Network, state: tuple[Array, Array]) -> Float32[Array, " vocab_size"]:
+def logits(
+    params: Network, state: tuple[Int32[Array, " positions"], Int32[Array, ""]]
+) -> Float32[Array, " vocab_size"]:
     """The network's row at the last token; it is applied to the whole word each time."""
     tokens, length = state
     return params.apply(params.variables, tokens)[length - 1]

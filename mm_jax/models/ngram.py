@@ -18,6 +18,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float32, Int, Int32
 
+from mm_jax import corpus
 from mm_jax.models import arpa
 from mm_jax.models.contract import Params
 from mm_jax.models.orders import choose as choose
@@ -30,12 +31,11 @@ from mm_jax.vocab import Vocab
 DEFAULTS = {"order": 3}  # of the command, where no words are held back to choose on
 EFFORTS = {"quick": {}, "normal": {}, "best": {}}
 RUNGS = {f"order {order}": {"order": order} for order in range(1, 9)}
-_AT_ONCE = 2**20  # pairs that are looked up together
 
 
 @pytree
 class Level:
-    """One order: its contexts by code, and for each context the tokens that followed it and what they are worth."""
+    """One order: its contexts by code; the tokens that followed each, with their `values`; its back-off weight."""
 
     codes: Int32[Array, " contexts"]  # ascending
     first: Int32[Array, "contexts+1"]  # context i owns tokens[first[i] : first[i + 1]]
@@ -91,24 +91,24 @@ def fit(
         raise ValueError(f"smoothing is {smoothing!r}: choose one of {', '.join(SMOOTHINGS)}")
     if not 0 <= k < float("inf"):
         raise ValueError(f"k is {k}: give 0 or more fake counts a cell")
-    tallies = tally(words, vocab, order)
     smooth = SMOOTHINGS[smoothing]
     levels = []
-    for tally_ in tallies:
-        values, backoff = smooth(tally_, len(vocab), top=tally_ is tallies[-1], k=k)
+    for m, tally_ in enumerate(tally(words, vocab, order), 1):
+        values, backoff = smooth(tally_, len(vocab), top=m == order, k=k)
         levels.append(_level(tally_, values, backoff, len(vocab)))
     return NGram(levels=tuple(levels), vocab=vocab)
 
 
 def _level(tally_: Tally, values: np.ndarray, backoff: np.ndarray, vocab_size: int) -> Level:
+    """The tables of one order, from its values [pairs] and back-off weights [contexts]."""
     first = np.searchsorted(tally_.context, np.arange(len(tally_.codes) + 1))
     pad = (0, vocab_size)
-    # Converted in NumPy, then moved: a conversion on the device, or jnp.asarray, is a program to compile.
+    # Converted in NumPy, then moved: `jnp.asarray` compiles a program for each new shape.
     return Level(
-        codes=jax.device_put(tally_.codes.astype(np.int32)),
+        codes=jax.device_put(tally_.codes),
         first=jax.device_put(first.astype(np.int32)),
-        tokens=jax.device_put(np.pad(tally_.token, pad).astype(np.int32)),
-        values=jax.device_put(np.pad(values, pad).astype(np.float32)),
+        tokens=jax.device_put(np.pad(tally_.token, pad)),
+        values=jax.device_put(np.pad(values.astype(np.float32), pad)),
         backoff=jax.device_put(backoff.astype(np.float32)),
     )
 
@@ -146,20 +146,17 @@ def pair_log_probs(
     params: NGram, contexts: Int[np.ndarray, "pairs block_size"], targets: Int[np.ndarray, " pairs"]
 ) -> Float32[np.ndarray, " pairs"]:
     """log p(target | context) of many pairs, looked up in the sorted tables: no row of probabilities is made."""
-    base, found = len(params.vocab), np.empty(len(targets), np.float32)
-    firsts = [np.asarray(level.first) for level in params.levels]
-    owners = [np.repeat(np.arange(len(first) - 1), np.diff(first)) for first in firsts]
-    tables = [own * base + np.asarray(each.tokens)[: len(own)] for own, each in zip(owners, params.levels, strict=True)]
-    for begin in range(0, len(targets), _AT_ONCE):
-        block = slice(begin, begin + _AT_ONCE)
-        p = np.full(len(targets[block]), 1 / base, np.float32)
-        for pairs, (level, rank, known) in zip(tables, _levels_at(params, contexts[block]), strict=True):
-            at, seen = _looked_up(pairs, rank * base + targets[block])
-            mine = np.where(seen, np.asarray(level.values)[at], np.float32(0)) + np.asarray(level.backoff)[rank] * p
-            p = np.where(known, mine, p)
-        found[block] = p
+    base = len(params.vocab)
+    p = np.full(len(targets), 1 / base, np.float32)
+    for level, rank, known in _levels_at(params, contexts):
+        first = np.asarray(level.first)
+        owner = np.repeat(np.arange(len(first) - 1, dtype=np.int32), np.diff(first))
+        pairs = corpus.paired(owner, np.asarray(level.tokens)[: len(owner)], base, len(first))
+        at, seen = _looked_up(pairs, rank * base + targets)
+        mine = np.where(seen, np.asarray(level.values)[at], np.float32(0)) + np.asarray(level.backoff)[rank] * p
+        p = np.where(known, mine, p)
     with np.errstate(divide="ignore"):
-        return np.log(found)
+        return np.log(p)
 
 
 def row_log_probs(
@@ -181,7 +178,7 @@ def row_log_probs(
 
 
 def _levels_at(params: NGram, contexts: np.ndarray) -> Iterator[tuple[Level, np.ndarray, np.ndarray]]:
-    """Each level, the rank of each context there, and whether it was seen."""
+    """Each level with the rank of each context there and whether it was seen: both [contexts]."""
     rank, known = np.zeros(len(contexts), np.int64), np.ones(len(contexts), bool)
     for m, level in enumerate(params.levels):
         if m:
@@ -192,7 +189,7 @@ def _levels_at(params: NGram, contexts: np.ndarray) -> Iterator[tuple[Level, np.
 
 
 def _looked_up(table: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each code stands in an ascending table, and whether it is there."""
+    """Where each of the codes [codes] stands in an ascending table [entries], and whether it is there."""
     at = np.minimum(np.searchsorted(table, codes), len(table) - 1)
     return at, table[at] == codes
 

@@ -80,7 +80,7 @@ def nlls(
     context, target = np.divmod(pairs, base)  # each distinct pair once
     below: np.ndarray = np.full(len(pairs), 1 / base)
     rank, known = np.zeros(len(contexts), np.int64), np.ones(len(contexts), bool)
-    found = np.empty((most, len(pairs)))
+    probabilities = np.empty((most, len(pairs)))
     for m, level in enumerate(tally(words, vocab, most)):
         if m:
             rank, there = _looked_up(level.codes, rank * base + contexts[:, -m])
@@ -93,12 +93,12 @@ def nlls(
             values, backoff = smooth(counted, base, top=top, k=1.0)
             row = np.where(seen, values[at], 0.0) + backoff[rank[context]] * below
             mixed.append(np.where(known[context], row, below))
-        found[m], below = mixed
+        probabilities[m], below = mixed
     with np.errstate(divide="ignore"):
-        return -np.log(found)[:, place]
+        return -np.log(probabilities)[:, place]
 
 
 def _looked_up(table: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each code stands in an ascending table, and whether it is there."""
+    """Where each of the codes [codes] stands in an ascending table [entries], and whether it is there."""
     at = np.minimum(np.searchsorted(table, codes), len(table) - 1)
     return at, table[at] == codes

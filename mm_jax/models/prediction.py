@@ -1,4 +1,4 @@
-"""What a model predicts at many places: contexts, beginnings of words, all prefixes of a list. A block at a time.
+"""Predictions of a model after many contexts, prefixes, or all prefixes of a list; computed a block at a time.
 
 A windowed model is asked once a context; a sequential one reads rows of whole words. Each member of a mixture is read
 in its own way.
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, ArrayLike, Float32, Int
 
 from mm_jax import corpus
 from mm_jax.models import contract
@@ -18,7 +19,7 @@ from mm_jax.models.mixture import Mixture
 
 
 def block_of(vocab_size: int) -> int:
-    """Contexts a call: one compiled program for lists of every size, and rows of at most 8 MB."""
+    """Contexts in one call: fixed, so that one program serves lists of every size; at most 8 MB of rows."""
     return max(1, min(1024, 2**21 // vocab_size))
 
 
@@ -27,7 +28,7 @@ def _window(params: Params) -> int:
 
 
 def mixed(params: Mixture, read: Callable[[Params], np.ndarray]) -> np.ndarray:
-    """log sum_k weight_k p_k, where `read` gives each member's log p, in the order of the members."""
+    """log sum_k weight_k p_k, where `read` gives each member's log p [...], in the order of the members."""
     scores = np.asarray(jax.nn.log_softmax(params.scores))
     parts = (score + read(member) for score, member in zip(scores, params.members, strict=True))
     return functools.reduce(np.logaddexp, parts)
@@ -88,34 +89,41 @@ def log_probs_of_prefixes(params: Params, words: Sequence[str]) -> np.ndarray:
         context[trie.ids] = examples.ids  # the same at every place where a prefix stands
         return log_probs(params, examples.contexts)[context]
     rows = corpus.rows(words, params.vocab, pack=contract.packs(params))
-    found = np.empty((trie.distinct, len(params.vocab)), np.float32)
+    by_prefix = np.empty((trie.distinct, len(params.vocab)), np.float32)
     block = max(1, block_of(len(params.vocab)) // 4)
     filled = np.pad(rows.targets, ((0, -len(rows.targets) % block), (0, 0)))
     for first in range(0, len(rows.targets), block):
         places = rows.places[first : first + block]
         logp = np.asarray(_of_positions(params, filled[first : first + block]))[: len(places)]
-        found[trie.ids[places[places >= 0]]] = logp[places >= 0]
-    return found
+        by_prefix[trie.ids[places[places >= 0]]] = logp[places >= 0]
+    return by_prefix
 
 
 @jax.jit
-def _after_contexts(params: Params, contexts: jax.Array) -> jax.Array:
+def _after_contexts(
+    params: Params, contexts: Int[ArrayLike, "contexts block_size"]
+) -> Float32[Array, "contexts vocab_size"]:
+    """log p of each token after each context."""
     return jax.nn.log_softmax(jax.vmap(contract.logits, (None, 0))(params, contexts))
 
 
 @jax.jit
-def _of_positions(params: Params, targets: jax.Array) -> jax.Array:
+def _of_positions(params: Params, targets: Int[ArrayLike, "rows length"]) -> Float32[Array, "rows length vocab_size"]:
+    """log p of each token at each position of rows of whole words."""
     return jax.nn.log_softmax(jax.vmap(contract.unroll, (None, 0))(params, targets[:, :-1]))
 
 
 @jax.jit
-def of_rows(params: Params, targets: jax.Array) -> jax.Array:
-    """log p of each target of rows of whole words: float32 [rows, length]."""
+def of_rows(params: Params, targets: Int[ArrayLike, "rows length"]) -> Float32[Array, "rows length"]:
+    """log p of each target of rows of whole words."""
     rows = _of_positions(params, targets)
     return jnp.take_along_axis(rows, targets[..., None], axis=-1)[..., 0]
 
 
 @jax.jit
-def _at_ends(params: Params, tokens: jax.Array, ends: jax.Array) -> jax.Array:
+def _at_ends(
+    params: Params, tokens: Int[ArrayLike, "rows length"], ends: Int[ArrayLike, " rows"]
+) -> Float32[Array, "rows vocab_size"]:
+    """log p of each token after the first `ends` tokens of each row."""
     rows = jax.vmap(contract.unroll, (None, 0))(params, tokens)
     return jax.nn.log_softmax(jnp.take_along_axis(rows, ends[:, None, None], axis=1)[:, 0])

@@ -62,15 +62,17 @@ def _product(rows: Float32[Array, "size n"], W: Float32[Array, "n gate_dim"]) ->
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _states(cell, x, s, b, W, starts, saved):
-    """The hidden vectors that the scan found, as a function of x, s and b."""
+    """The hidden vectors [size, hidden_dim] that the scan computed, as a function of x and s [size, gate_dim] and b."""
     return saved[-1]
 
 
 def _forward(cell, x, s, b, W, starts, saved):
+    """The value, and what `_backward` needs: W [hidden_dim, gate_dim], starts [size], h before, x and s."""
     return saved[-1], (W, starts, saved[:-1])
 
 
 def _backward(cell, kept, gradients):
+    """The gradients of x and s [size, gate_dim] and b [gate_dim], from those of h [size, hidden_dim]."""
     W, starts, saved = kept
 
     def back(from_next, at):

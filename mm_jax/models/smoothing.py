@@ -1,19 +1,21 @@
-"""How counts become probabilities: each function returns what a pair is worth, and what a context hands down.
+"""Turns counts into probabilities: the discounted probability of each pair, the back-off weight of each context.
 
     p_m(w | c) = values[c, w] + backoff[c] * p_(m-1)(w | c without its oldest character)
 
-All take the tally of one order and return (values float64 [pairs], backoff float64 [contexts]). `top` says whether it
-is the highest order, `k` is the number of fake counts of `add_k`.
+All take the tally of one order and return (values, backoff). `top` says whether it is the highest order, `k` is the
+number of fake counts of `add_k`.
 """
 
 from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Float64
 
 from mm_jax.models.tally import Tally
 
 Smoothing = Literal["modified-kneser-ney", "absolute", "witten-bell", "add-k", "none"]
+Smoothed = tuple[Float64[np.ndarray, " pairs"], Float64[np.ndarray, " contexts"]]  # values, backoff
 
 
 def _per_context(tally_: Tally, values: np.ndarray) -> np.ndarray:
@@ -21,12 +23,12 @@ def _per_context(tally_: Tally, values: np.ndarray) -> np.ndarray:
     return np.bincount(tally_.context, values, minlength=len(tally_.codes))
 
 
-def kneser_ney(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> tuple[np.ndarray, np.ndarray]:
+def kneser_ney(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> Smoothed:
     """Interpolated modified Kneser-Ney: discounts D1, D2, D3+ for counts of one, two and more (Chen and Goodman)."""
     return _discounted(tally_, tally_.types, discounts(np.bincount(tally_.types, minlength=5)))
 
 
-def absolute(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> tuple[np.ndarray, np.ndarray]:
+def absolute(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> Smoothed:
     """Interpolated absolute discounting: one D = n1 / (n1 + 2 n2) an order, on the counts themselves (Ney et al.)."""
     n1, n2 = np.bincount(tally_.counts, minlength=3)[1:3]
     D = n1 / (n1 + 2 * n2) if n1 else 0.5
@@ -50,34 +52,34 @@ def discounts(counts_of_counts: np.ndarray) -> np.ndarray:
     return D
 
 
-def _discounted(tally_: Tally, counts: np.ndarray, D: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each count less its discount, over the context's total; the context hands down what was taken off."""
+def _discounted(tally_: Tally, counts: np.ndarray, D: np.ndarray) -> Smoothed:
+    """(count - discount) / total of its context, and the share discounted; `counts` are [pairs], D [4]."""
     removed = D[np.minimum(counts, 3)]
     total = _per_context(tally_, counts)
     return (counts - removed) / total[tally_.context], _per_context(tally_, removed) / total
 
 
-def witten_bell(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> tuple[np.ndarray, np.ndarray]:
-    """Interpolated Witten-Bell: a context hands down T / (C + T), T being how many different characters followed it."""
+def witten_bell(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> Smoothed:
+    """Interpolated Witten-Bell: back-off weight T / (C + T) for T different characters in C occurrences."""
     different = _per_context(tally_, np.ones(len(tally_.counts)))
     total = _per_context(tally_, tally_.counts) + different
     return tally_.counts / total[tally_.context], different / total
 
 
-def add_k(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> tuple[np.ndarray, np.ndarray]:
-    """(count + k) / (total + k * vocab_size) at the highest order; the lower ones say nothing, down to uniform."""
+def add_k(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> Smoothed:
+    """(count + k) / (total + k * vocab_size) at the highest order; the lower orders are left uniform."""
     if not top:
         return np.zeros(len(tally_.counts)), np.ones(len(tally_.codes))
     total = _per_context(tally_, tally_.counts) + k * vocab_size
     return tally_.counts / total[tally_.context], k * vocab_size / total
 
 
-def unsmoothed(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> tuple[np.ndarray, np.ndarray]:
+def unsmoothed(tally_: Tally, vocab_size: int, *, top: bool, k: float) -> Smoothed:
     """Relative frequencies of the highest order; a context that never was is uniform, as in `Counts`."""
     return add_k(tally_, vocab_size, top=top, k=0.0)
 
 
-SMOOTHINGS: dict[str, Callable[..., tuple[np.ndarray, np.ndarray]]] = {
+SMOOTHINGS: dict[str, Callable[..., Smoothed]] = {
     "modified-kneser-ney": kneser_ney,
     "absolute": absolute,
     "witten-bell": witten_bell,

@@ -1,7 +1,7 @@
 """Counting the n-grams of every order at once."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,25 +24,27 @@ class Tally(NamedTuple):
     types: np.ndarray
 
 
-def tally(words: Sequence[str], vocab: Vocab, order: int) -> list[Tally]:
-    """Counts every order at once; time and memory are linear in the corpus, and no Python runs per n-gram."""
+def tally(words: Sequence[str], vocab: Vocab, order: int) -> Iterator[Tally]:
+    """Counts every order up to `order`, the lowest first: each is done with the next one's pairs, and only then made.
+
+    Time is linear in the corpus, memory that of two orders, and no Python runs per n-gram.
+    """
     stream = corpus.tokens(words, vocab)
     base, targets = len(vocab), stream[1:]
-    no_context = (np.zeros(1, np.int64), np.zeros(len(targets), np.int32))
-    tallies: list[Tally] = []
+    no_context = (np.zeros(1, np.int32), np.zeros(len(targets), np.int32))
+    below = None
     before = np.zeros(0, np.int32)  # the pair of each position, in the order below
     for m, (codes, ids) in enumerate(itertools.chain([no_context], corpus.suffixes(stream, base, order - 1)), 1):
         if codes[-1] > np.iinfo(np.int32).max:
             raise ValueError(f"order {m} has too many contexts of {base} characters: give a lower order")
         pairs, which = corpus.ranked(corpus.paired(ids, targets, base, len(codes)), len(codes) * base)
-        if tallies:  # each pair of this order is one kind of occurrence of a pair below
+        if below is not None:  # each pair of this order is one kind of occurrence of a pair below
             one_of_each = np.empty(len(pairs), np.int32)
             one_of_each[which] = np.arange(len(which), dtype=np.int32)
-            below = tallies[-1]
             types = np.bincount(before[one_of_each], minlength=len(below.counts))
-            tallies[-1] = below._replace(types=types)
-        counts = np.bincount(which, minlength=len(pairs))
-        context, token = np.divmod(pairs, base)
-        tallies.append(Tally(codes, context, token, counts, counts))
-        before = which
-    return tallies
+            yield below._replace(types=types.astype(np.int32))
+        counts = np.bincount(which, minlength=len(pairs)).astype(np.int32)
+        context, token = (each.astype(np.int32) for each in np.divmod(pairs, pairs.dtype.type(base)))
+        below, before = Tally(codes.astype(np.int32), context, token, counts, counts), which
+    assert below is not None  # there is an order 1
+    yield below

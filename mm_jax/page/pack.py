@@ -56,14 +56,14 @@ def described(params: Params) -> Any:
 def sources(spec: Any) -> list[Path]:
     """The JavaScript files of a model and of those inside it, each once; ValueError for a kind that has none."""
     known = {f"mm_jax.models.{path.stem}": path for path in sorted(_MODELS.glob("*.js"))}
-    found = {}
+    paths = {}
     for name in _classes(spec):
         module, _, cls = name.partition(":")
         if module not in known:
             kinds = ", ".join(path.stem for path in known.values())
             raise ValueError(f"a page cannot show a {cls or 'network of your own'}: it knows the models {kinds}")
-        found[known[module]] = None
-    return list(found)
+        paths[known[module]] = None
+    return list(paths)
 
 
 def _classes(spec: Any) -> Iterator[str]:

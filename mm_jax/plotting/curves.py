@@ -98,7 +98,7 @@ def function(
     """A function of one number from `low` to `high`; the points at `marks` carry their value.
 
     Args:
-      f: takes and returns an array.
+      f: takes and returns an array [points].
       low: where the curve begins.
       high: where it ends.
       ax: where to draw.

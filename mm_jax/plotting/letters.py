@@ -52,7 +52,7 @@ def embedding(params: MLP, ax: Axes) -> Axes:
 
 
 def _plane(C: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Two numbers a character, and what they are called."""
+    """Two numbers a character, float64 [chars, 2], and what they are called."""
     if C.shape[1] == 2:
         return C, ["C[:, 0]", "C[:, 1]"]
     centred = C - C.mean(axis=0)
@@ -63,7 +63,7 @@ def _plane(C: np.ndarray) -> tuple[np.ndarray, list[str]]:
 
 
 def _square(C: np.ndarray) -> tuple[np.ndarray, float]:
-    """The centre and half the side of the square to show: all points, or all but a few that lie far outside."""
+    """The centre [2] and half the side of the square to show: all points [chars, 2], or all but a few far outside."""
     low, high = np.quantile(C, [0.25, 0.75], axis=0)
     near = (np.abs(C - (low + high) / 2) <= 3 * (high - low) + 1e-9).all(axis=1)
     shown = C[near] if near.sum() >= len(C) * 0.8 else C
@@ -72,7 +72,7 @@ def _square(C: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _apart(points: np.ndarray, distance: float, centre: np.ndarray, half: float) -> np.ndarray:
-    """The points, moved until no two are nearer than `distance`, inside the square."""
+    """The points [chars, 2], moved until no two are nearer than `distance`, inside the square."""
     # Points on one spot have no direction to part in: a turn for each, the same every time.
     turns = np.arange(len(points)) * 2.4
     points = points + 1e-6 * distance * np.stack([np.cos(turns), np.sin(turns)], axis=1)

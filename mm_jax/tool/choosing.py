@@ -121,14 +121,15 @@ def choose(
         begin = time.perf_counter()
         params, whole = trainer.trained(folder / TRIED / name, each, split, vocab, resume, watch)
         tried.append(judged(title(each), params, split, time.perf_counter() - begin))
-        kept = min(tried, key=lambda one: one.dev)
-        runs.save_model(folder, kept.params)  # what was best so far, should this be killed
+        if tried[-1] is min(tried, key=lambda one: one.dev):
+            runs.save_model(folder, tried[-1].params)  # the best so far, should this be killed
         if not whole:  # stopped by the user: what comes next is for another time
             break
     tried += mixed(tried, split)
     kept = best_of(tried)
     choice = Choice(tried, kept, left_out)
-    runs.save_model(folder, kept.params)
+    if isinstance(kept.params, mixture.Mixture):  # all others were saved when they were the best
+        runs.save_model(folder, kept.params)
     about = {"tried": [each.as_json() for each in tried], "kept": kept.name, "left out": left_out}
     write_whole(folder / f"{TRIED}.json", json.dumps(about, indent=1).encode())
     return choice

@@ -128,6 +128,7 @@ def _of_new_words(params: Params, listed: list[str]) -> Params:
 def _accepts(params: Params, listed: list[str], wanted: Wanted, lengths: range) -> Callable[[str], bool]:
     """Whether a word meets every condition; ValueError for conditions that no word can meet."""
     known, met = frozenset(listed), set()
+    carriers = _carriers(params, listed)
     suffix, contains = (unicodedata.normalize("NFC", text) for text in (wanted.suffix, wanted.contains))
     for text in (suffix, contains):
         params.vocab.encode(text)  # a character the model does not know is never drawn
@@ -139,6 +140,7 @@ def _accepts(params: Params, listed: list[str], wanted: Wanted, lengths: range) 
 
     def accept(word: str) -> bool:
         fits = len(word) in lengths and word.endswith(suffix) and contains in word and bool(pattern.search(word))
+        fits = fits and (carriers is None or carriers.issuperset(_before_marks(word)))
         fits = fits and not (wanted.new and word in known) and not (wanted.distinct and word in met)
         fits = fits and not any(part in word.casefold() for part in avoided)
         fits = fits and (wanted.min_distance < 1 or nearest(word, listed, below=wanted.min_distance) is None)
@@ -146,6 +148,26 @@ def _accepts(params: Params, listed: list[str], wanted: Wanted, lengths: range) 
         return fits
 
     return accept
+
+
+def _carriers(params: Params, listed: list[str]) -> frozenset[str] | None:
+    """The characters that a combining mark stands behind in a list; None where the alphabet has no marks.
+
+    A model gives every character some probability everywhere, a vowel sign at the start of a word too: on no letter, it
+    cannot be read.
+    """
+    if not any(map(_is_mark, params.vocab.chars)):
+        return None
+    return frozenset(char for word in listed for char in _before_marks(word))
+
+
+def _before_marks(word: str) -> list[str]:
+    """What stands before each combining mark; "" before one that begins the word."""
+    return [word[max(0, i - 1) : i] for i, char in enumerate(word) if _is_mark(char)]
+
+
+def _is_mark(char: str) -> bool:
+    return unicodedata.category(char).startswith("M")
 
 
 def nearest(word: str, listed: Sequence[str], below: int | None = None) -> tuple[str, int] | None:

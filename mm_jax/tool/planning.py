@@ -18,11 +18,13 @@ from mm_jax.training.recipes import Recipe, recipe_options, recipes_of
 from mm_jax.vocab import Vocab
 
 JUDGED = 4000  # words of dev that choices are made on
+WATCHED = 2**23  # words of dev * characters of the alphabet that a run is stopped by: each takes rows of logits
 LEARNED = 200_000  # words of train that options are chosen by: more would change none, and take minutes
 SHORT = 500  # words: of a shorter list dev is too small to choose on
 FOLDS = 10  # of a cross-validation
 FEWEST, MOST = "from_words", "to_words"  # in a model's EFFORTS: the sizes of the lists that it is tried on
 _RECIPES_FOR = 228_145  # characters of names.txt, ends included: the list that the recipes were made for
+_LOGITS = 2**18  # of a batch of examples or contexts: more of a large alphabet's would take minutes
 
 
 def plan_for(
@@ -79,6 +81,8 @@ def for_size(recipe: Recipe, characters: int, vocab: Vocab, longer: bool = True)
     recipe = recipe.but(steps=int(np.clip(recipe.steps * share, 300, most)), learning_rate=float(f"{rate:.2g}"))
     if characters * len(vocab) > whole_words.MAX_CELLS // 2:  # a row of counts for each context or prefix would not fit
         recipe = recipe.but(draw="examples" if recipe.draw == "contexts" else recipe.draw, teach=0.0)
+    if recipe.batch_size is not None and recipe.draw != "words":
+        recipe = recipe.but(batch_size=min(recipe.batch_size, max(32, _LOGITS // len(vocab))))
     return recipe
 
 
@@ -98,6 +102,11 @@ def _chosen(module: ModuleType, listed: Sequence[str], vocab: Vocab, given: dict
 def judged(split: words.Split) -> list[str]:
     """The words of dev that choices are made on: enough of them to tell models apart."""
     return split.dev[:JUDGED]
+
+
+def watched(split: words.Split, vocab: Vocab) -> list[str]:
+    """The words of dev that a run by gradient steps is stopped by: fewer of a large alphabet."""
+    return split.dev[: min(JUDGED, max(SHORT, WATCHED // len(vocab)))]
 
 
 def folds_of(split: words.Split) -> list[tuple[list[str], list[str]]]:

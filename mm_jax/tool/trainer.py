@@ -87,7 +87,7 @@ class Trainer:
             _copy(self.state),  # it reuses the buffers, and the state must be there to be saved
             self.split.train,
             self.recipe,
-            dev=planning.judged(self.split) or None,
+            dev=planning.watched(self.split, self.state.params.vocab) or None,
             interval=max(1, min(1000, self.recipe.steps // EVALUATIONS)),
         )
         for progress in watch(run):

@@ -71,7 +71,10 @@ def step(
     optimizer: optax.GradientTransformation,
     l2: Float32[Array, ""] | None,
 ) -> tuple[State, Float32[Array, ""]]:
-    """One gradient step; returns the next state and the loss that this step started from."""
+    """One gradient step; returns the next state and the loss that this step started from.
+
+    `read` gives the logits at the inputs, [*batch, vocab_size].
+    """
     value, gradient = jax.value_and_grad(loss)(state.params, read, inputs, weights, l2)
     updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)

@@ -1,4 +1,4 @@
-"""What training makes small: cross entropy, and the lecture's penalty."""
+"""The training loss: cross entropy, and the lecture's penalty."""
 
 from collections.abc import Callable
 from typing import Any
@@ -36,6 +36,6 @@ def loss(
 
 
 def matrices(params: Params) -> list[Array]:
-    """The weight matrices, which the penalty is taken of: the arrays in fields whose names begin with W."""
+    """The weight matrices that the penalty is taken of: the arrays [..., rows, columns] in fields named W..."""
     leaves = jax.tree_util.tree_flatten_with_path(params)[0]
     return [leaf for path, leaf in leaves if getattr(path[-1], "name", "").startswith("W")]

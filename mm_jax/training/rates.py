@@ -1,4 +1,4 @@
-"""Which learning rate? The lecture's range test, and the same question asked with one short run a rate."""
+"""Finds a learning rate: by the lecture's range test, or by a short run at each of several rates."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -18,8 +18,8 @@ class RangeTest(NamedTuple):
 
     `losses` is float32, shaped like `rates`.
 
-    >>> found = RangeTest(np.array([0.1, 1.0]), np.array([2.5, 9.0]), 0.05, "half of 0.1")
-    >>> found.suggestion
+    >>> tried = RangeTest(np.array([0.1, 1.0]), np.array([2.5, 9.0]), 0.05, "half of 0.1")
+    >>> tried.suggestion
     0.05
     """
 
@@ -59,8 +59,8 @@ def lr_range_test(
     >>> from mm_jax.models import bigram
     >>> from mm_jax.vocab import Vocab
     >>> params = bigram.init(jax.random.key(0), Vocab(".ab"))
-    >>> found = lr_range_test(params, ["ab", "b"], jax.random.key(1), low=0.1, high=100.0, steps=50)
-    >>> found.losses.shape, bool(0.05 <= found.suggestion <= 50)
+    >>> tried = lr_range_test(params, ["ab", "b"], jax.random.key(1), low=0.1, high=100.0, steps=50)
+    >>> tried.losses.shape, bool(0.05 <= tried.suggestion <= 50)
     ((50,), True)
 
     Source: makemore part 2; Smith (2017), Cyclical learning rates.
@@ -116,7 +116,7 @@ def try_rates(
 
 
 def _read(rates: np.ndarray, losses: np.ndarray, smooth: int) -> RangeTest:
-    """Where the loss, averaged over 2 * smooth + 1 neighbouring rates, is lowest; a loss that is not finite is high."""
+    """Suggests half the rate at which the loss [rates], averaged over 2 * smooth + 1 neighbours, is lowest."""
     finite = np.where(np.isfinite(losses), losses, np.inf)
     padded = np.pad(finite, smooth, mode="edge")
     average = np.lib.stride_tricks.sliding_window_view(padded, 2 * smooth + 1).mean(1) if smooth > 1 else finite

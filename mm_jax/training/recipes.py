@@ -26,22 +26,22 @@ Decay = Callable[[np.ndarray], np.ndarray]
 
 
 def constant(t: np.ndarray) -> np.ndarray:
-    """The peak rate all the way."""
+    """The peak rate at all t [steps]."""
     return np.ones_like(t)
 
 
 def cosine(t: np.ndarray) -> np.ndarray:
-    """From the peak rate to 0 along half a cosine."""
+    """From the peak rate to 0 along half a cosine: t [steps] is the share of the steps that were made."""
     return 0.5 * (1 + np.cos(np.pi * t))
 
 
 def tenth(t: np.ndarray) -> np.ndarray:
-    """The peak rate for the first half of the steps, a tenth of it for the second. Source: makemore part 2."""
+    """The peak rate for the first half of t [steps], a tenth of it for the second. Source: makemore part 2."""
     return np.where(t < 0.5, 1.0, 0.1)
 
 
 def linear(t: np.ndarray) -> np.ndarray:
-    """Up to the peak rate over the first twentieth of the steps, then down to 0 along a line."""
+    """Up to the peak rate over the first twentieth of t [steps], then down to 0 along a line."""
     return np.minimum(t / 0.05, (1 - t) / 0.95)
 
 
@@ -195,13 +195,13 @@ class Recipe:
     @staticmethod
     def named(values: Mapping[str, Any]) -> dict[str, Any]:
         """Options with the functions that are named in place of their names; ValueError for an unknown name."""
-        found = dict(values)
+        options = dict(values)
         for field, known in _NAMED.items():
-            if isinstance(name := found.get(field), str):
+            if isinstance(name := options.get(field), str):
                 if name not in known:
                     raise ValueError(f"{field} is {name!r}: choose one of {', '.join(known)}")
-                found[field] = known[name]
-        return found
+                options[field] = known[name]
+        return options
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Recipe":

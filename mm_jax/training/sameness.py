@@ -1,4 +1,4 @@
-"""When two functions are the same to the compiler, though Python made them twice.
+"""Compares functions by what they do, so that one made twice by Python is compiled once.
 
 `jax.jit` compiles anew for a static argument that it has not seen. `lambda rate: optax.adam(rate)`, written in a call
 that is made twice, is a new object each time, and so is every `optax.adam(0.01)`. Such functions are told apart here by
@@ -34,7 +34,7 @@ class Same:
 
 
 def _what(thing: Any, inside: tuple[int, ...]) -> Any:
-    """Something hashable that is equal for two things which behave alike."""
+    """A hashable key, equal for two objects that behave alike; TypeError where there is none."""
     if id(thing) in inside:
         return "itself"
     inside = (*inside, id(thing))

@@ -1,4 +1,14 @@
-"""Training on more than one device: batches are divided among them, everything else is on each of them whole."""
+"""Training on more than one device: batches are divided among them, everything else is on each of them whole.
+
+`fit(..., mesh=jax.make_mesh((4,), ("batch",)))` divides every batch among the devices of the mesh's first axis, and jit
+adds up their gradients: the losses are those of one device, but for the order of float32 sums. On two hosts the same
+script runs on both, with
+
+    jax.distributed.initialize("first-host:1234", num_processes=2, process_id=0)   # 1 on the second host
+
+as its first line and `jax.make_mesh((jax.device_count(),), ("batch",))`; both end with the same parameters. Four
+devices in one process, and two processes, are run by tests/training/test_sharding.py.
+"""
 
 from typing import Any
 

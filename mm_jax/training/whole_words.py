@@ -105,7 +105,10 @@ def laid(words: Sequence[str], params: Params, recipe: Recipe, table: np.ndarray
 
 
 def of_teacher(words: Sequence[str], vocab: Vocab, teacher: Params | None, share: float) -> np.ndarray:
-    """The targets of a teacher, by default a Kneser-Ney model of the words; ValueError for another vocabulary."""
+    """`taught` by a teacher, by default a Kneser-Ney model of the words: float32 [prefixes, vocab_size].
+
+    Raises ValueError for another vocabulary.
+    """
     if teacher is None:
         teacher = ngram.fit(words, vocab)
     if functions_of(teacher) and teacher.vocab != vocab:
@@ -119,13 +122,13 @@ def taught(words: Sequence[str], teacher: Params, share: float, others: Sequence
     share * (the teacher's distribution there) + (1 - share) * (all that followed this prefix in `words`), the teacher's
     alone at prefixes that only `others` have. Raises ValueError for a table too large.
     """
-    every, size = [*others, *words], len(teacher.vocab)
-    trie = corpus.prefixes(every, teacher.vocab)
+    read, size = [*others, *words], len(teacher.vocab)
+    trie = corpus.prefixes(read, teacher.vocab)
     if trie.distinct * size > MAX_CELLS:
         raise ValueError(
             f"{trie.distinct:,} prefixes of {size:,} characters are too large a table for a teacher: give fewer words"
         )
-    table = np.exp(log_probs_of_prefixes(teacher, every))
+    table = np.exp(log_probs_of_prefixes(teacher, read))
     own = slice(sum(map(len, others)) + len(others), None)
     cells = trie.ids[own].astype(np.int64) * size + trie.targets[own]
     followed = np.bincount(cells, minlength=table.size).reshape(table.shape).astype(np.float32)

@@ -110,6 +110,17 @@ def test_what_is_tried_comes_from_the_models_files():
     assert "characters make it" in left_out[0] or "times as large" in left_out[0]
 
 
+def test_a_large_alphabet_takes_small_batches_and_few_words_of_dev():
+    words = [chr(0x4E00 + i % 6000) + chr(0x4E00 + i * 7 % 5999) for i in range(20_000)]
+    vocab, split = Vocab.from_words(words), runs.split_for(words)
+    recipe = planning.plan_for(words, vocab, "mlp", None, {}).recipe
+    assert recipe.draw == "examples" and recipe.batch_size * len(vocab) < 2**18 < (recipe.batch_size + 2) * len(vocab)
+    assert 500 <= len(planning.watched(split, vocab)) < len(planning.judged(split)) == 2000
+    latin = Vocab.from_words(["abc"])
+    assert planning.watched(split, latin) == planning.judged(split)
+    assert planning.plan_for(mm_jax.load_words(NAMES), latin, "mlp", None, {}).recipe.batch_size == 320
+
+
 def test_a_model_that_learned_nothing_is_called_so(mm, tmp_path):
     path = make(tmp_path, mm_jax.load_words(NAMES)[::8])
     options = ["--model", "mlp", "--steps", 2, "--hidden-dim", 4, "--quiet"]
@@ -154,7 +165,7 @@ def test_version(mm):
 
 @pytest.mark.slow
 def test_killed_while_it_tries(tmp_path):
-    """kill -9 at ten instants: the run goes on, and ends with the bytes of one that was left alone."""
+    """kill -9 at five instants: the run goes on, and ends with the bytes of one that was left alone."""
     path = make(tmp_path, mm_jax.load_words(NAMES)[::4])
     env = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
     often = "from mm_jax.tool import entry, trainer; trainer.SAVE_SECONDS = 0; entry.main()"
@@ -168,7 +179,7 @@ def test_killed_while_it_tries(tmp_path):
     assert start(tmp_path / "whole").wait(timeout=300) == 0
     begin, seconds = time.monotonic(), time.monotonic() - begin
     rng = random.Random(0)
-    for _ in range(10):
+    for _ in range(5):
         process = start(tmp_path / "killed")
         time.sleep(rng.uniform(0.1, 0.8) * seconds)
         process.send_signal(signal.SIGKILL)

@@ -208,10 +208,13 @@ SMALL = {
 }
 
 
+# On lists as short as these, auto is the n-gram model alone.
+TRAINED = [*(("auto", name) for name in SMALL), *(("mlp", name) for name in ("hebrew", "emoji", "one", "long"))]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SMALL)
-@pytest.mark.parametrize("model", ["auto", "mlp", "ngram"])
-def test_any_alphabet_any_size(mm, tmp_path, name, model):
+@pytest.mark.parametrize(("model", "name"), TRAINED)
+def test_any_alphabet_any_size(mm, tmp_path, model, name):
     path = tmp_path / "list.txt"
     path.write_bytes("\r\n".join(SMALL[name]).encode())
     assert mm("check", path)[0] == 0
@@ -362,11 +365,11 @@ def test_a_full_disk_is_one_line(mm, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_killed_at_twenty_instants(tmp_path):
+def test_killed_at_ten_instants(tmp_path):
     """kill -9 in the middle of training, writing or starting: the folder loads, and ends as if nothing had been."""
     path = make(tmp_path, mm_jax.load_words(NAMES)[::4])
     env = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
-    options = ["--model", "mlp", "--steps", "30000", "--batch-size", "128", "--hidden-dim", "64", "--lr", "0.0003"]
+    options = ["--model", "mlp", "--steps", "20000", "--batch-size", "64", "--hidden-dim", "32", "--lr", "0.0003"]
     often = "from mm_jax.tool import entry, trainer; trainer.SAVE_SECONDS = 0; entry.main()"
 
     def start(folder):
@@ -380,7 +383,7 @@ def test_killed_at_twenty_instants(tmp_path):
     assert start(tmp_path / "whole").wait(timeout=120) == 0
     rng = random.Random(0)
     reached, startup = [], 0.0
-    for kill in range(20):
+    for kill in range(10):
         before, begin = saved(), time.monotonic()
         process = start(tmp_path / "killed")
         if kill % 2:  # at any instant of its start
@@ -398,13 +401,13 @@ def test_killed_at_twenty_instants(tmp_path):
             checkpoint.read_arrays(tmp_path / "killed" / "state.safetensors", "state")
             reached.append(runs.read_history(tmp_path / "killed")[-1][0])
     assert reached == sorted(reached)
-    assert len(set(reached)) >= 5  # or little was tried
+    assert len(set(reached)) >= 3  # or little was tried
     assert start(tmp_path / "killed").wait(timeout=120) == 0
     assert same(tmp_path / "whole", tmp_path / "killed")
 
 
 @pytest.mark.slow
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     words=st.lists(st.text(min_size=0, max_size=8), min_size=1, max_size=12),
     model=st.sampled_from(["auto", "mlp", "counts", "ngram"]),

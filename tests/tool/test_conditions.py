@@ -35,6 +35,25 @@ def test_the_temperature_follows_the_size_and_is_printed(mm, ngram):
     assert "temperature" not in mm("sample", ngram, "--temperature", 1)[2]
 
 
+def test_a_combining_mark_stands_where_the_list_has_one(mm, tmp_path):
+    letters, signs = "कखगचजतदनपबम", "ािीुू"
+    path = tmp_path / "list.txt"
+    words = [a + sign + b for a in letters for b in letters for sign in signs][::2]
+    path.write_text("\n".join(words), encoding="utf-8")
+    assert mm("train", path, "--out", tmp_path / "run", "--model", "ngram", "--order", 1, "-q")[0] == 0
+    found = json.loads(mm("sample", tmp_path / "run", "-n", 50, "--temperature", 2, "--json")[1])
+    assert len(found["words"]) == 50 and found["tried"] > 50  # the model itself puts signs anywhere
+    for word in found["words"]:
+        assert all(
+            before in letters for before, sign in zip(["", *word], word, strict=False) if sign in signs and before
+        )
+        assert word[0] not in signs
+    path.write_text("\n".join([*words, signs[0] + "क"] * 2), encoding="utf-8")
+    assert mm("train", path, "--out", tmp_path / "odd", "--model", "ngram", "--order", 1, "-q")[0] == 0
+    found = json.loads(mm("sample", tmp_path / "odd", "-n", 200, "--temperature", 2, "--json")[1])["words"]
+    assert any(word[0] in signs for word in found)
+
+
 def test_words_far_from_the_list(mm, ngram):
     options = ["-n", 8, "--min-distance", 3, "--min-length", 6, "--scores", "--json"]
     rows = json.loads(mm("sample", ngram, *options)[1])["scores"]

@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -111,6 +112,15 @@ def test_files_of_two_runs_are_told_apart(mm, trained, tmp_path, run):
         status, out, err = mm("sample", mixed)
         assert (status, out) == (1, "")
         assert "are of two different runs" in err
+
+
+@pytest.mark.parametrize("command", [["sample"], ["eval"], ["info"], ["top", "-n", "3"], ["score", "delft"]])
+def test_a_run_of_version_0_1_is_read_for_ever(mm, command):
+    """Its files have format 1, and its model no mark of plan and words."""
+    command[1:1] = [Path(__file__).parent / "run_of_format_1"]
+    status, out, err = mm(*command)
+    assert (status, "error" in err) == (0, False), err
+    assert out
 
 
 @pytest.mark.parametrize(

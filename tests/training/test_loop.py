@@ -94,14 +94,6 @@ def test_each_loss_is_that_which_its_step_started_from():
     assert history.loss[0] == pytest.approx(float(loss_of(params, X, weights, 0.1)), rel=1e-6)
 
 
-def test_the_penalty_is_that_of_the_weight_matrices():
-    params = new_mlp()
-    X, weights = jnp.zeros((1, 3), jnp.int32), jnp.full((1, 27), 1 / 27)
-    penalty = loss_of(params, X, weights, 2.0) - loss_of(params, X, weights)
-    expected = 2 * (np.mean(np.square(params.W1)) + np.mean(np.square(params.W2)))
-    assert float(penalty) == pytest.approx(expected, rel=1e-4)
-
-
 TRACED = []
 
 

@@ -1,0 +1,268 @@
+"""What examples/evidence.csv says: tables in Markdown and two pictures, written where the READMEs show them."""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+from evidence import MIXED, PAIRS, SHARES, SIZES, SPLITS, Run, key_of, read_rows
+
+import mm_jax
+
+HERE = Path(__file__).parent
+NAMES = {"counts": "bigram, counted", "mlp": "MLP", "bow": "bag of words", "rnn": "RNN", "gru": "GRU"}
+Rows = dict[Run, dict[str, str]]
+
+
+def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table in Markdown."""
+    heads = list(heads)
+    lines = [heads, ["--"] * len(heads), *map(list, rows)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def rungs(rows: Rows) -> dict[str, list[dict[str, str]]]:
+    """The runs of each rung of the ladder by its name, the best rung on dev last."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for run, row in rows.items():
+        if run.table == "ladder":
+            found.setdefault(name_of(run), []).append(row)
+    return dict(sorted(found.items(), key=lambda item: -mean(item[1], "dev")))
+
+
+def name_of(run: Run) -> str:
+    if run.model == "ngram":
+        return f"n-gram, order {json.loads(run.options)['order']}"
+    if run.recipe == MIXED:
+        return "GRU, short + transformer + order 6"
+    name = NAMES.get(run.model, run.model)
+    return name if run.recipe in ("", "tuned") and run.model != "mlp" else f"{name}, {run.recipe}"
+
+
+def mean(rows: list[dict[str, str]], column: str) -> float:
+    values = [float(row[column]) for row in rows if row[column] not in ("", "nan")]
+    return float(np.mean(values)) if values else float("nan")
+
+
+def spreads(rows: list[dict[str, str]], column: str = "dev") -> tuple[float, float]:
+    """The standard deviation of a loss over seeds, within splits; and that over splits, of the means of their seeds."""
+    by_split = [[float(row[column]) for row in rows if int(row["split"]) == split] for split in SPLITS]
+    several = [values for values in by_split if len(values) > 1]
+    seeds = float(np.sqrt(np.mean([np.var(values, ddof=1) for values in several]))) if several else float("nan")
+    means = [np.mean(values) for values in by_split if values]
+    return seeds, float(np.std(means, ddof=1)) if len(means) > 1 else float("nan")
+
+
+def shown(value: float, digits: int = 4) -> str:
+    return "" if np.isnan(value) else f"{value:.{digits}f}"
+
+
+def ladder_table(rows: Rows) -> str:
+    """Every rung in short: how it does, and how far that moves with seed and split."""
+    heads = ("model", "numbers", "CPU s", "dev", "+- claimed", "over seeds", "over splits", "unseen", "test")
+    lines = []
+    for name, found in rungs(rows).items():
+        lines.append((
+            name, f"{mean(found, 'numbers'):,.0f}", f"{mean(found, 'cpu_s'):.1f}", shown(mean(found, "dev")),
+            shown(mean(found, "dev_se")), *map(shown, spreads(found)), shown(mean(found, "unseen")),
+            shown(mean(found, "test")),
+        ))  # fmt: skip
+    return table(heads, lines)
+
+
+def spreads_table(rows: Rows) -> str:
+    """The standard error that `evaluate` claims beside the spreads seen, on three kinds of words."""
+    heads = ["model", "runs"]
+    for words in ("dev", "unseen", "no repeats"):
+        heads += [words, "+- claimed", "over splits", "over seeds"]
+    lines = []
+    for name, found in rungs(rows).items():
+        run = key_of(found[0])
+        same = (run.model, run.recipe, run.options)
+        once = [row for other, row in rows.items()
+                if other.table == "no repeats" and (other.model, other.recipe, other.options) == same]  # fmt: skip
+        cells = [name, str(len(found))]
+        for these, column in ((found, "dev"), (found, "unseen"), (once, "dev")):
+            seeds, splits = spreads(these, column)
+            cells += map(shown, (mean(these, column), mean(these, f"{column}_se"), splits, seeds))
+        lines.append(cells)
+    return table(heads, lines)
+
+
+def corrected(rows: Rows) -> str:
+    """The mixture with the correction for lists that repeat little, which is a figure of another kind."""
+    found = [row for row in rows.values() if row["corrected"]]
+    if not found:
+        return ""
+    return f"The mixture corrected for a list that repeats little (`mm_jax.fresh`): {mean(found, 'corrected'):.4f}."
+
+
+def pairs_table(rows: Rows) -> str:
+    """Each option of a recipe: what leaving it out, or taking it, costs, with the standard error over pairs."""
+    heads = ("model", "change", "dev, at equal steps", "CPU s of a step", "dev, at equal CPU s", "pairs")
+    lines = []
+    for (model, recipe), changed in PAIRS.items():
+        for changes in changed:
+            pairs = [pair(rows, model, recipe, changes, i) for i in SPLITS]
+            pairs = [each for each in pairs if each is not None]
+            if not pairs:
+                continue
+            ratio = float(np.median([float(other["cpu_s"]) / float(own["cpu_s"]) for own, other in pairs]))
+            again = [(rows[Run("ladder", model, recipe, split=run.split, seed=run.seed)], row)
+                     for run, row in rows.items() if is_at_equal_seconds(run, model, recipe, changes)]  # fmt: skip
+            what = ", ".join(f"`{name}={value}`" for name, value in changes.items())
+            lines.append((NAMES.get(model, model), what, difference(pairs), f"{ratio:.2f}",
+                          difference(again) if again else "the same", str(len(pairs))))  # fmt: skip
+    return table(heads, lines)
+
+
+def pair(rows: Rows, model: str, recipe: str, changes: dict, i: int) -> tuple[dict, dict] | None:
+    own = rows.get(Run("ladder", model, recipe, split=i, seed=i))
+    other = rows.get(Run("pairs", model, recipe, "{}", json.dumps(changes), i, i))
+    return None if own is None or other is None else (own, other)
+
+
+def is_at_equal_seconds(run: Run, model: str, recipe: str, changes: dict) -> bool:
+    found = json.loads(run.changes)
+    return (
+        (run.table, run.model, run.recipe) == ("pairs", model, recipe)
+        and "times" in found
+        and changes == {name: value for name, value in found.items() if name != "times"}
+    )
+
+
+def difference(pairs: list[tuple[dict[str, str], dict[str, str]]]) -> str:
+    """How much higher the changed recipe's dev loss is, +- the standard error; bold beyond two of these."""
+    own, other = (np.array([float(row["dev"]) for row in side]) for side in zip(*pairs, strict=True))
+    found = mm_jax.compare_paired(other, own)
+    text = f"{found.mean:+.4f} +- {found.stderr:.4f}"
+    return f"**{text}**" if abs(found.mean) > 2 * found.stderr else text
+
+
+def by_size(rows: Rows) -> dict[str, list[float]]:
+    """Dev losses at each share of the training words, means over splits; of n-grams the best order's."""
+    found: dict[str, list[float]] = {}
+    losses: dict[tuple[str, float, int], list[tuple[str, float]]] = {}
+    for run, row in rows.items():
+        if run.table == "sizes":
+            losses.setdefault((run.model, run.share, run.split), []).append((run.options, float(row["dev"])))
+    splits = sorted({split for _, _, split in losses})
+    for share in SHARES:
+        orders = [min(loss for _, loss in losses[key]) for s in splits if (key := ("ngram", share, s)) in losses]
+        found.setdefault("n-gram, best order", []).append(float(np.mean(orders)) if orders else float("nan"))
+        for (model, _), (_, sizes) in SIZES.items():
+            for options in sizes:
+                values = [loss for s in splits for given, loss in losses.get((model, share, s), [])
+                          if given == json.dumps(options)]  # fmt: skip
+                found.setdefault(title(model, options), []).append(float(np.mean(values)) if values else float("nan"))
+    return found
+
+
+def title(model: str, options: dict) -> str:
+    width = options.get("hidden_dim") or f"{options['num_layers']} x {options['width']}"
+    return f"{NAMES.get(model, model)}, {width}"
+
+
+def power_law(words: np.ndarray, losses: np.ndarray) -> tuple[float, float, float, float] | None:
+    """floor, factor, exponent of floor + factor * words^-exponent, and the largest residual; None for too few points.
+
+    For each exponent of a grid the rest is linear least squares.
+    """
+    if np.isnan(losses).any():
+        return None
+    best = None
+    for exponent in np.linspace(0.05, 1.5, 291):
+        A = np.stack([np.ones_like(words), words**-exponent], axis=1)
+        (floor, factor), *_ = np.linalg.lstsq(A, losses, rcond=None)
+        gap = float(np.abs(A @ [floor, factor] - losses).max())
+        if best is None or gap < best[3]:
+            best = float(floor), float(factor), float(exponent), gap
+    return best
+
+
+def sizes_table(rows: Rows, train: int) -> str:
+    """Losses by the number of training words, the lowest of each column bold; and the power law, where one fits."""
+    found = by_size(rows)
+    words = np.array([round(share * train) for share in SHARES], float)
+    lowest = [np.nanmin([losses[i] for losses in found.values()]) for i in range(len(SHARES))]
+    lines = []
+    for name, losses in found.items():
+        cells = [f"**{loss:.3f}**" if loss == low else shown(loss, 3) for loss, low in zip(losses, lowest, strict=True)]
+        law = power_law(words, np.array(losses))
+        fits = law is not None and law[3] < 0.01
+        lines.append((name, *cells, f"{law[0]:.2f} + {law[1]:.1f} n^-{law[2]:.2f}" if fits and law else "none fits"))
+    return table(("words", *(f"{n:,.0f}" for n in words), "power law, within 0.01"), lines)
+
+
+def ladder_picture(rows: Rows, path: Path) -> None:
+    """Every run a dot; the mean with two claimed standard errors to each side."""
+    import matplotlib.pyplot as plt
+
+    found = rungs(rows)
+    figure, ax = plt.subplots(figsize=(8, 0.42 * len(found) + 1), layout="constrained")
+    for place, each in enumerate(found.values()):
+        middle, error = mean(each, "dev"), mean(each, "dev_se")
+        for row in each:
+            ax.plot(
+                float(row["dev"]), place + 0.1 * (int(row["split"]) - 2), ".", color=f"C{row['split']}", markersize=4
+            )
+        ax.errorbar(middle, place, xerr=2 * error, fmt="|", color="black", capsize=3, linewidth=1)
+        ax.annotate(f"{middle:.3f}", (middle, place), (0, 7), textcoords="offset points", ha="center", fontsize=7)
+    ax.set_yticks(range(len(found)), list(found))
+    ax.set_xlabel("nats per character on dev: dots are runs, a color a split; bars two claimed standard errors")
+    ax.invert_yaxis()
+    ax.grid(axis="x", alpha=0.3)
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    plt.close(figure)
+
+
+def sizes_picture(rows: Rows, train: int, path: Path) -> None:
+    """Losses by the number of training words."""
+    import matplotlib.pyplot as plt
+
+    figure, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    drawn: list[str] = []
+    for name, losses in by_size(rows).items():
+        kind = name.split(",")[0]
+        style = ("-", "--", ":")[drawn.count(kind)]
+        drawn.append(kind)
+        color = f"C{len(set(drawn)) - 1}"
+        ax.plot([share * train for share in SHARES], losses, style, marker=".", color=color, label=name)
+    ax.set_xscale("log")
+    ax.set_xlabel("training words")
+    ax.set_ylabel("nats per character on dev")
+    ax.grid(alpha=0.3)
+    ax.legend(fontsize=8)
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    plt.close(figure)
+
+
+def between(text: str, mark: str, new: str) -> str:
+    """The text with `new` between the comments `mark: begin` and `mark: end`."""
+    begin, end = f"<!-- {mark}: begin -->\n", f"<!-- {mark}: end -->"
+    before, rest = text.split(begin)
+    return before + begin + new + "\n" + end + rest.split(end)[1]
+
+
+def parts() -> dict[str, tuple[Path, Callable[[], str]]]:
+    """What is written where: the mark of a place, its file, its text."""
+    rows = {key_of(row): row for row in read_rows()}
+    train = len(mm_jax.split_words(mm_jax.load_words()).train)
+    return {
+        "evidence": (HERE.parent / "README.md", lambda: ladder_table(rows) + "\n\n" + corrected(rows)),
+        "spreads": (HERE / "README.md", lambda: spreads_table(rows)),
+        "pairs": (HERE / "README.md", lambda: pairs_table(rows)),
+        "sizes": (HERE / "README.md", lambda: sizes_table(rows, train)),
+    }
+
+
+def write() -> None:
+    """Prints the tables; writes them into the READMEs, and the pictures."""
+    for mark, (path, make) in parts().items():
+        text = make()
+        print(text, end="\n\n")
+        if path.exists() and f"<!-- {mark}: begin -->" in path.read_text():
+            path.write_text(between(path.read_text(), mark, text))
+    rows = {key_of(row): row for row in read_rows()}
+    ladder_picture(rows, HERE / "pictures" / "evidence.png")
+    sizes_picture(rows, len(mm_jax.split_words(mm_jax.load_words()).train), HERE / "pictures" / "sizes.png")

@@ -1,0 +1,47 @@
+"""The ladder: every rung that the models' files declare, and one table of them."""
+
+import numpy as np
+import pytest
+
+import mm_jax
+from mm_jax import ladder
+from mm_jax.models import catalogue
+
+from .conftest import BUNDLED, LETTERS
+
+
+@pytest.fixture(scope="module")
+def rungs():
+    """Of the models that take no time."""
+    split = mm_jax.split_words(BUNDLED[::10])
+    kinds = {name: kind for name, kind in catalogue.kinds().items() if name in ("counts", "bigram", "ngram")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalogue, "kinds", lambda: kinds)
+        return list(ladder.fit_all(split, LETTERS, most_steps=3)), split
+
+
+def test_rungs_are_those_that_the_files_declare(rungs):
+    names = [rung.name for rung in rungs[0]]
+    declared = [*mm_jax.bigram.RUNGS, *mm_jax.counts.RUNGS, *mm_jax.ngram.RUNGS]
+    assert names[: 1 + len(declared)] == ["uniform", *declared]
+    mixtures = [rung for rung in rungs[0][1 + len(declared) :]]
+    assert mixtures and all(isinstance(rung.params, mm_jax.Mixture) for rung in mixtures)
+
+
+def test_entries_are_what_a_model_holds(rungs):
+    by_name = {rung.name: rung for rung in rungs[0]}
+    assert by_name["uniform"].entries == 0
+    assert by_name["neural bigram, 100 steps"].entries == 27 * 27
+    pairs = {pair for word in rungs[1].train for pair in zip(f".{word}", f"{word}.", strict=True)}
+    firsts = {char for word in rungs[1].train for char in f"{word}."}
+    assert by_name["order 2"].entries == len(pairs) + len(firsts)
+
+
+def test_the_table_ends_in_the_best(rungs):
+    _, rows = ladder.table_of(rungs[0], rungs[1], num_samples=50)
+    dev = [row["dev"] for row in rows]
+    assert dev == sorted(dev, reverse=True) and len(rows) == len(rungs[0])
+    for rung, row in ((each, row) for each in rungs[0] for row in rows if row["model"] == each.name):
+        assert row["dev"] == mm_jax.evaluate(rung.params, rungs[1].dev).nll
+    uniform = next(row for row in rows if row["model"] == "uniform")
+    assert uniform["test"] == pytest.approx(np.log(27), abs=1e-6)
