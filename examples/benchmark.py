@@ -423,9 +423,7 @@ if __name__ == "__main__":
     parser.add_argument("--quick", action="store_true", help="one round, fewer steps; checks losses, not times")
     parser.add_argument("--rounds", type=int, default=5, help="processes a side (default: %(default)s)")
     then = benchmark_startup.BEFORE
-    parser.add_argument(
-        "--before", metavar="REV", default=then, help="whose starts to compare (default: %(default)s)"
-    )
+    parser.add_argument("--before", metavar="REV", default=then, help="whose starts to compare (default: %(default)s)")
     parser.add_argument("--side", choices=("torch", "mm_jax"), help=argparse.SUPPRESS)
     parser.add_argument("--growth", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--lecture-script", action="store_true", help=argparse.SUPPRESS)
