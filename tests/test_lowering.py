@@ -16,7 +16,7 @@ import pytest
 
 import mm_jax
 from mm_jax import sampling
-from mm_jax.models import contract, mlp, prediction
+from mm_jax.models import contract, mlp, prediction, weights
 from mm_jax.training import batches, loop, mixture, population, recipes
 
 from .conftest import FIRST_FIVE
@@ -32,13 +32,14 @@ def lowers(function, *args):
     jax.export.export(jax.jit(function), platforms=PLATFORMS)(*args)
 
 
-def drawn(params, key, states, temperature, top_k):
-    """The programs of `sample`: the table of a small window, and a segment with and without it."""
-    carry, first = (states, jnp.ones(3, bool)), jnp.int32(0)
-    found = [sampling._segment(params, None, key, first, carry, temperature, top_k)]
+def drawn(params, key, temperature, top_k):
+    """The programs of `sample`: the first states, the table of a small window, and a segment with and without it."""
+    at = jnp.int32(0), jnp.int32(0)
+    carry = sampling._begun(params, TOKENS[0], jnp.int32(2), 3)
+    found = [sampling._segment(params, None, key, *at, carry, temperature, top_k)]
     if contract.block_size(params) is not None:
         table = sampling._table(params, temperature, top_k)
-        found.append(sampling._segment(params, table, key, first, carry, temperature, top_k))
+        found.append(sampling._segment(params, table, key, *at, carry, temperature, top_k))
     return found
 
 
@@ -58,19 +59,19 @@ def test_what_a_platform_cannot_do_is_seen():
 
 @each_of(EVERY)
 def test_reading_and_drawing(params):
-    def programs(params, key, states, temperature, top_k):
-        return read(params), drawn(params, key, states, temperature, top_k)
+    def programs(params, key, temperature, top_k):
+        return read(params), drawn(params, key, temperature, top_k)
 
-    states = sampling._states(params, np.zeros(0, np.int32), 3)
-    lowers(programs, params, jax.random.key(0), states, jnp.float32(0.5), jnp.int32(2))
+    lowers(programs, params, jax.random.key(0), jnp.float32(0.5), jnp.int32(2))
 
 
 def step(params, recipe):
-    """Lowers the chunk of steps that `fit` compiles."""
+    """Lowers the first state and the chunk of steps that `fit` compiles."""
     corpus = batches.of(FIRST_FIVE, params, recipe)
     state = loop.first_state(params, jax.random.key(0), recipe)
 
     def program(state, corpus, n, rates, l2):
+        state = loop._fresh(state.params, state.key, 0.1, optimizer=recipe.transformation)
         return loop.chunk(state, corpus, n, rates, l2, optimizer=recipe.transformation, length=2)
 
     lowers(program, state, corpus, jnp.int32(2), recipe.rates(), jnp.float32(recipe.l2) if recipe.l2 else None)
@@ -100,6 +101,10 @@ def test_steps_by_every_draw_and_optimizer(draw, optimizer):
     step(mlp.init(jax.random.key(0), VOCAB, hidden_dim=8), mm_jax.Recipe(steps=2, **drawn, **options))
 
 
+def test_new_weights():
+    lowers(lambda key: mlp.init(key, VOCAB, hidden_dim=8), jax.random.key(0))
+
+
 def test_a_population_and_a_mixture():
     recipe = mm_jax.Recipe(steps=2, batch_size=2, optimizer=optax.adam, learning_rate=0.1)
     keys, rates = jax.random.split(jax.random.key(1), 3), np.full((3, 2), 0.1, np.float32)
@@ -117,6 +122,7 @@ def test_a_population_and_a_mixture():
 def test_no_compiled_program_is_left_out():
     """A new one at the top of a module fails here until it is lowered above."""
     tried = [sampling._table, sampling._segment, loop.chunk, mixture._descend, prediction._after_contexts]
+    tried += [sampling._begun, weights._drawn, loop._fresh]
     tried += [prediction.of_rows, prediction._of_positions, prediction._at_ends]
     names = [each.name for each in pkgutil.walk_packages(mm_jax.__path__, "mm_jax.") if "__main__" not in each.name]
     there = {
