@@ -81,8 +81,10 @@ def for_size(recipe: Recipe, characters: int, vocab: Vocab, longer: bool = True)
     recipe = recipe.but(steps=int(np.clip(recipe.steps * share, 300, most)), learning_rate=float(f"{rate:.2g}"))
     if characters * len(vocab) > whole_words.MAX_CELLS // 2:  # a row of counts for each context or prefix would not fit
         recipe = recipe.but(draw="examples" if recipe.draw == "contexts" else recipe.draw, teach=0.0)
-    if recipe.batch_size is not None and recipe.draw != "words":
-        recipe = recipe.but(batch_size=min(recipe.batch_size, max(32, _LOGITS // len(vocab))))
+    few = max(32, _LOGITS // len(vocab))
+    if recipe.draw != "words" and (recipe.batch_size or 0) > few:  # the gradient of fewer is noisier: a lower rate
+        rate *= np.sqrt(few / (recipe.batch_size or few))
+        recipe = recipe.but(batch_size=few, learning_rate=float(f"{rate:.2g}"))
     return recipe
 
 
