@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import benchmark_startup
+
 LECTURE_STEPS, LECTURE_DEV = 200_000, 2.1666
 TOLERANCE = 5e-5  # of losses that should be equal to 4 decimals
 
@@ -335,7 +337,7 @@ def show(value: float) -> str:
     return f"{value / 1e-6:.2g} us"
 
 
-def main(quick: bool, rounds: int) -> int:
+def main(quick: bool, rounds: int, before: str) -> int:
     from rich.console import Console
     from rich.table import Table
 
@@ -411,6 +413,7 @@ def main(quick: bool, rounds: int) -> int:
         memory = [f"{sizes[scale][name + '_mb'] / scale:,.0f}" for scale in sizes]
         grown.add_row(what, *times, *memory)
     console.print(grown)
+    missed += benchmark_startup.compared(console, before, rounds)
     console.print("not reached: " + ", ".join(missed) if missed else "every figure that must be reached is reached")
     return int(bool(missed))
 
@@ -419,6 +422,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="The lectures' loops in PyTorch against mm_jax, on names.txt.")
     parser.add_argument("--quick", action="store_true", help="one round, fewer steps; checks losses, not times")
     parser.add_argument("--rounds", type=int, default=5, help="processes a side (default: %(default)s)")
+    then = benchmark_startup.BEFORE
+    parser.add_argument("--before", metavar="REV", default=then, help="whose starts to compare (default: %(default)s)")
     parser.add_argument("--side", choices=("torch", "mm_jax"), help=argparse.SUPPRESS)
     parser.add_argument("--growth", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--lecture-script", action="store_true", help=argparse.SUPPRESS)
@@ -434,4 +439,4 @@ if __name__ == "__main__":
 
         if not lists.is_names(lists.find_words()):
             sys.exit("error: the benchmark compares figures of names.txt: put it into data/ first")
-        sys.exit(main(options.quick, 1 if options.quick else options.rounds))
+        sys.exit(main(options.quick, 1 if options.quick else options.rounds, options.before))

@@ -200,7 +200,9 @@ def _begun(
     """The states of `width` words that begin with the first `count` tokens, and that all of them go on."""
     state = contract.start(params)
     if len(tokens):
-        state = lax.fori_loop(0, count, lambda t, state: contract.advance_inside(params, state, tokens[t]), state)
+        state = lax.fori_loop(
+            0, count, lambda t, state: contract.advance_inside(params, state, jnp.asarray(tokens)[t]), state
+        )
     return jax.tree.map(lambda leaf: jnp.tile(leaf, (width, *(1,) * leaf.ndim)), state), jnp.ones(width, bool)
 
 
