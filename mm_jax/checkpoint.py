@@ -123,19 +123,26 @@ def write_arrays(path: str | os.PathLike, arrays: dict[str, np.ndarray], metadat
     arrays = {name: np.ascontiguousarray(array) if array.ndim else array for name, array in arrays.items()}
     metadata = {"format": str(FORMAT), "package": f"mm_jax {mm_jax.__version__}", **metadata}
     metadata["sha256"] = _checksum(arrays, metadata)
-    write_whole(path, *_in_order(safetensors.numpy.save(arrays, metadata)))
+    write_whole(path, *_parts(arrays, metadata))
 
 
-def _in_order(content: bytes) -> tuple[bytes, memoryview]:
-    """Header and arrays, the header's names sorted: the library's order is another each time."""
-    size = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + size])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    first = {"__metadata__": header.pop("__metadata__")}
+def _parts(arrays: Mapping[str, np.ndarray], metadata: dict[str, str]) -> list[bytes | memoryview]:
+    """The header of a safetensors file, and the arrays' own memory: the library would copy them twice.
+
+    The library says how it calls their dtypes. Names are sorted: its order is another each time.
+    """
+    empty = safetensors.numpy.save({name: np.empty(0, array.dtype) for name, array in arrays.items()}, metadata)
+    header = json.loads(empty[8 : 8 + int.from_bytes(empty[:8], "little")])
+    names, end = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name)), 0
+    for name in names:
+        begin, end = end, end + arrays[name].nbytes
+        header[name] |= {"shape": list(arrays[name].shape), "data_offsets": [begin, end]}
+    first = {"__metadata__": dict(sorted(header.pop("__metadata__").items()))}
     text = json.dumps(first | dict(sorted(header.items())), ensure_ascii=False, separators=(",", ":"))
     encoded = text.encode("utf-8", "surrogatepass")
     encoded += b" " * (-len(encoded) % 8)
-    return len(encoded).to_bytes(8, "little") + encoded, memoryview(content)[8 + size :]
+    memory = [arrays[name].reshape(-1).view(np.uint8).data for name in names]
+    return [len(encoded).to_bytes(8, "little") + encoded, *memory]
 
 
 def read_arrays(path: str | os.PathLike, kind: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:

@@ -63,7 +63,7 @@ def check(
     fix: Annotated[Path | None, typer.Option(metavar="OUT", help="Write a clean copy.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what is in a list, what is odd about it, and what will be done about that.
+    """Say what is in a list, what is odd, and what is done about it.
 
     Example: mm-jax check towns.txt --fix clean.txt
     """
@@ -157,12 +157,12 @@ def sample(
         raise typer.BadParameter("give either --json or --format")
     if quiet:
         hush()
-    from mm_jax.tool import conditions
+    from mm_jax.tool import conditions, sampling
 
     chosen = secrets.randbelow(2**31) if random else seed or 0
     wanted = conditions.Wanted(suffix, contains, min_length, max_length, new, distinct, min_distance, avoid, regex)
     drawn = {"prefix": prefix, "temperature": temperature, "top_k": top_k}
-    conditions.sample(run, n, wanted, drawn, budget, chosen, conditions.Shown(form, scores, sort), as_json)
+    sampling.sample(run, n, wanted, drawn, budget, chosen, sampling.Shown(form, scores, sort), as_json)
     if random:
         say(f"seed {chosen}: --seed {chosen} gives these again")
     elif seed is None:
@@ -177,7 +177,7 @@ def compare(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Train every model on a list as `train` would, and print one table of their losses.
+    """Train every model on a list, and print one table of their losses.
 
     Example: mm-jax compare towns.txt
     """

@@ -16,7 +16,7 @@ def score(
     n: Count = 20,
     as_json: Json = False,
 ) -> None:
-    """Say how likely words are, character by character; or find the oddest of a list.
+    """Say how likely words are, or find the oddest words of a list.
 
     Example: mm-jax score runs/towns berlin --json
     """
@@ -36,7 +36,7 @@ def evaluate(
     list_: Annotated[Path | None, typer.Argument(metavar="[LIST]", help="Another list to predict.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Print the losses on train, dev and test, or on another list, with standard errors.
+    """Print the losses on train, dev and test, or on another list.
 
     Example: mm-jax eval runs/towns other_towns.txt
     """
@@ -47,7 +47,7 @@ def evaluate(
 
 @app.command()
 def plot(run: RunFolder) -> None:
-    """Draw what the model has (table, embedding, losses) into PNG files, and print their paths.
+    """Draw tables, embeddings, losses and words into PNG files.
 
     Example: mm-jax plot runs/towns
     """
@@ -65,7 +65,7 @@ def page(
     half: Annotated[bool, typer.Option("--half", help="Half precision: half the size.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
 ) -> None:
-    """Write one HTML file that makes words with the model in a browser, offline: the same seed, the same words.
+    """Write one HTML file that makes words in a browser, offline.
 
     Example: mm-jax page runs/towns --out towns.html --title "New towns"
     """
@@ -83,7 +83,7 @@ def top(
     min_length: Annotated[int, typer.Option(min=1, help="Characters.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Print the most probable new words, exactly, with their probabilities.
+    """Print the most probable new words, with their probabilities.
 
     Example: mm-jax top runs/towns -n 10
     """

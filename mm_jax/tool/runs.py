@@ -68,6 +68,8 @@ def locked(folder: Path) -> Iterator[None]:
     """Holds a run folder for one process; ValueError while another has it. A killed process lets go."""
     import filelock  # asyncio comes with it
 
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file: name a folder to write")
     folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder / ".lock")
     try:

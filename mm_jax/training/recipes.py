@@ -104,13 +104,13 @@ class Recipe:
       draw: what a batch is made of: examples, contexts or words. "examples" are drawn as in the lecture; "contexts" are
         distinct ones with all that followed, a gradient that varies far less; "words" are whole ones, the only draw of
         models that see the whole word. None is "examples", or "words" where that is the only one.
-      optimizer: sgd, adam, adamw or muon. In Python a function of the learning rate, such as optax.adam, or an optax
-        optimizer, such as optax.adam(0.01).
-      learning_rate: at its peak. 0.1 for the default, the lecture's SGD; None for an optax optimizer, which holds its
-        own. Another rate, number of steps or decay does not compile anew.
+      optimizer: which one: sgd, adam, adamw or muon. In Python a function of the learning rate, such as optax.adam, or
+        an optax optimizer, such as optax.adam(0.01).
+      learning_rate: the rate at its peak. 0.1 for the default, the lecture's SGD; None for an optax optimizer, which
+        holds its own. Another rate, number of steps or decay does not compile anew.
       decay: how the rate falls: constant, cosine, linear or tenth. In Python a function of t / steps that multiplies
         the rate, of float64 arrays.
-      weight_decay: of adamw and muon.
+      weight_decay: that of adamw and muon.
       l2: adds l2 * mean(W^2) to the loss for each weight matrix W, as in the lecture.
       drop_tokens: share of the input characters that a step leaves out.
       drop_states: share of the hidden states that a step leaves out.

@@ -163,6 +163,7 @@ def test_compare(mm, tmp_path):
         (["train", "LIST", "--out", "r", "--model", "mlp", "--lr", "fast"], 2, "neither a positive number nor auto"),
         (["train", "LIST", "--out", "r", "--model", "lstm"], 2, "--model"),
         (["train", "LIST"], 2, "--out"),
+        (["train", "LIST", "--out", "LIST"], 1, "is a file: name a folder to write"),
         (["sample", "nowhere"], 1, "error: nowhere is no run folder"),
         (["sample", "RUN", "--temperature", "-1"], 2, "--temperature"),
         (["sample", "RUN", "--prefix", "é"], 1, "character 1 is 'é'"),
