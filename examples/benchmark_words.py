@@ -143,7 +143,7 @@ def mm_jax_side(kind: str, quick: bool) -> dict:
     positions = (recipe.batch_size or 1) * (max(map(len, split.train)) + 1)
     found["share"] = FLOPS[kind](params) * positions / found["step"] / sorted(rates)[2]
     if kind == "transformer":
-        found["sampling"] = reread(params) / sampled(params)
+        found["sampling"] = reread(params, 100 if quick else 1000) / sampled(params, 100 if quick else 4000)
     return found
 
 
@@ -164,19 +164,19 @@ FLOPS = {"gru": gru_flops, "transformer": transformer_flops}
 SHORT_STEPS = {"gru": 400, "transformer": 700}  # enough to pass TARGET
 
 
-def sampled(params) -> float:
+def sampled(params, n: int) -> float:
     """CPU seconds a word of `mm_jax.sample`, which keeps the state."""
     import jax
 
     import mm_jax
 
-    mm_jax.sample(params, jax.random.key(0), 4000)
+    mm_jax.sample(params, jax.random.key(0), n)
     begin = time.process_time()
-    mm_jax.sample(params, jax.random.key(1), 4000)
-    return (time.process_time() - begin) / 4000
+    mm_jax.sample(params, jax.random.key(1), n)
+    return (time.process_time() - begin) / n
 
 
-def reread(params) -> float:
+def reread(params, n: int) -> float:
     """CPU seconds a word where the whole prefix is read again for each character, in batches, compiled."""
     import functools
 
@@ -185,7 +185,7 @@ def reread(params) -> float:
 
     import mm_jax
 
-    n, longest = 1000, 20
+    longest = 20
 
     @functools.partial(jax.jit, static_argnums=1)
     def following(key, length, tokens):

@@ -39,6 +39,19 @@ def name_of(run: Run) -> str:
     return name if run.recipe in ("", "tuned") and run.model != "mlp" else f"{name}, {run.recipe}"
 
 
+def seconds(rows: Rows, found: list[dict[str, str]]) -> float:
+    """CPU seconds of a rung; of a mixture the sum of its members', which may have been there already."""
+    run = key_of(found[0])
+    if run.model != "mixture":
+        return mean(found, "cpu_s")
+    members = [name.split() for name in run.recipe.split(" + ")]
+    return sum(
+        mean([row for one, row in rows.items() if (one.table, one.model, one.recipe) == ("ladder", *member)], "cpu_s")
+        for member in members
+        if member[0] != "ngram"  # a tenth of a second
+    )
+
+
 def mean(rows: list[dict[str, str]], column: str) -> float:
     values = [float(row[column]) for row in rows if row[column] not in ("", "nan")]
     return float(np.mean(values)) if values else float("nan")
@@ -63,7 +76,7 @@ def ladder_table(rows: Rows) -> str:
     lines = []
     for name, found in rungs(rows).items():
         lines.append((
-            name, f"{mean(found, 'numbers'):,.0f}", f"{mean(found, 'cpu_s'):.1f}", shown(mean(found, "dev")),
+            name, f"{mean(found, 'numbers'):,.0f}", shown(seconds(rows, found), 1), shown(mean(found, "dev")),
             shown(mean(found, "dev_se")), *map(shown, spreads(found)), shown(mean(found, "unseen")),
             shown(mean(found, "test")),
         ))  # fmt: skip
@@ -163,35 +176,33 @@ def title(model: str, options: dict) -> str:
     return f"{NAMES.get(model, model)}, {width}"
 
 
-def power_law(words: np.ndarray, losses: np.ndarray) -> tuple[float, float, float, float] | None:
-    """floor, factor, exponent of floor + factor * words^-exponent, and the largest residual; None for too few points.
+def power_law(words: np.ndarray, losses: np.ndarray) -> tuple[float, float, float] | None:
+    """floor, factor, exponent of floor + factor * words^-exponent within 0.01 of all losses; None where none is.
 
-    For each exponent of a grid the rest is linear least squares.
+    For each exponent of a grid the rest is linear least squares. An exponent at the grid's lower end is a logarithm in
+    disguise, whose floor means nothing: none fits.
     """
-    if np.isnan(losses).any():
-        return None
-    best = None
-    for exponent in np.linspace(0.05, 1.5, 291):
+    laws = []
+    for exponent in np.linspace(0.05, 1.0, 191):
         A = np.stack([np.ones_like(words), words**-exponent], axis=1)
         (floor, factor), *_ = np.linalg.lstsq(A, losses, rcond=None)
-        gap = float(np.abs(A @ [floor, factor] - losses).max())
-        if best is None or gap < best[3]:
-            best = float(floor), float(factor), float(exponent), gap
-    return best
+        laws.append((float(np.abs(A @ [floor, factor] - losses).max()), float(floor), float(factor), float(exponent)))
+    gap, *law = min(laws)
+    return (law[0], law[1], law[2]) if gap < 0.01 and law[2] > 0.06 else None
 
 
 def sizes_table(rows: Rows, train: int) -> str:
     """Losses by the number of training words, the lowest of each column bold; and the power law, where one fits."""
-    found = by_size(rows)
+    found = {name: losses for name, losses in by_size(rows).items() if not np.isnan(losses).any()}
     words = np.array([round(share * train) for share in SHARES], float)
-    lowest = [np.nanmin([losses[i] for losses in found.values()]) for i in range(len(SHARES))]
+    lowest = [min((losses[i] for losses in found.values()), default=0.0) for i in range(len(SHARES))]
     lines = []
     for name, losses in found.items():
         cells = [f"**{loss:.3f}**" if loss == low else shown(loss, 3) for loss, low in zip(losses, lowest, strict=True)]
         law = power_law(words, np.array(losses))
-        fits = law is not None and law[3] < 0.01
-        lines.append((name, *cells, f"{law[0]:.2f} + {law[1]:.1f} n^-{law[2]:.2f}" if fits and law else "none fits"))
-    return table(("words", *(f"{n:,.0f}" for n in words), "power law, within 0.01"), lines)
+        fall = f"{losses[-3] - losses[-1]:.3f}"
+        lines.append((name, *cells, fall, f"{law[0]:.2f} + {law[1]:.1f} n^-{law[2]:.2f}" if law else "none"))
+    return table(("words", *(f"{n:,.0f}" for n in words), "by the last tenfold", "power law, within 0.01"), lines)
 
 
 def ladder_picture(rows: Rows, path: Path) -> None:

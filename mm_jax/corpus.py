@@ -143,7 +143,7 @@ def paired(ids: np.ndarray, tokens: np.ndarray, vocab_size: int, distinct: int) 
 
 
 def ranked(codes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct codes, ascending, and the rank of each code among them, int32; `size` is above every code."""
+    """The distinct codes, ascending [distinct], and each code's rank, int32 [positions]; `size` is above all codes."""
     if size <= 8 * len(codes) + 1_000_000:
         there = np.zeros(size, bool)  # no sorting where the codes are dense
         there[codes] = True

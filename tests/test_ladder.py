@@ -13,7 +13,7 @@ from .conftest import BUNDLED, LETTERS
 @pytest.fixture(scope="module")
 def rungs():
     """Of the models that take no time."""
-    split = mm_jax.split_words(BUNDLED[::10])
+    split = mm_jax.split_words(BUNDLED[::40])
     kinds = {name: kind for name, kind in catalogue.kinds().items() if name in ("counts", "bigram", "ngram")}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(catalogue, "kinds", lambda: kinds)

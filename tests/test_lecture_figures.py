@@ -44,8 +44,6 @@ def test_part_1_neural_net_on_emma(torch_init):
     weights = jnp.asarray(np.eye(27, dtype=np.float32)[Y] / 5)
     gradient = jax.grad(loss_of)(params, X, weights)
     assert float(gradient.W[0, 0]) == pytest.approx(0.0121, abs=5e-5)
-    _, history = mm_jax.fit(params, ["emma"], jax.random.key(0), steps=3, batch_size=None, learning_rate=0.1)
-    np.testing.assert_allclose(history.loss, [3.7693, 3.7492, 3.7292], atol=5e-5)
 
 
 def test_part_2_shapes_and_losses(torch_init):

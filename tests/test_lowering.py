@@ -4,6 +4,7 @@ What can fail on a device that is not here, fails in lowering: a primitive witho
 a custom call. Sizes play no part in that, so the models are small, and a model's programs are lowered as one.
 """
 
+import functools
 import importlib
 import pkgutil
 
@@ -32,15 +33,15 @@ def lowers(function, *args):
     jax.export.export(jax.jit(function), platforms=PLATFORMS)(*args)
 
 
-def drawn(params, key, temperature, top_k):
-    """The programs of `sample`: the first states, the table of a small window, and a segment with and without it."""
-    at = jnp.int32(0), jnp.int32(0)
-    carry = sampling._begun(params, TOKENS[0], jnp.int32(2), 3)
-    found = [sampling._segment(params, None, key, *at, carry, temperature, top_k)]
+def drawn(params, key, number, temperature, top_k):
+    """The programs of `sample`: where words begin, the table of a small window, and a segment with and without it."""
+    carry = sampling._begun(params, jnp.zeros(8, jnp.int32), number, 3)
+    tables = [None]
     if contract.block_size(params) is not None:
-        table = sampling._table(params, temperature, top_k)
-        found.append(sampling._segment(params, table, key, *at, carry, temperature, top_k))
-    return found
+        tables.append(sampling._table(params, temperature, top_k))
+    draw = functools.partial(sampling._segment, key=key, attempt=number, first=number)
+    options = {"carry": carry, "temperature": temperature, "top_k": top_k}
+    return [draw(params, table, **options) for table in tables]
 
 
 def read(params):
@@ -59,22 +60,23 @@ def test_what_a_platform_cannot_do_is_seen():
 
 @each_of(EVERY)
 def test_reading_and_drawing(params):
-    def programs(params, key, temperature, top_k):
-        return read(params), drawn(params, key, temperature, top_k)
+    def programs(params, key, number, temperature, top_k):
+        with jax.debug_key_reuse(False):
+            return read(params), drawn(params, key, number, temperature, top_k)
 
-    lowers(programs, params, jax.random.key(0), jnp.float32(0.5), jnp.int32(2))
+    lowers(programs, params, jax.random.key(0), jnp.int32(0), jnp.float32(0.5), jnp.int32(2))
 
 
 def step(params, recipe):
-    """Lowers the first state and the chunk of steps that `fit` compiles."""
-    corpus = batches.of(FIRST_FIVE, params, recipe)
-    state = loop.first_state(params, jax.random.key(0), recipe)
+    """Lowers what `fit` compiles: the first state, and a chunk of steps."""
+    corpus, optimizer = batches.of(FIRST_FIVE, params, recipe), recipe.transformation
 
-    def program(state, corpus, n, rates, l2):
-        state = loop._fresh(state.params, state.key, 0.1, optimizer=recipe.transformation)
-        return loop.chunk(state, corpus, n, rates, l2, optimizer=recipe.transformation, length=2)
+    def program(params, key, corpus, n, rates, l2):
+        state = loop._fresh(params, key, rates[0], optimizer=optimizer)
+        return loop.chunk(state, corpus, n, rates, l2, optimizer=optimizer, length=2)
 
-    lowers(program, state, corpus, jnp.int32(2), recipe.rates(), jnp.float32(recipe.l2) if recipe.l2 else None)
+    l2 = jnp.float32(recipe.l2) if recipe.l2 else None
+    lowers(program, params, jax.random.key(0), corpus, jnp.int32(2), recipe.rates(), l2)
 
 
 TRAINED = [
@@ -101,10 +103,6 @@ def test_steps_by_every_draw_and_optimizer(draw, optimizer):
     step(mlp.init(jax.random.key(0), VOCAB, hidden_dim=8), mm_jax.Recipe(steps=2, **drawn, **options))
 
 
-def test_new_weights():
-    lowers(lambda key: mlp.init(key, VOCAB, hidden_dim=8), jax.random.key(0))
-
-
 def test_a_population_and_a_mixture():
     recipe = mm_jax.Recipe(steps=2, batch_size=2, optimizer=optax.adam, learning_rate=0.1)
     keys, rates = jax.random.split(jax.random.key(1), 3), np.full((3, 2), 0.1, np.float32)
@@ -119,11 +117,20 @@ def test_a_population_and_a_mixture():
     lowers(program, params, keys, rates, np.zeros((2, 9), np.float32))
 
 
+def test_new_weights():
+    lowers(lambda key: mlp.init(key, VOCAB, hidden_dim=8), jax.random.key(0))
+
+
 def test_no_compiled_program_is_left_out():
     """A new one at the top of a module fails here until it is lowered above."""
-    tried = [sampling._table, sampling._segment, loop.chunk, mixture._descend, prediction._after_contexts]
-    tried += [sampling._begun, weights._drawn, loop._fresh]
-    tried += [prediction.of_rows, prediction._of_positions, prediction._at_ends]
+    tried = [sampling._begun, sampling._table, sampling._segment, loop._fresh, loop.chunk, mixture._descend]
+    tried += [
+        weights._drawn,
+        prediction._after_contexts,
+        prediction.of_rows,
+        prediction._of_positions,
+        prediction._at_ends,
+    ]
     names = [each.name for each in pkgutil.walk_packages(mm_jax.__path__, "mm_jax.") if "__main__" not in each.name]
     there = {
         id(thing): f"{name}.{attribute}"

@@ -1,8 +1,6 @@
 """What holds for the package as a whole."""
 
 import inspect
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -55,16 +53,6 @@ def test_options_stand_behind_a_star(name):
     parameters = inspect.signature(FUNCTIONS[name]).parameters.values()
     plain = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is not p.empty]
     assert len(plain) <= 1, plain
-
-
-def test_importing_mm_jax_imports_no_jax():
-    code = "import sys, mm_jax; sys.exit('jax' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_an_unknown_name():
-    with pytest.raises(AttributeError, match="smaple"):
-        mm_jax.smaple  # noqa: B018
 
 
 def test_version():

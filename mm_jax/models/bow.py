@@ -30,7 +30,6 @@ RECIPES = {
         "optimizer": "adamw",
         "learning_rate": 0.004,
         "decay": "linear",
-        "weight_decay": 0.01,
     },
 }
 RUNGS = {"bag of words": {}}

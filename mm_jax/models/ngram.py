@@ -23,7 +23,7 @@ from mm_jax.models import arpa
 from mm_jax.models.contract import Params
 from mm_jax.models.orders import choose as choose
 from mm_jax.models.smoothing import SMOOTHINGS, Smoothing
-from mm_jax.models.tally import Tally, tally
+from mm_jax.models.tally import Tally, looked_up, tally
 from mm_jax.numbers import whole_number
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
@@ -152,7 +152,7 @@ def pair_log_probs(
         first = np.asarray(level.first)
         owner = np.repeat(np.arange(len(first) - 1, dtype=np.int32), np.diff(first))
         pairs = corpus.paired(owner, np.asarray(level.tokens)[: len(owner)], base, len(first))
-        at, seen = _looked_up(pairs, rank * base + targets)
+        at, seen = looked_up(pairs, rank * base + targets)
         mine = np.where(seen, np.asarray(level.values)[at], np.float32(0)) + np.asarray(level.backoff)[rank] * p
         p = np.where(known, mine, p)
     with np.errstate(divide="ignore"):
@@ -183,15 +183,9 @@ def _levels_at(params: NGram, contexts: np.ndarray) -> Iterator[tuple[Level, np.
     for m, level in enumerate(params.levels):
         if m:
             code = rank * len(params.vocab) + contexts[:, -m]
-            rank, there = _looked_up(np.asarray(level.codes), code)
+            rank, there = looked_up(np.asarray(level.codes), code)
             known = known & there
         yield level, rank, known
-
-
-def _looked_up(table: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each of the codes [codes] stands in an ascending table [entries], and whether it is there."""
-    at = np.minimum(np.searchsorted(table, codes), len(table) - 1)
-    return at, table[at] == codes
 
 
 def num_entries(params: NGram) -> int:

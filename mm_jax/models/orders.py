@@ -11,7 +11,7 @@ import numpy as np
 
 from mm_jax import corpus
 from mm_jax.models.smoothing import SMOOTHINGS, Smoothing
-from mm_jax.models.tally import tally
+from mm_jax.models.tally import looked_up, tally
 from mm_jax.vocab import Vocab
 
 _FEWEST, _MORE = 6, 3  # orders that are looked at first, and then each time while the highest is the best
@@ -83,9 +83,9 @@ def nlls(
     probabilities = np.empty((most, len(pairs)))
     for m, level in enumerate(tally(words, vocab, most)):
         if m:
-            rank, there = _looked_up(level.codes, rank * base + contexts[:, -m])
+            rank, there = looked_up(level.codes, rank * base + contexts[:, -m])
             known &= there
-        at, seen = _looked_up(level.context.astype(np.int64) * base + level.token, rank[context] * base + target)
+        at, seen = looked_up(level.context.astype(np.int64) * base + level.token, rank[context] * base + target)
         seen &= known[context]
 
         mixed = []
@@ -96,9 +96,3 @@ def nlls(
         probabilities[m], below = mixed
     with np.errstate(divide="ignore"):
         return -np.log(probabilities)[:, place]
-
-
-def _looked_up(table: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each of the codes [codes] stands in an ascending table [entries], and whether it is there."""
-    at = np.minimum(np.searchsorted(table, codes), len(table) - 1)
-    return at, table[at] == codes

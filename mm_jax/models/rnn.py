@@ -27,7 +27,7 @@ RECIPES = {
         "learning_rate": 0.003,
         "decay": "linear",
         "weight_decay": 0.1,
-        "drop_tokens": 0.05,
+        "teach": 0.4,
     },
 }
 RUNGS = {"RNN": {}}

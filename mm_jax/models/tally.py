@@ -48,3 +48,9 @@ def tally(words: Sequence[str], vocab: Vocab, order: int) -> Iterator[Tally]:
         below, before = Tally(codes.astype(np.int32), context, token, counts, counts), which
     assert below is not None  # there is an order 1
     yield below
+
+
+def looked_up(table: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where each of the codes [codes] stands in an ascending table [entries], and whether it is there."""
+    at = np.minimum(np.searchsorted(table, codes), len(table) - 1)
+    return at, table[at] == codes

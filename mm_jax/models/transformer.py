@@ -28,7 +28,11 @@ from mm_jax.models.weights import normals
 from mm_jax.pytrees import pytree, static
 from mm_jax.vocab import Vocab
 
-EFFORTS = {"best": {"from_words": 2000, "to_words": 400_000, "steps": 3000}}
+# From some 5,000 words on it is the best model alone, as examples/README.md shows; of more than 10,000 it takes a minute.
+EFFORTS = {
+    "normal": {"from_words": 2000, "to_words": 10_000, "steps": 800},
+    "best": {"from_words": 2000, "to_words": 400_000, "steps": 3000},
+}
 DROPS = ("tokens", "states", "edges")
 RECIPES = {
     "tuned": {

@@ -136,9 +136,9 @@ def compare(path: Path, steps: int, effort: str, as_json: bool) -> None:
             if plan.recipe is not None:
                 plan = dataclasses.replace(plan, recipe=plan.recipe.but(steps=min(steps, plan.recipe.steps)))
             say(planning.described(plan))
-            begin = time.perf_counter()
+            begin = time.process_time()
             params, whole = trainer.trained(Path(folder) / name, plan, split, vocab, False, _watch)
-            tried.append(choosing.judged(choosing.title(plan), params, split, time.perf_counter() - begin))
+            tried.append(choosing.judged(choosing.title(plan), params, split, time.process_time() - begin))
             if not whole:
                 break
     tried += choosing.mixed(tried, split)

@@ -206,7 +206,8 @@ def fit(
       teacher: a model whose distribution at each prefix is mixed into what followed there, with the recipe's share
         `teach`; None is a Kneser-Ney model of the same words, where `teach` is not 0.
       dev: words to take the nll of on the way; training never depends on them.
-      mesh: a `jax.sharding.Mesh`: batches are divided among the devices of its first axis, the rest is replicated.
+      mesh: a `jax.sharding.Mesh`: batches are divided among the devices of its first axis, the rest is replicated;
+        `mm_jax.training.sharding` says how on several hosts.
 
     Returns the trained parameters and a History.
 

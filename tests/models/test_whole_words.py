@@ -63,16 +63,6 @@ def test_a_later_character_changes_no_earlier_row(params):
 
 
 @models
-def test_jit_and_vmap_change_nothing(params):
-    tokens = jnp.stack([ROW, ROW[::-1], jnp.roll(ROW, 3)])
-    batch = jax.jit(jax.vmap(contract.unroll, (None, 0)))(params, tokens)
-    for row, found in zip(tokens, batch, strict=True):
-        np.testing.assert_allclose(contract.unroll(params, row), found, rtol=1e-5, atol=1e-6)
-    assert batch.shape == (3, len(ROW) + 1, len(VOCAB))
-    assert batch.dtype == jnp.float32
-
-
-@models
 def test_gradient_of_a_batch_is_the_sum_over_rows_and_over_a_stack_of_models(params):
     tokens = jnp.stack([ROW, jnp.roll(ROW, 5)])
     aim = jax.random.normal(jax.random.key(1), (2, len(ROW) + 1, len(VOCAB)))

@@ -98,7 +98,7 @@ def test_a_mixture_must_be_worth_it():
 
 
 def test_what_is_tried_comes_from_the_models_files():
-    words = mm_jax.load_words(NAMES) * 2
+    words = mm_jax.load_words(NAMES)
     vocab = Vocab.from_words(words)
     for effort in ("quick", "normal", "best"):
         plans, _ = choosing.plans(words, vocab, effort)
