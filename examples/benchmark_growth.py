@@ -64,8 +64,12 @@ def costs(path: Path, n: int) -> dict[str, tuple[float, float]]:
 
     words = path.read_text().splitlines()[:n]
     vocab = mm_jax.Vocab.from_words(words)
+    taken, held, pairs = peak_of(mm_jax.counts.fit, words, vocab)
+    found = {"counting pairs": (taken, held)}
+    mm_jax.sample(pairs, jax.random.key(0), n)  # compiles
+    found["sampling from the pairs"] = peak_of(mm_jax.sample, pairs, jax.random.key(1), n)[:2]
     taken, held, params = peak_of(mm_jax.ngram.fit, words, vocab, 6)
-    found = {"counting n-grams, order 6": (taken, held)}
+    found["counting n-grams, order 6"] = (taken, held)
     evaluate(params, words[:100])
     found["evaluating the n-gram"] = peak_of(evaluate, params, words)[:2]
     for kind in STEPS:
@@ -76,7 +80,8 @@ def costs(path: Path, n: int) -> dict[str, tuple[float, float]]:
         part = "whole words in rows, and their trie" if kind == "gru" else "distinct contexts"
         found[part] = peak_of(batches.of, words, params, recipe)[:2]
         run = loop.run(loop.first_state(params, jax.random.key(1), recipe), words, recipe, interval=STEPS[kind])
-        next(run), next(run)  # compiled, and what is made at the first step
+        for _ in range(2):  # compiled, and what is made at the first step
+            next(run)
         found[f"{STEPS[kind]} steps of the {kind.upper()}"] = peak_of(next, run)[:2]
         if kind == "mlp":
             evaluate(params, words[:100])
