@@ -1,21 +1,27 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
+import optax.contrib
 import pytest
 
 import mm_jax
-from mm_jax.training.recipes import Recipe, muon
+from mm_jax.training.muon import muon, orthogonal
+from mm_jax.training.recipes import Recipe
 
 VOCAB = mm_jax.Vocab(".abcdef")
 
 
+def random_gradient(params, seed):
+    leaves, tree = jax.tree.flatten(params)
+    keys = jax.random.split(jax.random.key(seed), len(leaves))
+    return tree.unflatten([jax.random.normal(k, leaf.shape) for k, leaf in zip(keys, leaves, strict=True)])
+
+
 def first_update(params, rate=0.02):
     """What one step of Muon adds to random parameters, given a random gradient."""
-    leaves, tree = jax.tree.flatten(params)
-    keys = jax.random.split(jax.random.key(1), len(leaves))
-    gradient = tree.unflatten([jax.random.normal(k, leaf.shape) for k, leaf in zip(keys, leaves, strict=True)])
     optimizer = muon(rate)
-    return optimizer.update(gradient, optimizer.init(params), params)[0]
+    return optimizer.update(random_gradient(params, 1), optimizer.init(params), params)[0]
 
 
 @pytest.mark.parametrize("block", [0, 1])
@@ -34,6 +40,48 @@ def test_all_else_moves_as_adam_moves_it():
     for leaf in (update.C, update.P, update.Wu, update.bu, update.blocks[0].gain1, update.blocks[0].bqkv):
         np.testing.assert_allclose(np.abs(leaf), np.abs(leaf).max(), rtol=1e-3)
         assert 0.001 < np.abs(leaf).max() < 0.004
+
+
+def matrices_inside(params):
+    def of(path, leaf):
+        inside = getattr(path[-1], "name", "") in ("Wqkv", "Wo", "W1", "W2")
+        return optax.contrib.MuonDimensionNumbers(0, 1) if inside else None
+
+    return jax.tree_util.tree_map_with_path(of, params)
+
+
+def test_two_steps_are_those_of_optax():
+    params = mm_jax.transformer.init(jax.random.key(0), VOCAB, num_layers=1, num_heads=2, width=16, max_length=9)
+    theirs = optax.contrib.muon(
+        0.02,
+        weight_decay=0.1,
+        adam_b2=0.99,
+        adam_learning_rate=0.002,
+        adam_weight_decay=0.1,
+        muon_weight_dimension_numbers=matrices_inside,
+    )
+    gradients = [random_gradient(params, seed) for seed in (3, 4)]
+
+    def after(optimizer):
+        trained, state = params, optimizer.init(params)
+        for gradient in gradients:
+            updates, state = optimizer.update(gradient, state, trained)
+            trained = optax.apply_updates(trained, updates)
+        return trained
+
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"), jax.debug_key_reuse(False):
+        expected = after(theirs)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=2e-6), after(muon(0.02, 0.1)), expected)
+
+
+@pytest.mark.parametrize("shape", [(5, 9), (9, 5), (2, 5, 9)])
+def test_singular_vectors_stay_and_values_near_one(shape):
+    M = jax.random.normal(jax.random.key(2), shape)
+    M = M / jnp.linalg.norm(M, axis=(-2, -1), keepdims=True)
+    u, s, v = np.linalg.svd(np.asarray(M, np.float64), full_matrices=False)
+    for _ in range(5):
+        s = 3.4445 * s - 4.775 * s**3 + 2.0315 * s**5
+    np.testing.assert_allclose(orthogonal(M), (u * s[..., None, :]) @ v, atol=2e-5)
 
 
 def test_a_recipe_names_it():
