@@ -153,10 +153,9 @@ def gru_flops(params) -> float:
 
 
 def transformer_flops(params) -> float:
-    """As `gru_flops`; attention's own products, over the 16 positions of a row, included."""
-    blocks = params.blocks
-    matrices = blocks.Wqkv.size + blocks.Wo.size + blocks.W1.size + blocks.W2.size + params.Wu.size
-    return 6 * (matrices + len(blocks.Wo) * 2 * 16 * params.C.shape[-1])
+    """As `gru_flops`; attention's own products, over the 16 positions of a row, included, and Muon's left out."""
+    matrices = sum(each.size for block in params.blocks for each in (block.Wqkv, block.Wo, block.W1, block.W2))
+    return 6 * (matrices + params.Wu.size + len(params.blocks) * 2 * 16 * params.C.shape[-1])
 
 
 FLOPS = {"gru": gru_flops, "transformer": transformer_flops}
