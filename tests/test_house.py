@@ -199,7 +199,7 @@ TESTED_IN = {
     "tool.pictures": "tool.test_hardening",
     "tool.planning": "tool.test_choosing",
     "tool.queries": "tool.test_commands",
-    "tool.startup": "tool.test_hardening",
+    "tool.sampling": "tool.test_conditions",
     "tool.terminal": "tool.test_hardening",
 }
 
