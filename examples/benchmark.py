@@ -5,20 +5,21 @@
     python examples/benchmark.py --quick # under a minute: one round, fewer steps; checks that the losses agree
 
 Every round runs both sides afresh; the figures are medians over the rounds. The lecture's whole run (200,000 steps) is
-counted from its first 20,000 steps: the steps are all alike.
+counted from its first 20,000 steps: the steps are all alike. The whole run ends with what the ladder's parts cost as a
+list grows (benchmark_growth.py), and with starts beside those of an earlier commit (benchmark_startup.py).
 """
 
 import argparse
 import importlib.util
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import benchmark_growth
 import benchmark_startup
 
 LECTURE_STEPS, LECTURE_DEV = 200_000, 2.1666
@@ -224,39 +225,6 @@ def mm_jax_side(quick: bool) -> dict:
     return found
 
 
-def growth(scale: int) -> dict:
-    """Time and peak memory of counting, training steps and sampling at `scale` times 10,000 synthetic words."""
-    import jax
-    import numpy as np
-
-    import mm_jax
-    from mm_jax import words as lists
-    from mm_jax.training import loop
-    from mm_jax.training.recipes import Recipe
-
-    vocab = mm_jax.Vocab(".abcdefghijklmnopqrstuvwxyz")
-    table = np.loadtxt(
-        lists.bundled_names().parent / "names_bigrams.csv", delimiter=",", skiprows=1, usecols=range(1, 28), dtype=int
-    )
-    counts = mm_jax.counts.from_table(table, vocab)
-
-    def peak() -> float:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-    words = [word for word in mm_jax.sample(counts, jax.random.key(0), 10_000 * scale) if word]
-    taken = seconds(lambda: mm_jax.sample(counts, jax.random.key(0), 10_000 * scale), 3)
-    found = {"sample": taken / scale, "sample_mb": peak()}
-    found |= {"count": seconds(lambda: mm_jax.counts.fit(words, vocab), 5) / scale, "count_mb": peak()}
-    params = mm_jax.mlp.init(jax.random.key(1), vocab)
-    recipe = Recipe(steps=500 * (scale + 1), learning_rate=0.1)
-    run = loop.run(loop.first_state(params, jax.random.key(2), recipe), words, recipe, interval=500)
-    next(run), next(run)  # compiled, and the first 500
-    begin = time.perf_counter()
-    for _ in run:
-        pass
-    return found | {"steps": (time.perf_counter() - begin) / scale, "steps_mb": peak()}
-
-
 def script(lecture: bool) -> float:
     """Seconds from process start to names on the screen."""
     here = Path(__file__)
@@ -406,13 +374,7 @@ def main(quick: bool, rounds: int, before: str) -> int:
             return 1
         return int("losses equal to 4 decimals" in missed)  # no timing decides: one round is noise
 
-    grown = Table("growth", "time, 1x", "10x", "100x", "MB, 1x", "10x", "100x", title="per unit", title_justify="left")
-    sizes = {scale: in_a_process("--growth", str(scale)) for scale in (1, 10, 100)}
-    for name, what in (("count", "counting 10,000 words"), ("steps", "500 steps"), ("sample", "sampling 10,000 words")):
-        times = [show(sizes[scale][name]) for scale in sizes]
-        memory = [f"{sizes[scale][name + '_mb'] / scale:,.0f}" for scale in sizes]
-        grown.add_row(what, *times, *memory)
-    console.print(grown)
+    benchmark_growth.tables(console)
     missed += benchmark_startup.compared(console, before, rounds)
     console.print("not reached: " + ", ".join(missed) if missed else "every figure that must be reached is reached")
     return int(bool(missed))
@@ -425,13 +387,10 @@ if __name__ == "__main__":
     then = benchmark_startup.BEFORE
     parser.add_argument("--before", metavar="REV", default=then, help="whose starts to compare (default: %(default)s)")
     parser.add_argument("--side", choices=("torch", "mm_jax"), help=argparse.SUPPRESS)
-    parser.add_argument("--growth", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--lecture-script", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side:
         print(json.dumps((torch_side if options.side == "torch" else mm_jax_side)(options.quick)))
-    elif options.growth:
-        print(json.dumps(growth(options.growth)))
     elif options.lecture_script:
         lecture_script()
     else:

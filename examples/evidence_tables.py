@@ -34,7 +34,7 @@ def name_of(run: Run) -> str:
     if run.model == "ngram":
         return f"n-gram, order {json.loads(run.options)['order']}"
     if run.recipe == MIXED:
-        return "GRU, short + transformer + order 6"
+        return "n-gram + GRU, short + transformer"
     name = NAMES.get(run.model, run.model)
     return name if run.recipe in ("", "tuned") and run.model != "mlp" else f"{name}, {run.recipe}"
 
@@ -123,9 +123,10 @@ def pairs_table(rows: Rows) -> str:
             ratio = float(np.median([float(other["cpu_s"]) / float(own["cpu_s"]) for own, other in pairs]))
             again = [(rows[Run("ladder", model, recipe, split=run.split, seed=run.seed)], row)
                      for run, row in rows.items() if is_at_equal_seconds(run, model, recipe, changes)]  # fmt: skip
+            found = difference(again) if again else "the same" if abs(ratio - 1) < 0.05 else "not run"
             what = ", ".join(f"`{name}={value}`" for name, value in changes.items())
             lines.append((NAMES.get(model, model), what, difference(pairs), f"{ratio:.2f}",
-                          difference(again) if again else "the same", str(len(pairs))))  # fmt: skip
+                          found, str(len(pairs))))  # fmt: skip
     return table(heads, lines)
 
 
@@ -218,9 +219,10 @@ def ladder_picture(rows: Rows, path: Path) -> None:
                 float(row["dev"]), place + 0.1 * (int(row["split"]) - 2), ".", color=f"C{row['split']}", markersize=4
             )
         ax.errorbar(middle, place, xerr=2 * error, fmt="|", color="black", capsize=3, linewidth=1)
-        ax.annotate(f"{middle:.3f}", (middle, place), (0, 7), textcoords="offset points", ha="center", fontsize=7)
+        ax.annotate(f"{middle:.3f}", (middle + 2 * error, place), (5, -3), textcoords="offset points", fontsize=8)
     ax.set_yticks(range(len(found)), list(found))
-    ax.set_xlabel("nats per character on dev: dots are runs, a color a split; bars two claimed standard errors")
+    ax.set_title("Dots are runs, a color a split; bars two claimed standard errors", fontsize=10)
+    ax.set_xlabel("nats per character on dev")
     ax.invert_yaxis()
     ax.grid(axis="x", alpha=0.3)
     figure.savefig(path, dpi=110, metadata={"Software": None})

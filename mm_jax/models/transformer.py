@@ -191,39 +191,51 @@ def start(params: Transformer) -> Cache:
 
 def advance(params: Transformer, state: Cache, token: Int[Array, ""]) -> Cache:
     """The cache with one more position: its x passes all blocks, each of which sees the keys and values before."""
-    x, at = params.C[token] + params.P[state.length], state.length
+    x, at = (params.C[token] + params.P[state.length])[None], state.length
     seen = jnp.arange(len(params.P)) <= at
     keys, values = [], []
     for block, k_before, v_before in zip(params.blocks, state.keys, state.values, strict=True):
         q, k, v = _queries_keys_values(block, x)
-        keys.append(lax.dynamic_update_index_in_dim(k_before, k, at, 0))
-        values.append(lax.dynamic_update_index_in_dim(v_before, v, at, 0))
-        a = _attend(params.num_heads, q[None], keys[-1], values[-1], seen[None])[0]
+        keys.append(lax.dynamic_update_slice_in_dim(k_before, k, at, 0))
+        values.append(lax.dynamic_update_slice_in_dim(v_before, v, at, 0))
+        a = _attend(params.num_heads, q[None], keys[-1][None], values[-1][None], seen[None, None])[0]
         x = x + _project(block, a)
         x = x + _mlp(block, x)
-    return Cache(x, tuple(keys), tuple(values), at + 1)
+    return Cache(x[0], tuple(keys), tuple(values), at + 1)
 
 
 def logits(params: Transformer, state: Cache) -> Float32[Array, " vocab_size"]:
     """The output layer, for the last position."""
-    return _head(params, state.x)
+    return _head(params, state.x[None])[0]
 
 
 def unroll(
     params: Transformer, tokens: Int[Array, " length"], dropout: Dropout | None = None
 ) -> Float32[Array, "length+1 vocab_size"]:
     """The rows of all positions at once; `dropout` leaves out characters, edges, and entries of what is added to x."""
-    read = rows.inputs(tokens)
-    look_up = jax.vmap(rows.look_up, (None, 0))
-    x = look_up(params.C, rows.drop_tokens(read, dropout)) + look_up(params.P, rows.positions(read))
-    edges = rows.edges(read)
+    return unroll_rows(params, tokens[None], jax.tree.map(lambda key: key[None], dropout))[0]
+
+
+def unroll_rows(
+    params: Transformer, tokens: Int[Array, "batch length"], dropout: Dropout | None = None
+) -> Float32[Array, "batch length+1 vocab_size"]:
+    """`unroll` of many rows of tokens. All but attention works on each position alone: x is [batch * size, width]."""
+    read = jax.vmap(rows.inputs)(tokens)
+    batch, size = read.shape
+    shown = jax.vmap(rows.drop_tokens)(read, dropout).reshape(-1)
+    x = rows.look_up(params.C, shown) + rows.look_up(params.P, jax.vmap(rows.positions)(read).reshape(-1))
+    edges = jax.vmap(rows.edges)(read)
+
+    def dropped(added, place):
+        of_row = jax.vmap(rows.drop_states, (0, 0, None))
+        return of_row(added.reshape(batch, size, -1), dropout, place).reshape(added.shape)
+
     for i, block in enumerate(params.blocks):
-        q, k, v = jax.vmap(_queries_keys_values, (None, 0))(block, x)
-        a = _attend(params.num_heads, q, k, v, rows.drop_edges(edges, dropout, i))
-        a = jax.vmap(_project, (None, 0))(block, a)
-        x = x + rows.drop_states(a, dropout, 2 * i)
-        x = x + rows.drop_states(jax.vmap(_mlp, (None, 0))(block, x), dropout, 2 * i + 1)
-    return jax.vmap(_head, (None, 0))(params, x)
+        q, k, v = (each.reshape(batch, size, -1) for each in _queries_keys_values(block, x))
+        a = _attend(params.num_heads, q, k, v, jax.vmap(rows.drop_edges, (0, 0, None))(edges, dropout, i))
+        x = x + dropped(_project(block, a.reshape(x.shape)), 2 * i)
+        x = x + dropped(_mlp(block, x), 2 * i + 1)
+    return _head(params, x).reshape(batch, size, -1)
 
 
 def _check_heads(num_heads: int, width: int) -> None:
@@ -231,35 +243,43 @@ def _check_heads(num_heads: int, width: int) -> None:
         raise ValueError(f"{num_heads} heads do not divide a width of {width}: choose a width that is a multiple")
 
 
-def _queries_keys_values(block: Block, x: Float32[Array, " width"]) -> list[Float32[Array, " width"]]:
-    return jnp.split(rows.product(rows.norm(x, block.gain1, block.shift1), block.Wqkv) + block.bqkv, 3)
+def _queries_keys_values(block: Block, x: Float32[Array, "n width"]) -> list[Float32[Array, "n width"]]:
+    return jnp.split(_of_normed(x, block.gain1, block.shift1, block.Wqkv, block.bqkv), 3, 1)
 
 
 def _attend(
     num_heads: int,
-    q: Float32[Array, "queries width"],
-    keys: Float32[Array, "positions width"],
-    values: Float32[Array, "positions width"],
-    seen: Bool[Array, "queries positions"],
-) -> Float32[Array, "queries width"]:
+    q: Float32[Array, "batch queries width"],
+    keys: Float32[Array, "batch positions width"],
+    values: Float32[Array, "batch positions width"],
+    seen: Bool[Array, "batch queries positions"],
+) -> Float32[Array, "batch queries width"]:
     """What each query looks up among the positions it sees: each head on its own part of the width."""
-
-    def head(q, keys, values):
-        scores = q @ keys.T * q.shape[-1] ** -0.5
-        return jax.nn.softmax(jnp.where(seen, scores, -jnp.inf)) @ values
-
-    parts = (each.reshape(len(each), num_heads, -1).swapaxes(0, 1) for each in (q, keys, values))
-    return jax.vmap(head)(*parts).swapaxes(0, 1).reshape(q.shape)
+    q, k, v = (each.reshape(*each.shape[:2], num_heads, -1) for each in (q, keys, values))
+    scores = jnp.einsum("bthc,bshc->bhts", q, k) * q.shape[-1] ** -0.5
+    unseen = jnp.where(seen, 0.0, -jnp.inf)[:, None]  # added to: a choice would have to be made again for the gradient
+    a = jnp.einsum("bhts,bshc->bthc", jax.nn.softmax(scores + unseen), v)
+    return a.reshape(*a.shape[:2], -1)
 
 
-def _project(block: Block, a: Float32[Array, " width"]) -> Float32[Array, " width"]:
-    return rows.product(a, block.Wo) + block.bo
+def _project(block: Block, a: Float32[Array, "n width"]) -> Float32[Array, "n width"]:
+    return rows.affine(a, block.Wo, block.bo)
 
 
-def _mlp(block: Block, x: Float32[Array, " width"]) -> Float32[Array, " width"]:
-    inside = rows.product(rows.norm(x, block.gain2, block.shift2), block.W1) + block.b1
-    return rows.product(jax.nn.gelu(inside), block.W2) + block.b2
+def _mlp(block: Block, x: Float32[Array, "n width"]) -> Float32[Array, "n width"]:
+    return rows.affine(jax.nn.gelu(_of_normed(x, block.gain2, block.shift2, block.W1, block.b1)), block.W2, block.b2)
 
 
-def _head(params: Transformer, x: Float32[Array, " width"]) -> Float32[Array, " vocab_size"]:
-    return rows.product(rows.norm(x, params.gain, params.shift), params.Wu) + params.bu
+def _head(params: Transformer, x: Float32[Array, "n width"]) -> Float32[Array, "n vocab_size"]:
+    return _of_normed(x, params.gain, params.shift, params.Wu, params.bu)
+
+
+def _of_normed(
+    x: Float32[Array, "n width"],
+    gain: Float32[Array, " width"],
+    shift: Float32[Array, " width"],
+    W: Float32[Array, "width m"],
+    b: Float32[Array, " m"],
+) -> Float32[Array, "n m"]:
+    """norm(x) @ W + b, where gain and shift change W and b: once, and not at every position."""
+    return rows.affine(rows.standardised(x), gain[:, None] * W, shift @ W + b)

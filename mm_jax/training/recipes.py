@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal
 
-import jax
 import numpy as np
 import optax
-import optax.contrib
 
 from mm_jax.numbers import whole_number
+from mm_jax.training.muon import muon
 from mm_jax.training.sameness import Same
 
 Draw = Literal["examples", "contexts", "words"]
@@ -48,34 +47,6 @@ def linear(t: np.ndarray) -> np.ndarray:
 def adamw(learning_rate: Any, weight_decay: float = 0.0) -> optax.GradientTransformation:
     """Adam with decoupled weight decay, its second moment over 100 steps: runs here are short."""
     return optax.adamw(learning_rate, b2=0.99, weight_decay=weight_decay)
-
-
-def muon(learning_rate: Any, weight_decay: float = 0.0) -> optax.GradientTransformation:
-    """Muon for the matrices inside a network, and AdamW at a tenth of the rate for all else.
-
-    Muon makes the singular values of a matrix's step equal. The arrays in fields whose names begin with W are such
-    matrices, with those of several layers stacked or not; embeddings, output layers and biases are not.
-    Source: Jordan et al. (2024), Muon: an optimizer for hidden layers in neural networks.
-    """
-    return optax.contrib.muon(
-        learning_rate,
-        weight_decay=weight_decay,
-        adam_b2=0.99,
-        adam_learning_rate=0.1 * learning_rate,
-        adam_weight_decay=weight_decay,
-        muon_weight_dimension_numbers=_inner_matrices,
-    )
-
-
-def _inner_matrices(params: Any) -> Any:
-    """For each array what Muon takes its rows and columns to be; None for those that are left to Adam."""
-    size = len(params.vocab)
-
-    def of(path, leaf):
-        is_inner = leaf.ndim > 1 and getattr(path[-1], "name", "").startswith("W") and size not in leaf.shape[-2:]
-        return optax.contrib.MuonDimensionNumbers(leaf.ndim - 2, leaf.ndim - 1) if is_inner else None
-
-    return jax.tree_util.tree_map_with_path(of, params)
 
 
 DECAYS: dict[str, Decay] = {each.__name__: each for each in (constant, cosine, tenth, linear)}

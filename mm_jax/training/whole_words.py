@@ -69,13 +69,7 @@ class Words:
     def read(self, params: Params, inputs: Any) -> Float32[Array, "batch length vocab"]:
         """The logits at each position of each row."""
         tokens, keys = inputs
-        if keys is None:
-            return jax.vmap(contract.unroll, (None, 0))(params, tokens)
-
-        def noisy(tokens, key):
-            return contract.unroll(params, tokens, Dropout(key, *self.rates))
-
-        return jax.vmap(noisy)(tokens, keys)
+        return contract.unroll_rows(params, tokens, None if keys is None else Dropout(keys, *self.rates))
 
 
 def laid(words: Sequence[str], params: Params, recipe: Recipe, table: np.ndarray | None = None) -> Words:

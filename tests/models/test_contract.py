@@ -25,6 +25,7 @@ PROTOCOL = {
     "advance": (["params", "state", "token"],),
     "logits": (["params", "context"], ["params", "state"]),
     "unroll": (["params", "tokens"], ["params", "tokens", "dropout"]),
+    "unroll_rows": (["params", "tokens", "dropout"],),
 }
 
 

@@ -63,6 +63,24 @@ def test_a_later_character_changes_no_earlier_row(params):
 
 
 @models
+def test_many_rows_at_once_are_each_alone(params):
+    tokens = jnp.stack([ROW, ROW[::-1], jnp.roll(ROW, 3)])
+    for found, row in zip(jax.jit(contract.unroll_rows)(params, tokens), tokens, strict=True):
+        np.testing.assert_allclose(found, contract.unroll(params, row), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("drop", ["tokens", "states", "edges"])
+def test_each_row_of_many_has_its_own_noise(drop):
+    params = louder(MODELS["transformer"](jax.random.key(7)))
+    rates = {"tokens": 0.0, "states": 0.0, "edges": 0.0} | {drop: 0.5}
+    tokens, key = jnp.stack([ROW, ROW, ROW]), jax.random.key(3)
+    with jax.debug_key_reuse(False):
+        together = jax.jit(contract.unroll_rows)(params, tokens, Dropout(key=jax.random.split(key, 3), **rates))
+        for found, own in zip(together, jax.random.split(key, 3), strict=True):
+            np.testing.assert_allclose(found, unrolled(params, ROW, Dropout(key=own, **rates)), rtol=1e-5, atol=1e-5)
+
+
+@models
 def test_gradient_of_a_batch_is_the_sum_over_rows_and_over_a_stack_of_models(params):
     tokens = jnp.stack([ROW, jnp.roll(ROW, 5)])
     aim = jax.random.normal(jax.random.key(1), (2, len(ROW) + 1, len(VOCAB)))
