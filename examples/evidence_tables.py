@@ -123,7 +123,9 @@ def pairs_table(rows: Rows) -> str:
             ratio = float(np.median([float(other["cpu_s"]) / float(own["cpu_s"]) for own, other in pairs]))
             again = [(rows[Run("ladder", model, recipe, split=run.split, seed=run.seed)], row)
                      for run, row in rows.items() if is_at_equal_seconds(run, model, recipe, changes)]  # fmt: skip
-            found = difference(again) if len(again) == len(SPLITS) else "the same" if abs(ratio - 1) < 0.05 else "not run"
+            found = (
+                difference(again) if len(again) == len(SPLITS) else "the same" if abs(ratio - 1) < 0.05 else "not run"
+            )
             what = ", ".join(f"`{name}={value}`" for name, value in changes.items())
             lines.append((NAMES.get(model, model), what, difference(pairs), f"{ratio:.2f}",
                           found, str(len(pairs))))  # fmt: skip

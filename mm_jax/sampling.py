@@ -140,9 +140,8 @@ def _drawer(params: Params, options: Options) -> tuple[Callable[[Key[Array, ""],
     for leaf in jax.tree.leaves(params):
         if jnp.issubdtype(leaf.dtype, jnp.floating) and np.isnan(leaf).any():
             raise ValueError("the parameters hold nan: training diverged; use a lower learning rate")
-    temperature, top_k = options.temperature, options.top_k
-    if temperature == 0:
-        temperature, top_k = 1.0, 1  # greedy is top_k = 1: with one candidate the random number has no effect
+    # Greedy, a temperature of 0, is top_k = 1: with one candidate the random number has no effect.
+    temperature, top_k = (options.temperature, options.top_k) if options.temperature else (1.0, 1)
     # Smaller temperatures round to 0 as float32, and far larger ones to infinity: at these the draw is long settled.
     temperature = np.float32(np.clip(temperature, 1e-30, 1e30))
     limit = None if top_k is None else np.int32(min(top_k, len(params.vocab)))
@@ -156,8 +155,7 @@ def _drawer(params: Params, options: Options) -> tuple[Callable[[Key[Array, ""],
         carry = _begun(params, np.pad(start.astype(np.int32), (0, -len(start) % 8)), np.int32(len(start)), width)
         segments = [np.tile(start[:, None], (1, width))]
         for first in range(0, max_length - len(start), _SEGMENT):
-            at = np.int32(attempt), np.int32(first)
-            carry, drawn = _segment(params, lookup, key, *at, carry, temperature, limit)
+            carry, drawn = _segment(params, lookup, key, np.int32(attempt), np.int32(first), carry, temperature, limit)
             segments.append(np.asarray(drawn))
             if not np.asarray(carry[1]).any():
                 break

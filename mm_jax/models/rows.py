@@ -143,3 +143,29 @@ standardised.defvjp(_standardised, _standardised_back)
 
 def _mean(x: Float32[Array, "size width"]) -> Float32[Array, "size 1"]:
     return (x @ lax.optimization_barrier(jnp.full(x.shape[1], 1 / x.shape[1], jnp.float32)))[:, None]
+
+
+def of_normed(
+    x: Float32[Array, "n width"],
+    gain: Float32[Array, " width"],
+    shift: Float32[Array, " width"],
+    W: Float32[Array, "width m"],
+    b: Float32[Array, " m"],
+) -> Float32[Array, "n m"]:
+    """norm(x) @ W + b, where gain and shift change W and b: once, and not at every position."""
+    return affine(standardised(x), gain[:, None] * W, shift @ W + b)
+
+
+def attend(
+    num_heads: int,
+    q: Float32[Array, "batch queries width"],
+    keys: Float32[Array, "batch positions width"],
+    values: Float32[Array, "batch positions width"],
+    seen: Bool[Array, "batch queries positions"],
+) -> Float32[Array, "batch queries width"]:
+    """What each query looks up among the positions it sees: each head on its own part of the width."""
+    q, k, v = (each.reshape(*each.shape[:2], num_heads, -1) for each in (q, keys, values))
+    scores = jnp.einsum("bthc,bshc->bhts", q, k) * q.shape[-1] ** -0.5
+    unseen = jnp.where(seen, 0.0, -jnp.inf)[:, None]  # added to: a choice would have to be made again for the gradient
+    a = jnp.einsum("bhts,bshc->bthc", jax.nn.softmax(scores + unseen), v)
+    return a.reshape(*a.shape[:2], -1)

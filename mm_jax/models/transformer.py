@@ -20,7 +20,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float32, Int, Int32, Key
+from jaxtyping import Array, Float32, Int, Int32, Key
 
 from mm_jax.models import rows
 from mm_jax.models.contract import Dropout
@@ -121,7 +121,6 @@ def init(
       max_length: the longest word in characters.
 
     Raises ValueError for a size below 1, and for heads that do not divide the width.
-
     Source: GPT-2; makemore's Transformer.
 
     >>> params = init(jax.random.key(0), Vocab.from_words(["emma"]), num_layers=2, num_heads=2, width=8, max_length=5)
@@ -198,7 +197,7 @@ def advance(params: Transformer, state: Cache, token: Int[Array, ""]) -> Cache:
         q, k, v = _queries_keys_values(block, x)
         keys.append(lax.dynamic_update_slice_in_dim(k_before, k, at, 0))
         values.append(lax.dynamic_update_slice_in_dim(v_before, v, at, 0))
-        a = _attend(params.num_heads, q[None], keys[-1][None], values[-1][None], seen[None, None])[0]
+        a = rows.attend(params.num_heads, q[None], keys[-1][None], values[-1][None], seen[None, None])[0]
         x = x + _project(block, a)
         x = x + _mlp(block, x)
     return Cache(x[0], tuple(keys), tuple(values), at + 1)
@@ -227,12 +226,12 @@ def unroll_rows(
     edges = jax.vmap(rows.edges)(read)
 
     def dropped(added, place):
-        of_row = jax.vmap(rows.drop_states, (0, 0, None))
-        return of_row(added.reshape(batch, size, -1), dropout, place).reshape(added.shape)
+        added = added.reshape(batch, size, -1)
+        return jax.vmap(rows.drop_states, (0, 0, None))(added, dropout, place).reshape(batch * size, -1)
 
     for i, block in enumerate(params.blocks):
         q, k, v = (each.reshape(batch, size, -1) for each in _queries_keys_values(block, x))
-        a = _attend(params.num_heads, q, k, v, jax.vmap(rows.drop_edges, (0, 0, None))(edges, dropout, i))
+        a = rows.attend(params.num_heads, q, k, v, jax.vmap(rows.drop_edges, (0, 0, None))(edges, dropout, i))
         x = x + dropped(_project(block, a.reshape(x.shape)), 2 * i)
         x = x + dropped(_mlp(block, x), 2 * i + 1)
     return _head(params, x).reshape(batch, size, -1)
@@ -244,22 +243,7 @@ def _check_heads(num_heads: int, width: int) -> None:
 
 
 def _queries_keys_values(block: Block, x: Float32[Array, "n width"]) -> list[Float32[Array, "n width"]]:
-    return jnp.split(_of_normed(x, block.gain1, block.shift1, block.Wqkv, block.bqkv), 3, 1)
-
-
-def _attend(
-    num_heads: int,
-    q: Float32[Array, "batch queries width"],
-    keys: Float32[Array, "batch positions width"],
-    values: Float32[Array, "batch positions width"],
-    seen: Bool[Array, "batch queries positions"],
-) -> Float32[Array, "batch queries width"]:
-    """What each query looks up among the positions it sees: each head on its own part of the width."""
-    q, k, v = (each.reshape(*each.shape[:2], num_heads, -1) for each in (q, keys, values))
-    scores = jnp.einsum("bthc,bshc->bhts", q, k) * q.shape[-1] ** -0.5
-    unseen = jnp.where(seen, 0.0, -jnp.inf)[:, None]  # added to: a choice would have to be made again for the gradient
-    a = jnp.einsum("bhts,bshc->bthc", jax.nn.softmax(scores + unseen), v)
-    return a.reshape(*a.shape[:2], -1)
+    return jnp.split(rows.of_normed(x, block.gain1, block.shift1, block.Wqkv, block.bqkv), 3, 1)
 
 
 def _project(block: Block, a: Float32[Array, "n width"]) -> Float32[Array, "n width"]:
@@ -267,19 +251,10 @@ def _project(block: Block, a: Float32[Array, "n width"]) -> Float32[Array, "n wi
 
 
 def _mlp(block: Block, x: Float32[Array, "n width"]) -> Float32[Array, "n width"]:
-    return rows.affine(jax.nn.gelu(_of_normed(x, block.gain2, block.shift2, block.W1, block.b1)), block.W2, block.b2)
+    return rows.affine(
+        jax.nn.gelu(rows.of_normed(x, block.gain2, block.shift2, block.W1, block.b1)), block.W2, block.b2
+    )
 
 
 def _head(params: Transformer, x: Float32[Array, "n width"]) -> Float32[Array, "n vocab_size"]:
-    return _of_normed(x, params.gain, params.shift, params.Wu, params.bu)
-
-
-def _of_normed(
-    x: Float32[Array, "n width"],
-    gain: Float32[Array, " width"],
-    shift: Float32[Array, " width"],
-    W: Float32[Array, "width m"],
-    b: Float32[Array, " m"],
-) -> Float32[Array, "n m"]:
-    """norm(x) @ W + b, where gain and shift change W and b: once, and not at every position."""
-    return rows.affine(rows.standardised(x), gain[:, None] * W, shift @ W + b)
+    return rows.of_normed(x, params.gain, params.shift, params.Wu, params.bu)

@@ -33,7 +33,7 @@ def normals(
 
 
 @functools.partial(jax.jit, static_argnums=2)
-def _drawn(key: Key[Array, ""], factors: Float32[Array, "2 arrays"], shapes: tuple[tuple[int, ...], ...]):
+def _drawn(key: Key[Array, ""], factors: Float32[Array | np.ndarray, "2 arrays"], shapes: tuple[tuple[int, ...], ...]):
     sizes = [math.prod(shape) for shape in shapes]
     # The number at a place depends on the key and on the place, not on the shape: rows of one length are one loop.
     rows = jax.vmap(lambda part: jax.random.normal(part, (max(sizes),), jnp.float32))(

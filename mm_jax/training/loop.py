@@ -125,7 +125,8 @@ def first_state(params: Params, key: Key[Array, ""], recipe: Recipe) -> State:
         raise ValueError("the parameters are not all finite: start from others (or smooth the counts)")
     if recipe.l2 and not matrices(params):
         raise ValueError(f"{type(params).__name__} has no field whose name begins with W: leave l2 at 0")
-    return _fresh(params, key, recipe.learning_rate, optimizer=recipe.transformation)
+    rate = None if recipe.learning_rate is None else np.float32(recipe.learning_rate)  # an int is another program
+    return _fresh(params, key, rate, optimizer=recipe.transformation)
 
 
 @functools.partial(jax.jit, static_argnames="optimizer")
@@ -160,13 +161,13 @@ def run(
         state, corpus = sharding.replicate((state, sharding.divisible(corpus, recipe.batch_size, mesh)), mesh)
     dev_nll = None if dev is None else TokenNLL(dev, state.params)
     # One dtype each, or every kind of number that comes along compiles a program of its own.
-    rates, l2 = recipe.rates(), np.float32(recipe.l2) if recipe.l2 else None
+    rates, l2 = recipe.rates(), jax.device_put(np.float32(recipe.l2)) if recipe.l2 else None
     advance = functools.partial(chunk, optimizer=recipe.transformation, length=interval, mesh=mesh)
 
     done, n = int(state.step), 0
     while True:
         ahead = None if rates is None else _ahead(rates, done, interval)
-        state, losses = advance(state, corpus, np.int32(n), ahead, l2)
+        state, losses = advance(state, corpus, jax.device_put(np.int32(n)), ahead, l2)
         done += n
         nll = None
         if dev_nll is not None:
