@@ -126,8 +126,9 @@ class Job:
 def trained(params: Any, words: Any, key: Any, recipe: Recipe) -> tuple[Any, float]:
     """The trained parameters, and the CPU seconds that its steps and the making of its targets took."""
     begin = time.process_time()
-    lay = recipe.draw == "words" and not isinstance(words, whole_words.Words)
-    laid = batches.of(words, params, recipe) if lay else words
+    laid: Any = words
+    if recipe.draw == "words" and not isinstance(words, whole_words.Words):
+        laid = batches.of(words, params, recipe)
     seconds = time.process_time() - begin
     run = loop.run(loop.first_state(params, key, recipe), laid, recipe)
     state = next(run).state  # compiled, and no step made

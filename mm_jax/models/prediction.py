@@ -101,20 +101,22 @@ def log_probs_of_prefixes(params: Params, words: Sequence[str]) -> np.ndarray:
 
 @jax.jit
 def _after_contexts(
-    params: Params, contexts: Int[ArrayLike, "contexts block_size"]
+    params: Params, contexts: Int[Array | np.ndarray, "contexts block_size"]
 ) -> Float32[Array, "contexts vocab_size"]:
     """log p of each token after each context."""
     return jax.nn.log_softmax(jax.vmap(contract.logits, (None, 0))(params, contexts))
 
 
 @jax.jit
-def _of_positions(params: Params, targets: Int[ArrayLike, "rows length"]) -> Float32[Array, "rows length vocab_size"]:
+def _of_positions(
+    params: Params, targets: Int[Array | np.ndarray, "rows length"]
+) -> Float32[Array, "rows length vocab_size"]:
     """log p of each token at each position of rows of whole words."""
     return jax.nn.log_softmax(jax.vmap(contract.unroll, (None, 0))(params, targets[:, :-1]))
 
 
 @jax.jit
-def of_rows(params: Params, targets: Int[ArrayLike, "rows length"]) -> Float32[Array, "rows length"]:
+def of_rows(params: Params, targets: Int[Array | np.ndarray, "rows length"]) -> Float32[Array, "rows length"]:
     """log p of each target of rows of whole words."""
     rows = _of_positions(params, targets)
     return jnp.take_along_axis(rows, targets[..., None], axis=-1)[..., 0]
@@ -122,7 +124,7 @@ def of_rows(params: Params, targets: Int[ArrayLike, "rows length"]) -> Float32[A
 
 @jax.jit
 def _at_ends(
-    params: Params, tokens: Int[ArrayLike, "rows length"], ends: Int[ArrayLike, " rows"]
+    params: Params, tokens: Int[Array | np.ndarray, "rows length"], ends: Int[ArrayLike, " rows"]
 ) -> Float32[Array, "rows vocab_size"]:
     """log p of each token after the first `ends` tokens of each row."""
     rows = jax.vmap(contract.unroll, (None, 0))(params, tokens)
