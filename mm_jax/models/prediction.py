@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float32, Int
+from jaxtyping import Array, Float32, Int
 
 from mm_jax import corpus
 from mm_jax.models import contract
@@ -124,7 +124,7 @@ def of_rows(params: Params, targets: Int[Array | np.ndarray, "rows length"]) -> 
 
 @jax.jit
 def _at_ends(
-    params: Params, tokens: Int[Array | np.ndarray, "rows length"], ends: Int[ArrayLike, " rows"]
+    params: Params, tokens: Int[Array | np.ndarray, "rows length"], ends: Int[Array | np.ndarray, " rows"]
 ) -> Float32[Array, "rows vocab_size"]:
     """log p of each token after the first `ends` tokens of each row."""
     rows = jax.vmap(contract.unroll, (None, 0))(params, tokens)
