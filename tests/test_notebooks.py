@@ -122,7 +122,7 @@ def test_as_a_script_without_names(lecture):
     Training is cut short: what is checked without names.txt does not hang on it.
     """
     find = f"import mm_jax, mm_jax.words as w, pathlib; w.find_words = lambda: pathlib.Path({str(BUNDLED)!r})"
-    find += "; fit = mm_jax.fit; mm_jax.fit = lambda *args, steps, **more: fit(*args, steps=min(steps, 300), **more)"
+    find += "; fit = mm_jax.fit; mm_jax.fit = lambda *args, steps, **more: fit(*args, steps=min(steps, 3000), **more)"
     run = (
         f"import sys, runpy; sys.path.insert(0, {str(EXAMPLES)!r}); runpy.run_path({str(EXAMPLES / lecture)!r} + '.py')"
     )
