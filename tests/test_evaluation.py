@@ -31,7 +31,7 @@ def test_against_one_word_at_a_time(params):
     assert got.nll == pytest.approx(mean, rel=1e-6)
     n = len(FIRST_FIVE)
     stderr = math.sqrt(n / (n - 1) * ((sums - mean * lengths) ** 2).sum()) / lengths.sum()
-    assert got.stderr == pytest.approx(stderr, rel=1e-5)
+    assert got.stderr == pytest.approx(stderr, rel=1e-4)
     new = np.array([word not in seen for word in FIRST_FIVE])
     assert got.nll_unseen == pytest.approx(sums[new].sum() / lengths[new].sum(), rel=1e-6)
     assert (got.words, got.tokens, got.words_unseen) == (5, 32, 3)
