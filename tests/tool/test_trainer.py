@@ -46,16 +46,21 @@ def test_a_loss_that_is_not_finite_stops_with_advice(mm, tmp_path):
 
 
 SMALL_MLP = {"steps": 80, "batch_size": 16, "learning_rate": 0.01, "hidden_dim": 8, "embedding_dim": 2}
+SMALL = {
+    "bow": {"hidden_dim": 8, "embedding_dim": 4, "drop_tokens": 0.1},
+    "rnn": {"hidden_dim": 8, "drop_tokens": 0.1, "drop_states": 0.1},
+    "gru": {"hidden_dim": 8},
+    "transformer": {"num_layers": 1, "num_heads": 2, "width": 8, "drop_tokens": 0.1, "drop_states": 0.1},
+}
 
 
-@pytest.fixture
-def stopped(tmp_path):
-    """A run that was stopped half-way, and a function that goes on with it, or with another."""
+def stopped_at(folder, model, options, step):
+    """A run that was stopped after a step, and a function that goes on with it, or with another."""
     words = mm_jax.load_words(NAMES)[::40]
     split, vocab = runs.split_for(words), Vocab.from_words(words)
-    plan = planning.plan_for(words, vocab, "mlp", "tuned", SMALL_MLP)
+    plan = planning.plan_for(words, vocab, model, "tuned", options)
 
-    def go(folder=tmp_path / "run", stop=None, resume=True, plan=plan, split=split):
+    def go(folder=folder, stop=None, resume=True, plan=plan, split=split):
         folder.mkdir(exist_ok=True)
         job = trainer.Trainer(folder, plan, split, vocab, resume)
 
@@ -68,8 +73,21 @@ def stopped(tmp_path):
         job.run(watch)
         return folder
 
-    go(stop=40)
+    go(stop=step)
     return go
+
+
+@pytest.fixture
+def stopped(tmp_path):
+    """An MLP's run, stopped half-way."""
+    return stopped_at(tmp_path / "run", "mlp", SMALL_MLP, 40)
+
+
+@pytest.mark.parametrize("model", SMALL)
+def test_models_of_whole_words_resume_with_their_dropout(model, tmp_path):
+    go = stopped_at(tmp_path / "run", model, SMALL[model] | {"steps": 40, "batch_size": 8}, 17)
+    assert 17 <= runs.read_history(tmp_path / "run")[-1][0] < 40
+    assert same(go(tmp_path / "whole", resume=False), go())
 
 
 def test_resuming_is_the_run_that_was_not_stopped(stopped, tmp_path):
@@ -143,4 +161,30 @@ def test_killed_at_ten_instants(tmp_path):
     assert reached == sorted(reached)
     assert len(set(reached)) >= 3  # or little was tried
     assert start(tmp_path / "killed").wait(timeout=120) == 0
+    assert same(tmp_path / "whole", tmp_path / "killed")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", SMALL)
+def test_models_of_whole_words_are_killed_and_go_on(model, tmp_path):
+    path = make(tmp_path, mm_jax.load_words(NAMES)[::4])
+    own = {**SMALL[model], "steps": 3000, "batch_size": 8, "lr": 0.0005}
+    options = [text for name, value in own.items() for text in (f"--{name.replace('_', '-')}", str(value))]
+    often = "from mm_jax.tool import entry, trainer; trainer.SAVE_SECONDS = 0; entry.main()"
+    env = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
+
+    def start(folder):
+        command = [sys.executable, "-c", often, "train", path, "--model", model, "--out", folder, "--resume", *options]
+        return subprocess.Popen(list(map(str, command)), env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+
+    whole = start(tmp_path / "whole")
+    assert whole.communicate(timeout=300) and whole.returncode == 0
+    process = start(tmp_path / "killed")
+    while not (tmp_path / "killed" / "state.safetensors").exists() and process.poll() is None:
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert runs.read_history(tmp_path / "killed")[-1][0] < runs.read_history(tmp_path / "whole")[-1][0]
+    again = start(tmp_path / "killed")
+    assert again.communicate(timeout=300) and again.returncode == 0
     assert same(tmp_path / "whole", tmp_path / "killed")
