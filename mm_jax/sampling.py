@@ -25,7 +25,7 @@ MAX_LENGTH = 200  # characters, where no bound is given: an untrained model rare
 _SEGMENT = 32  # characters a compiled call
 _FEWEST = 64  # words at once: fewer take as long, and each number of them a program
 _BATCH = 2**15  # words at once: as many as stay in the cache
-_BYTES = 2**28  # of the states and the rows of logits of the words that are drawn at once
+_BYTES = 2**24  # of the states and rows of logits of the words drawn at once: a CPU keeps so much near
 _TABLE = 2**20  # probabilities: up to so many, the distribution after every context is computed once
 _TRIANGLE = 256  # vocabulary size up to which a cumulative sum is a product with a triangular matrix
 
