@@ -34,7 +34,7 @@ def name_of(run: Run) -> str:
     if run.model == "ngram":
         return f"n-gram, order {json.loads(run.options)['order']}"
     if run.recipe == MIXED:
-        return "n-gram + GRU, short + transformer"
+        return "n-gram + GRU + transformer"
     name = NAMES.get(run.model, run.model)
     return name if run.recipe in ("", "tuned") and run.model != "mlp" else f"{name}, {run.recipe}"
 

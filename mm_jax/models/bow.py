@@ -24,11 +24,11 @@ from mm_jax.vocab import Vocab
 DROPS = ("tokens", "states", "edges")
 RECIPES = {
     "tuned": {
-        "steps": 2300,
+        "steps": 1500,
         "batch_size": 64,
         "draw": "words",
         "optimizer": "adamw",
-        "learning_rate": 0.004,
+        "learning_rate": 0.015,
         "decay": "linear",
     },
 }

@@ -20,11 +20,11 @@ from mm_jax.vocab import Vocab
 DROPS = ("tokens", "states")
 RECIPES = {
     "tuned": {
-        "steps": 3000,
+        "steps": 2000,
         "batch_size": 64,
         "draw": "words",
         "optimizer": "adamw",
-        "learning_rate": 0.003,
+        "learning_rate": 0.01,
         "decay": "linear",
         "weight_decay": 0.1,
         "teach": 0.4,

@@ -36,14 +36,15 @@ EFFORTS = {
 DROPS = ("tokens", "states", "edges")
 RECIPES = {
     "tuned": {
-        "steps": 1600,
+        "steps": 2400,
         "batch_size": 48,
         "draw": "words",
         "optimizer": "muon",
-        "learning_rate": 0.02,
+        "learning_rate": 0.03,
         "decay": "linear",
-        "drop_edges": 0.15,
-        "teach": 0.4,
+        "weight_decay": 0.1,
+        "drop_edges": 0.1,
+        "teach": 0.5,
     },
 }
 RUNGS = {"transformer": {}}
