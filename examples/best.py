@@ -24,23 +24,21 @@ import jax
 import numpy as np
 
 import mm_jax
-from mm_jax import corpus
 from mm_jax.training import batches, distil, loop, whole_words
-from mm_jax.training.recipes import Recipe
+from mm_jax.training.recipes import Recipe, recipes_of
 
-GRU = {"optimizer": "adamw", "learning_rate": 4e-3, "decay": "linear", "weight_decay": 0.1, "drop_tokens": 0.1}
-TRANSFORMER = {
-    "optimizer": "muon", "learning_rate": 0.02, "decay": "linear", "weight_decay": 0.1, "drop_edges": 0.2,
-}  # fmt: skip
 # Unlike on purpose: of two members that err alike, one is worth little. The Kneser-Ney model is in the mixture too.
-MEMBERS: dict[str, tuple[Any, int, dict[str, Any]]] = {
-    "GRU, taught by Kneser-Ney": (mm_jax.gru, 24, GRU | {"teach": 0.5, "drop_states": 0.1}),
-    "GRU": (mm_jax.gru, 12, GRU),
-    "transformer, taught by Kneser-Ney": (mm_jax.transformer, 16, TRANSFORMER | {"teach": 0.5}),
-    "transformer": (mm_jax.transformer, 10, TRANSFORMER),
+# Each is trained by its model's tuned recipe with these changes, and has these options.
+WIDE = {"teach": 0.3, "drop_edges": 0.15}  # a wider network learns more from the words than from Kneser-Ney
+MEMBERS: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
+    "GRU": (mm_jax.gru, {}, {}),
+    "transformer": (mm_jax.transformer, {}, {}),
+    "GRU, not taught by Kneser-Ney": (mm_jax.gru, {"steps": 1200, "teach": 0.0}, {}),
+    "transformer, 96 wide": (mm_jax.transformer, {"teach": 0.3}, {"width": 96}),
+    "transformer, 128 wide": (mm_jax.transformer, {"steps": 3000, "batch_size": 32} | WIDE, {"width": 128}),
+    "transformer, 96 wide and 6 deep": (mm_jax.transformer, WIDE, {"width": 96, "num_layers": 6}),
 }
-QUICK_MEMBERS = 3  # the first of them are the mixture for five minutes
-BATCH = 64
+QUICK_MEMBERS = 4  # the first of them are the mixture for five minutes
 
 
 class Job:
@@ -77,11 +75,13 @@ class Job:
 
     def member(self, number: int) -> Any:
         name = list(MEMBERS)[number]
-        kind, epochs, options = MEMBERS[name]
+        kind, changes, options = MEMBERS[name]
         init_key, fit_key = jax.random.split(jax.random.key(number))
-        steps = epochs * len(corpus.rows(self.split.train, self.vocab).targets) // BATCH
-        recipe = Recipe.from_json({"steps": min(steps, self.most_steps or steps), "batch_size": BATCH, **options})
-        return self.kept(name, lambda: trained(kind.init(init_key, self.vocab), self.split.train, fit_key, recipe))
+        recipe = recipes_of(kind)["tuned"].but(**changes)
+        recipe = recipe.but(steps=min(recipe.steps, self.most_steps or recipe.steps))
+        return self.kept(
+            name, lambda: trained(kind.init(init_key, self.vocab, **options), self.split.train, fit_key, recipe)
+        )
 
     def student(self, name: str, teacher: Any, drawer: Any, key: Any) -> Any:
         """A GRU that learns a mixture's distribution at the prefixes of words that a part of the mixture draws."""
@@ -149,9 +149,10 @@ def main(args: argparse.Namespace) -> None:
     with ThreadPoolExecutor(cores) as pool:
         members += pool.map(job.member, range(len(MEMBERS)))
     names += MEMBERS
-    job.mixed("mixed, of four", names[: QUICK_MEMBERS + 1], members[: QUICK_MEMBERS + 1])
+    job.mixed("mixed, of five", names[: QUICK_MEMBERS + 1], members[: QUICK_MEMBERS + 1])
     teacher = job.mixed("mixed, of all", names, members)
-    drawer = mm_jax.mixture.fit(members[:3], job.split.dev)  # the GRUs and Kneser-Ney: they draw sooner
+    others = [each for each in members if not isinstance(each, mm_jax.Transformer)]  # draw sooner
+    drawer = mm_jax.mixture.fit(others, job.split.dev)
     student = job.student("student", teacher, drawer, jax.random.key(100))
     best = job.mixed("mixed, with the student", [*names, "student"], [*members, student], correct=True)
     for name, params in {"student": student, "the best mixture": best, "that, corrected": job.corrected(best)}.items():

@@ -34,7 +34,8 @@ def test_a_file_of_format_1_loads_for_ever():
     assert isinstance(params, mm_jax.MLP)
     assert params.vocab == Vocab(".aeiklmnovö")
     expected = mm_jax.mlp.init(jax.random.key(0), params.vocab, hidden_dim=4, embedding_dim=2)
-    assert equal(params, expected)
+    for name, leaf in vars(expected).items():
+        assert name == "vocab" or np.allclose(getattr(params, name), leaf, rtol=1e-6)
 
 
 def test_without_mm_jax_or_jax():

@@ -31,7 +31,7 @@ from mm_jax.vocab import Vocab
 # The best model alone from some 5,000 words on (examples/README.md, losses by size); above 10,000 it takes a minute.
 EFFORTS = {
     "normal": {"from_words": 2000, "to_words": 10_000, "steps": 800},
-    "best": {"from_words": 2000, "to_words": 400_000, "steps": 3000},
+    "best": {"from_words": 2000, "to_words": 400_000},
 }
 DROPS = ("tokens", "states", "edges")
 RECIPES = {
@@ -99,13 +99,7 @@ class Cache(NamedTuple):
 
 
 def init(
-    key: Key[Array, ""],
-    vocab: Vocab,
-    *,
-    num_layers: int = 4,
-    num_heads: int = 4,
-    width: int = 64,
-    max_length: int = 31,
+    key: Key[Array, ""], vocab: Vocab, *, num_layers: int = 4, num_heads: int = 4, width: int = 64, max_length: int = 31
 ) -> Transformer:
     """New parameters, float32: 205,595 numbers for 27 tokens and the default sizes.
 

@@ -23,13 +23,13 @@ from mm_jax.training import loop, whole_words
 from mm_jax.training.loop import History, recipe_from
 from mm_jax.training.recipes import Recipe
 
-EPOCHS = 10
+EPOCHS = 6
 FOLLOWED = 0.1  # share of what truly followed in the targets, at prefixes of real words
 DEFAULT = {
     "batch_size": 64,
     "draw": "words",
     "optimizer": "adamw",
-    "learning_rate": 4e-3,
+    "learning_rate": 0.01,
     "decay": "linear",
     "weight_decay": 0.02,
 }
@@ -58,7 +58,7 @@ def distil(
       key: decides the drawn words and every minibatch.
       recipe: how to train; or else
       options: those of `mm_jax.Recipe`. What is not given: AdamW with a weight_decay of 0.02, batches of 64 rows, a
-        learning_rate of 0.004 that falls to 0, steps for ten epochs.
+        learning_rate of 0.01 that falls to 0, steps for six epochs.
       num_words: how many distinct new words to draw: fewer are found where the teacher knows no more.
       dev: words to take the nll of on the way; training never depends on them.
 
