@@ -53,7 +53,7 @@ def test_an_epoch_holds_the_list_twice_and_the_drawn_words_once():
     laid, recipe = distillation.lesson(student(), TEACHER, few, new, batch_size=2)
     text = "".join(LETTERS.chars[token] for token in np.asarray(laid.targets).reshape(-1))
     assert sorted(word for word in text.split(".") if word) == sorted([*few, *few, *new])
-    assert recipe.steps == 10 * len(laid.targets) // 2
+    assert recipe.steps == 6 * len(laid.targets) // 2
     assert recipe.weight_decay == pytest.approx(0.02)
     assert distillation.lesson(student(), TEACHER, few, new, steps=7)[1].steps == 7
 
