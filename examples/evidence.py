@@ -1,6 +1,6 @@
 """The evidence: every rung of the ladder on several splits and seeds, recipes compared in pairs, losses by size.
 
-    python examples/evidence.py            # runs what examples/evidence.csv lacks: about two hours on two cores
+    python examples/evidence.py            # runs what examples/evidence.csv lacks: about ninety minutes on two cores
     python examples/evidence.py --tables   # prints the tables, and writes them and the picture where README shows them
     python examples/evidence.py --check    # runs a part of it again, and compares with the file
 
