@@ -112,10 +112,14 @@ def mm_jax_side(kind: str, quick: bool) -> dict:
     params = module.init(jax.random.key(0), vocab, **options)
     dev_loss = TokenNLL(split.dev, params)
 
-    def run(params, recipe, interval=10 if quick else 50):
-        run = loop.run(loop.first_state(params, jax.random.key(1), recipe), split.train, recipe, interval=interval)
-        next(run)
-        return run
+    interval = 10 if quick else 50  # steps
+
+    def run(params, recipe):
+        """A run that has made no step yet."""
+        state = loop.first_state(params, jax.random.key(1), recipe)
+        progress = loop.run(state, split.train, recipe, interval=interval)
+        next(progress)
+        return progress
 
     next(run(params, recipe))  # compiles, and makes the kernels that are made at their first run
     seconds, spent, dev, steps = float("inf"), 0.0, [], run(params, recipe)
@@ -139,7 +143,7 @@ def mm_jax_side(kind: str, quick: bool) -> dict:
     for _ in range(2 if quick else 8):
         begin = time.process_time()
         next(steps)
-        times.append((time.process_time() - begin) / (10 if quick else 50))
+        times.append((time.process_time() - begin) / interval)
     found["step"] = sorted(times)[len(times) // 2]
     positions = (recipe.batch_size or 1) * (max(map(len, split.train)) + 1)
     found["share"] = FLOPS[kind](tuned) * positions / found["step"] / float32_rate()

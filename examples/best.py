@@ -24,6 +24,7 @@ import jax
 import numpy as np
 
 import mm_jax
+from mm_jax.tool.planning import for_size
 from mm_jax.training import batches, distil, loop, whole_words
 from mm_jax.training.recipes import Recipe, recipes_of
 
@@ -77,7 +78,8 @@ class Job:
         name = list(MEMBERS)[number]
         kind, changes, options = MEMBERS[name]
         init_key, fit_key = jax.random.split(jax.random.key(number))
-        recipe = recipes_of(kind)["tuned"].but(**changes)
+        characters = sum(map(len, self.words)) + len(self.words)
+        recipe = for_size(recipes_of(kind)["tuned"].but(**changes), characters, self.vocab)
         recipe = recipe.but(steps=min(recipe.steps, self.most_steps or recipe.steps))
         return self.kept(
             name, lambda: trained(kind.init(init_key, self.vocab, **options), self.split.train, fit_key, recipe)

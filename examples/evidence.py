@@ -71,7 +71,7 @@ PAIRS: dict[tuple[str, str], list[dict[str, Any]]] = {
         {"optimizer": "adamw", "learning_rate": 0.003},
     ],
 }  # fmt: skip
-# Three sizes of each network; the steps of the GRU and the transformer are those of the command's usual effort.
+# Three sizes of each network; of the GRU and the transformer with few steps, as at the command's usual effort.
 SIZES: dict[tuple[str, str], tuple[dict[str, Any], list[dict[str, Any]]]] = {
     ("mlp", "tuned"): (
         {"learning_rate": 0.005},
