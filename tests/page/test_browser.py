@@ -221,6 +221,7 @@ def answers(browser, action, limit=100):
     return min(tasks) <= limit
 
 
+@pytest.mark.alone
 def test_ten_thousand_words_do_not_freeze_the_page(browser, quiet, pages):
     browser.open(pages("mlp"))
 
@@ -234,6 +235,7 @@ def test_ten_thousand_words_do_not_freeze_the_page(browser, quiet, pages):
     assert not answers(browser, lambda: browser.task(block))  # so long tasks are seen
 
 
+@pytest.mark.alone
 def test_without_workers_the_page_draws_in_slices(browser, pages):
     browser.open(pages("mlp"), "#n=10000&seed=4")
     expected = browser.words()

@@ -199,7 +199,7 @@ SMALL = {
     "one": ["emma"],
     "three": ["emma", "ava", "mia"],
     "ten": ["emma", "ava", "mia", "zoe", "ida", "eva", "ana", "lea", "noa", "uma"],
-    "long": ["ab" * 2500],
+    "long": ["ab" * 500],
 }
 
 
