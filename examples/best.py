@@ -24,9 +24,8 @@ import jax
 import numpy as np
 
 import mm_jax
-from mm_jax.tool.planning import for_size
 from mm_jax.training import batches, distil, loop, whole_words
-from mm_jax.training.recipes import Recipe, recipes_of
+from mm_jax.training.recipes import Recipe, for_size, recipes_of
 
 # Unlike on purpose: of two members that err alike, one is worth little. The Kneser-Ney model is in the mixture too.
 # Each is trained by its model's tuned recipe with these changes, and has these options.

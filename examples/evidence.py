@@ -155,8 +155,7 @@ def made(run: Run, split: Any, vocab: Any, folder: Path) -> tuple[Any, int, floa
 
     import mm_jax
     from mm_jax import models
-    from mm_jax.tool.planning import for_size
-    from mm_jax.training.recipes import Recipe, recipe_options, recipes_of
+    from mm_jax.training.recipes import Recipe, for_size, recipe_options, recipes_of
 
     module, options = getattr(models, run.model), json.loads(run.options)
     if not run.recipe:

@@ -21,7 +21,7 @@ import safetensors.numpy
 import mm_jax
 from mm_jax import structure
 from mm_jax.files import write_whole
-from mm_jax.models.contract import Params, functions_of
+from mm_jax.models.contract import Params, model_of
 from mm_jax.vocab import Vocab
 
 FORMAT = 2
@@ -44,7 +44,7 @@ def save(params: Params, path: str | os.PathLike, *, mark: str = "") -> None:
     >>> load(path).N.tolist()
     [[0, 1, 0], [0, 0, 1], [1, 0, 0]]
     """
-    functions_of(params)
+    model_of(params)
     spec = json.dumps(structure.describe(params, params.vocab), sort_keys=True)
     about = {"kind": "model", "model": spec, "vocab": params.vocab.chars} | ({"mark": mark} if mark else {})
     write_arrays(path, tree_to_arrays(params), about)

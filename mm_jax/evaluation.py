@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mm_jax import corpus
+from mm_jax.layers.unrolling import rows_at_once
 from mm_jax.models import contract, prediction
-from mm_jax.models.contract import Params
-from mm_jax.models.mixture import Mixture
+from mm_jax.models.contract import Params, model_of
 from mm_jax.vocab import as_set
+from mm_jax.words import Split
 
 _WORDS = 2**17  # evaluated at once
 
@@ -50,19 +51,19 @@ class TokenNLL:
         words = corpus.as_list(words)
         contract.check_lengths(params, words)
         size = contract.block_size(params)
-        if isinstance(params, Mixture):
-            self._read = _Members(words, params)
+        if model_of(params).combine is not None:
+            self._list: _Members | _WholeWords | _Windows = _Members(words, params)
         else:
-            self._read = _WholeWords(words, params) if size is None else _Windows(words, params, size)
+            self._list = _WholeWords(words, params) if size is None else _Windows(words, params, size)
 
     def __call__(self, params: Params) -> np.ndarray:
         """The nll of every token of the list in order, in nats: float32 [tokens], inf where the model says never."""
-        return -self._read.log_probs(params)[self._read.place]
+        return -self._list.log_probs(params)[self._list.place]
 
     def mean(self, params: Params) -> float:
         """Nats per character over the whole list."""
-        logp = -self._read.log_probs(params).astype(np.float64)
-        often = self._read.often
+        logp = -self._list.log_probs(params).astype(np.float64)
+        often = self._list.often
         return float((logp[often > 0] * often[often > 0]).sum() / often.sum())
 
 
@@ -82,10 +83,10 @@ class _Windows:
 
     def log_probs(self, params: Params) -> np.ndarray:
         """log p of each pair: float32 [pairs]. Rows are read a block at a time, and never held all at once."""
-        if own := getattr(contract.functions_of(params), "pair_log_probs", None):
+        if (own := model_of(params).pair_log_probs) is not None:
             return own(params, self.contexts[self.context], self.target)
         logp = np.empty(len(self.context), np.float32)
-        block = prediction.block_of(self.vocab_size)
+        block = rows_at_once(self.vocab_size)
         for first in range(0, len(self.contexts), block):
             begin, end = np.searchsorted(self.context, [first, first + block])
             rows = prediction.log_probs(params, self.contexts[first : first + block])
@@ -94,17 +95,19 @@ class _Windows:
 
 
 class _Members:
-    """A list for a mixture: each member reads it in its own way; `place` and `often` as those of `_Windows`."""
+    """A list for a combination of models, prepared for each member; `place` and `often` as those of `_Windows`."""
 
-    def __init__(self, words: list[str], params: Mixture):
-        self.lists = [TokenNLL(words, member) for member in params.members]
+    def __init__(self, words: list[str], params: Params):
+        self.lists = [TokenNLL(words, member) for member in model_of(params).members(params)]
         self.place = np.arange(sum(map(len, words)) + len(words))
         self.often = np.ones(len(self.place), np.int64)
 
-    def log_probs(self, params: Mixture) -> np.ndarray:
+    def log_probs(self, params: Params) -> np.ndarray:
         """log p of each token: float32 [tokens]."""
         lists = iter(self.lists)
-        return prediction.mixed(params, lambda member: -next(lists)(member))
+        found = prediction.combined(params, lambda member: -next(lists)(member))
+        assert found is not None  # or the list was prepared for another kind of model
+        return found
 
 
 class _WholeWords:
@@ -115,7 +118,7 @@ class _WholeWords:
         length = -(-longest // 8) * 8  # few programs
         if (limit := contract.max_length(params)) is not None:
             length = min(length, limit + 1)
-        self.rows = corpus.rows(words, params.vocab, pack=contract.packs(params), length=max(length, longest))
+        self.rows = corpus.rows(words, params.vocab, pack=model_of(params).packs(params), length=max(length, longest))
         inside = self.rows.places >= 0
         self.place = np.empty(inside.sum(), np.int64)
         self.place[self.rows.places[inside]] = np.flatnonzero(inside)
@@ -124,7 +127,7 @@ class _WholeWords:
     def log_probs(self, params: Params) -> np.ndarray:
         """log p of each target of the rows: float32 [rows * length]."""
         targets = self.rows.targets
-        block = max(1, prediction.block_of(len(params.vocab)) // 4)
+        block = max(1, rows_at_once(len(params.vocab)) // 4)
         filled = np.pad(targets, ((0, -len(targets) % block), (0, 0)))
         parts = [np.asarray(prediction.of_rows(params, filled[i : i + block])) for i in range(0, len(filled), block)]
         return np.concatenate(parts)[: len(targets)].reshape(-1)
@@ -167,6 +170,17 @@ def word_nlls(params: Params, words: Sequence[str]) -> tuple[np.ndarray, np.ndar
     parts = [words[first : first + _WORDS] for first in range(0, len(words), _WORDS)]
     nll = np.concatenate([TokenNLL(part, params)(params) for part in parts])
     return np.add.reduceat(nll, ends - lengths, dtype=np.float64), lengths
+
+
+def word_means(params: Params, words: Sequence[str]) -> np.ndarray:
+    """Returns the nats per character of each word, end included: float64 [words]."""
+    sums, lengths = word_nlls(params, words)
+    return sums / lengths
+
+
+def evaluate_split(params: Params, split: Split) -> dict[str, Evaluation]:
+    """Returns the losses on train, dev and test, by name, of the parts that hold words; `seen` is train."""
+    return {name: evaluate(params, part, seen=split.train) for name, part in split._asdict().items() if part}
 
 
 def _ratio(sums: np.ndarray, lengths: np.ndarray) -> tuple[float, float]:

@@ -1,8 +1,7 @@
 """Every model on one list by one protocol: learned from train, compared on dev."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from types import ModuleType
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -11,13 +10,14 @@ from rich.table import Table
 
 from mm_jax import models
 from mm_jax.evaluation import evaluate
-from mm_jax.models import catalogue, counts
-from mm_jax.models.contract import Params, num_params
+from mm_jax.models import counts
+from mm_jax.models.contract import Model, NamedRecipe, Params
 from mm_jax.sampling import sample
 from mm_jax.training import loop, mixture
-from mm_jax.training.recipes import recipe_options, recipes_of
-from mm_jax.vocab import Vocab
-from mm_jax.words import Split
+from mm_jax.training.recipes import Recipe, for_size, options_for
+from mm_jax.words import Split, WordList
+
+Watch = Callable[[Iterator[loop.Progress], int], Iterator[loop.Progress]]
 
 
 class Rung(NamedTuple):
@@ -29,62 +29,52 @@ class Rung(NamedTuple):
     seconds: float
 
 
-def fit_all(
-    split: Split, vocab: Vocab, *, most_steps: int | None = None, recipes: Sequence[str] | None = None
-) -> Iterator[Rung]:
-    """Fits uniform, then what each model's file puts on the ladder, then mixtures, one after another.
+def fit_all(words: WordList, *, most_steps: int | None = None, watch: Watch | None = None) -> Iterator[Rung]:
+    """Fits uniform, then each recipe that stands on the ladder, then mixtures, one after another.
 
     Args:
-      split: train is learned from; the mixtures' weights are fitted on one half of dev, split.dev[::2].
-      vocab: the characters.
+      words: train is learned from, dev stops training; the mixtures' weights are fitted on one half of dev,
+        split.dev[::2].
       most_steps: no training takes more steps.
-      recipes: the names of the recipes to try; None is all.
+      watch: shows a run, given its number of steps.
+
+    Yields a Rung for each.
     """
-    empty = np.zeros((len(vocab), len(vocab)), int)
-    yield _rung("uniform", lambda: counts.from_table(empty, vocab, smoothing=1.0), lambda _: 0)
+    empty = np.zeros((len(words.vocab), len(words.vocab)), int)
+    yield _rung("uniform", lambda: counts.from_table(empty, words.vocab, smoothing=1.0), lambda _: 0)
     fitted: dict[str, list[Rung]] = {}
-    for name, kind in catalogue.kinds().items():
-        module = getattr(models, name)
-        for title, options in getattr(module, "RUNGS", {name: {}}).items():
-            recipe = options.get("recipe") or next(iter(recipes_of(module)))
-            if kind.made_by == "init" and recipes is not None and recipe not in recipes and recipe != _only(module):
-                continue
-            make = _by_steps if kind.made_by == "init" else _by_counting
-            entries = getattr(module, "num_entries", num_params)
-            rung = _rung(title, lambda: make(module, split, vocab, options, most_steps), entries)  # noqa: B023
-            fitted.setdefault(name, []).append(rung)
-            yield rung
-    yield from _mixtures(fitted, split)
+    for model in models.makeable().values():
+        for recipe in model.recipes.values():
+            if recipe.rung:
+                rung = _rung(recipe.rung, lambda: _fit(model, recipe, words, most_steps, watch), model.num_entries)  # noqa: B023
+                fitted.setdefault(model.name, []).append(rung)
+                yield rung
+    yield from _mixtures(fitted, words.split)
 
 
-def _only(module: ModuleType) -> str | None:
-    """The recipe of the model's only rung; None where there are several."""
-    rungs = list(getattr(module, "RUNGS", {"": {}}).values())
-    return rungs[0].get("recipe") or next(iter(recipes_of(module))) if len(rungs) == 1 else None
-
-
-def _rung(name: str, make: Callable[[], Params], entries: Callable[[Any], int] = num_params) -> Rung:
+def _rung(name: str, make: Callable[[], Params], entries: Callable[[Any], int]) -> Rung:
     begin = time.process_time()
     params = jax.block_until_ready(make())
     return Rung(name, params, entries(params), time.process_time() - begin)
 
 
-def _by_counting(
-    module: ModuleType, split: Split, vocab: Vocab, options: dict[str, Any], most_steps: int | None
-) -> Params:
-    return module.fit(split.train, vocab, **options)
-
-
-def _by_steps(
-    module: ModuleType, split: Split, vocab: Vocab, options: dict[str, Any], most_steps: int | None
-) -> Params:
-    own = dict(options)
-    name = own.pop("recipe", None) or next(iter(recipes_of(module)))
-    recipe = recipes_of(module)[name]
+def _fit(model: Model, recipe: NamedRecipe, words: WordList, most_steps: int | None, watch: Watch | None) -> Params:
+    """A model as a recipe says, scaled to the list; of one that takes steps, the parameters that are best on dev."""
+    if model.fit is not None:
+        return model.fit(words.split.train, words.vocab, **recipe.model)
+    assert model.init is not None  # or the list could not make it
+    training = for_size(Recipe.from_json(recipe.training), words.characters, words.vocab)
     if most_steps is not None:
-        recipe = recipe.but(steps=min(recipe.steps, most_steps))
-    params = module.init(jax.random.key(0), vocab, **{**recipe_options(module, name), **own})
-    return loop.fit(params, split.train, jax.random.key(1), recipe)[0]
+        training = training.but(steps=min(training.steps, most_steps))
+    params = model.init(jax.random.key(0), words.vocab, **options_for(model, recipe.model, words.words))
+    run = loop.run(
+        loop.first_state(params, jax.random.key(1), training), words.split.train, training, dev=words.split.dev
+    )
+    best = np.inf
+    for progress in run if watch is None else watch(run, training.steps):
+        if progress.dev is not None and progress.dev < best:
+            params, best = jax.device_get(progress.state.params), progress.dev
+    return jax.device_put(params)
 
 
 def _mixtures(fitted: dict[str, list[Rung]], split: Split) -> Iterator[Rung]:

@@ -17,7 +17,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float32, Int32, Key
 
 from mm_jax.models import contract
-from mm_jax.models.contract import Params, State, block_size, functions_of
+from mm_jax.models.contract import Params, State, block_size, model_of
 from mm_jax.numbers import whole_number
 from mm_jax.vocab import as_set, decode_columns
 
@@ -134,7 +134,7 @@ def search(
 
 def _drawer(params: Params, options: Options) -> tuple[Callable[[Key[Array, ""], int, int], list[str]], int]:
     """Returns draw(key, attempt, n) -> n words, and how many it may draw at once; ValueError as `sample` says."""
-    functions_of(params)
+    model_of(params)
     max_length = _longest(params, options)
     start = params.vocab.encode(options.prefix)
     for leaf in jax.tree.leaves(params):
@@ -198,9 +198,8 @@ def _begun(
     """The states of `width` words that begin with the first `count` tokens, and that all of them go on."""
     state = contract.start(params)
     if len(tokens):
-        state = lax.fori_loop(
-            0, count, lambda t, state: contract.advance_inside(params, state, jnp.asarray(tokens)[t]), state
-        )
+        advance = model_of(params).advance  # no token of a prefix is 0
+        state = lax.fori_loop(0, count, lambda t, state: advance(params, state, jnp.asarray(tokens)[t]), state)
     return jax.tree.map(lambda leaf: jnp.tile(leaf, (width, *(1,) * leaf.ndim)), state), jnp.ones(width, bool)
 
 
@@ -251,7 +250,7 @@ def _segment(params: Params, table, key, attempt, first, carry, temperature, top
         token = jnp.sum(cdf <= uniform[:, None] * cdf[:, -1:], axis=1, dtype=jnp.int32)
         token = jnp.where(alive, token, 0)
         # A word that has ended stays ended: its state is not read again.
-        states = jax.vmap(contract.advance_inside, (None, 0, 0))(params, states, token)
+        states = jax.vmap(model_of(params).advance, (None, 0, 0))(params, states, token)
         return t + 1, states, alive & (token != 0), drawn.at[t].set(token)
 
     states, alive = carry

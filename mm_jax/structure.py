@@ -20,7 +20,7 @@ import jaxtyping
 import numpy as np
 
 from mm_jax import models
-from mm_jax.models.contract import Params, functions_of
+from mm_jax.models.contract import Params, is_model, model_of
 from mm_jax.pytrees import is_pytree
 from mm_jax.vocab import Vocab
 
@@ -146,14 +146,8 @@ def _check_annotations(made: Any, vocab: Vocab, name: str) -> None:
 
 def validate(params: Params) -> None:
     """ValueError for numbers that the model's own file refuses (its `validate`), those of its parts included."""
-    functions_of(params)
-    models_in = jax.tree.leaves(params, is_leaf=lambda part: part is not params and _is_model(part))
+    models_in = jax.tree.leaves(params, is_leaf=lambda part: part is not params and is_model(part))
     for part in models_in:
-        if _is_model(part):
+        if is_model(part):
             validate(part)
-    if own := getattr(functions_of(params), "validate", None):
-        own(params)
-
-
-def _is_model(part: Any) -> bool:
-    return is_pytree(type(part)) and "vocab" in type(part).static_fields
+    model_of(params).validate(params)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mm_jax.vocab import as_list
+from mm_jax.vocab import Vocab, as_list
 
 NAMES_URL = "https://raw.githubusercontent.com/karpathy/makemore/988aa59e4d8fefa526d06f3b453ad116258398d4/names.txt"
 NAMES_SHA256 = "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
@@ -34,6 +34,39 @@ class Split(NamedTuple):
     train: list[str]
     dev: list[str]
     test: list[str]
+
+
+class WordList(NamedTuple):
+    """A list of words with its split and its vocabulary: what a model is made from.
+
+    `split` holds everything in `train` where the words are too few for three lists.
+
+    >>> found = WordList.of(["emma", "ava"])
+    >>> found.split.train, found.vocab.chars
+    (['emma', 'ava'], '.aemv')
+    """
+
+    split: Split
+    vocab: Vocab
+
+    @classmethod
+    def of(cls, words: Sequence[str]) -> "WordList":
+        """Splits words, and takes their characters; ValueError for words as `Vocab.from_words` says."""
+        try:
+            split = split_words(words)
+        except ValueError:
+            split = Split(list(as_list(words)), [], [])
+        return cls(split, Vocab.from_words(words))
+
+    @property
+    def words(self) -> list[str]:
+        """Returns all words: those of train, of dev, of test."""
+        return [word for part in self.split for word in part]
+
+    @property
+    def characters(self) -> int:
+        """Returns how many characters all words have, ends included."""
+        return sum(len(word) + 1 for part in self.split for word in part)
 
 
 def find_words() -> Path:

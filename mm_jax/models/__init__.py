@@ -8,18 +8,35 @@
     RNN          h = tanh(C[token] + h @ W1 + b1)                      rnn.init(key, vocab)
     GRU          gates as Cho et al. (2014)                            gru.init(key, vocab)
     Transformer  GPT-2's blocks, with a cache of keys and values       transformer.init(key, vocab)
-    Mixture      sum of weight * p over models                         mixture.fit(models, dev)
+    Mixture      sum of weight * p over models                         mm_jax.mixture.fit(models, dev)
     Fresh        a model corrected for a list that repeats little      fresh.wrap(params, words)
-    Network      a function of your own                                network.wrap(apply, variables, vocab)
+    Widened      a model over a larger alphabet                        widened.wrap(params, vocab)
+    Network      a network of your own, of flax or any other kind      network.wrap(module, vocab, key=key)
 
 The first four are windowed: they see the last `block_size` tokens. The others see the whole word so far. All verbs
 (`fit`, `sample`, `score`, `evaluate`, `most_probable`, `save`, ...) take any of them. `Counts` and a trained `Bigram`
 are the same model, fitted in two ways: tests/test_equivalence.py proves it.
 """
 
+import importlib
 import pkgutil as _pkgutil
+from typing import Any
 
 import lazy_loader as _lazy
 
 # No list of models: whatever file is here is found. Each is imported when it is first used.
-__getattr__, __dir__, __all__ = _lazy.attach(__name__, [each.name for each in _pkgutil.iter_modules(__path__)])
+_NAMES = [module.name for module in _pkgutil.iter_modules(__path__)]
+__getattr__, __dir__, __all__ = _lazy.attach(__name__, _NAMES)
+
+
+def makeable() -> dict[str, Any]:
+    """Returns the `contract.Model` of each model that a list of words can make, by name; imports all files here.
+
+    >>> sorted(makeable())
+    ['bigram', 'bow', 'counts', 'gru', 'mlp', 'ngram', 'rnn', 'transformer']
+    """
+    for name in _NAMES:
+        importlib.import_module(f"{__name__}.{name}")
+    contract = importlib.import_module(f"{__name__}.contract")
+    found = [model for model in contract.registered() if model.cls.__module__.startswith(f"{__name__}.")]
+    return {model.name: model for model in sorted(found, key=lambda model: model.name) if model.init or model.fit}

@@ -11,15 +11,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int, Key
 
 from mm_jax.models import counts
+from mm_jax.models.contract import NamedRecipe, windowed
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
-
-RECIPES = {
-    "tuned": {"steps": 1000, "batch_size": None, "optimizer": "adam", "learning_rate": 0.3, "decay": "cosine"},
-    "lecture": {"steps": 100, "batch_size": None, "optimizer": "sgd", "learning_rate": 50.0, "l2": 0.01},
-}
-RUNGS = {"neural bigram, 100 steps": {"recipe": "lecture"}}
-PICTURES = ("weight_table",)
 
 
 @pytree
@@ -66,3 +60,15 @@ def block_size(params: Bigram) -> int:
 def logits(params: Bigram, context: Int[Array, "1"]) -> Float32[Array, " vocab_size"]:
     """The row of W of the last character."""
     return params.W[context[0]]
+
+
+RECIPES = {
+    "tuned": NamedRecipe(
+        training={"steps": 1000, "batch_size": None, "optimizer": "adam", "learning_rate": 0.3, "decay": "cosine"}
+    ),
+    "lecture": NamedRecipe(
+        training={"steps": 100, "batch_size": None, "optimizer": "sgd", "learning_rate": 50.0, "l2": 0.01},
+        rung="neural bigram, 100 steps",
+    ),
+}
+MODEL = windowed(Bigram, block_size=block_size, logits=logits, init=init, recipes=RECIPES, pictures=("weight_table",))

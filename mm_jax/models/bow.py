@@ -16,23 +16,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int, Int32, Key
 
 from mm_jax.models import rows
-from mm_jax.models.contract import Dropout
+from mm_jax.models.contract import Dropout, NamedRecipe, sequential
 from mm_jax.models.weights import normals
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
-
-DROPS = ("tokens", "states", "edges")
-RECIPES = {
-    "tuned": {
-        "steps": 1500,
-        "batch_size": 64,
-        "draw": "words",
-        "optimizer": "adamw",
-        "learning_rate": 0.015,
-        "decay": "linear",
-    },
-}
-RUNGS = {"bag of words": {}}
 
 
 @pytree
@@ -129,3 +116,29 @@ def _hidden(
 
 def _output(params: BagOfWords, h: Float32[Array, " hidden_dim"]) -> Float32[Array, " vocab_size"]:
     return rows.product(h, params.W2) + params.b2
+
+
+RECIPES = {
+    "tuned": NamedRecipe(
+        training={
+            "steps": 1500,
+            "batch_size": 64,
+            "draw": "words",
+            "optimizer": "adamw",
+            "learning_rate": 0.015,
+            "decay": "linear",
+        },
+        rung="bag of words",
+    ),
+}
+MODEL = sequential(
+    BagOfWords,
+    start=start,
+    advance=advance,
+    logits=logits,
+    unroll=unroll,
+    drops=("tokens", "states", "edges"),
+    name="bow",
+    init=init,
+    recipes=RECIPES,
+)

@@ -1,4 +1,4 @@
-"""The contract that every model keeps, and what is written once for all of them.
+"""The contract that every model keeps, and the typed record that says which functions keep it.
 
 A model is a machine that reads words one token at a time and can be asked, at any moment, what comes next:
 
@@ -7,55 +7,48 @@ A model is a machine that reads words one token at a time and can be asked, at a
     row   = logits(params, state)            float32 [vocab_size]: the logits of the next token
     rows  = unroll(params, tokens)           float32 [length + 1, vocab_size]: row t is what follows tokens[:t]
 
-A state is a pytree of arrays of fixed shapes. There are two kinds of models:
+A state is a pytree of arrays of fixed shapes. There are two kinds of models. Each registers its class of parameters,
+which `mm_jax.pytree` decorates and which has a field `vocab`, with the functions that are its own:
 
-    windowed    sees the last block_size tokens and nothing older. Its state is that window, int32 [block_size].
-                Its file has `block_size(params)` and `logits(params, context)`; the rest follows.
-    sequential  sees the whole word so far: a hidden vector, a cache of keys and values.
-                Its file has `start`, `advance` (of tokens inside a word) and `logits`.
+    mm_jax.windowed(MLP, block_size=block_size, logits=logits)
+        sees the last block_size tokens and nothing older: its state is that window, int32 [block_size].
+    mm_jax.sequential(GRU, start=start, advance=advance, logits=logits)
+        sees the whole word so far: its state is a hidden vector, a cache of keys and values. Its `advance` reads tokens
+        inside a word alone.
 
-Both have a class of parameters, decorated with `mm_jax.pytree`, with a field `vocab`. The functions of a model are
-those of the module its class stands in: adding a model is adding its file, and a class in a notebook is a model too.
-What else a file may hold:
-
-    unroll(params, tokens)     where all positions can be read at once; a 0 in `tokens` must start the next word, unless
-    unroll_rows(params, tokens, dropout)    `unroll` of many rows, where that takes less time than `jax.vmap` of one
-    packs(params)              False where `unroll` reads one word a row, and a 0 in `tokens` starts nothing
-    max_length(params)         the longest word it can read, in characters; longer ones are refused
-    validate(params)           ValueError for numbers in a loaded file that the shapes do not exclude
-    pair_log_probs(params, contexts, targets), row_log_probs(params, contexts)    log p of single tokens, and of all,
-                               after many contexts, where NumPy does it sooner than a compiled program
-    init(key, vocab, ...)      new parameters, to be trained by gradient steps; or
-    fit(words, vocab, ...)     parameters made by counting; and
-    choose(folds, vocab, ...)  the options of `fit` that are best on held-out words
-
-and, as plain data,
-
-    RECIPES    how it is trained, by name, the default first: options of `mm_jax.Recipe`, and under "model" of `init`
-    DROPS      which kinds of dropout its `unroll` knows: "tokens", "states", "edges"
-    EFFORTS    at which of the command's efforts it is tried, and how: "quick", "normal" or "best", and for each of them
-               options of its recipe and of `init` for a list like names.txt, and the sizes "from_words", "to_words"
-    DEFAULTS   options of `fit` that the command sets otherwise
-    RUNGS      the models it puts on the ladder, by title: options, and under "recipe" the name of one
-    PICTURES   how it is drawn: functions of (params, ax), or names of those in `mm_jax.plotting`
-
-All is written for one word; `jax.vmap` makes batches.
+Either returns a `Model`, a record with every function filled in, and the verbs of this package look it up by
+`type(params)`: `logits(params, state)` is `model_of(params).logits(params, state)` with its arguments checked. A class
+in a notebook is a model too; a class defined again is a new model. All functions are written for one word, and
+`jax.vmap` makes batches, unless a model has an `unroll_rows` of its own.
 """
 
-import sys
-from collections.abc import Iterable
-from types import ModuleType
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import jax
 import jax.numpy as jnp
-from jax import lax
+import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float32, Int, Key
 
+from mm_jax.layers import unrolling
 from mm_jax.pytrees import is_pytree, pytree, static
+from mm_jax.vocab import Vocab
 
-Params = Any  # an instance of a class decorated with `pytree`
+if TYPE_CHECKING:
+
+    class Params(Protocol):
+        """An instance of a registered class of parameters."""
+
+        @property
+        def vocab(self) -> Vocab:
+            """Its characters."""
+            ...
+else:
+    Params = Any
+
+P = TypeVar("P", bound=Params)
 State = Any  # a pytree of arrays; of a windowed model, the window: int32 [block_size]
 
 
@@ -69,32 +62,283 @@ class Dropout:
     edges: float = static()  # attention edges, never a token's own
 
 
-def functions_of(params: Params) -> ModuleType:
-    """The module of a model's functions; ValueError if `params` is not a model's parameters."""
-    cls = type(params)
-    module = sys.modules.get(cls.__module__)
-    if not is_pytree(cls) or "vocab" not in cls.static_fields or not hasattr(module, "logits"):
-        raise ValueError(
-            f"{cls.__name__} is not a model: it takes a class decorated with mm_jax.pytree, with a field vocab, and "
-            "logits(params, state) in the module where the class stands"
+@dataclass(frozen=True)
+class NamedRecipe:
+    """A named way to make and train a model, as plain data; made for a list as long as names.txt.
+
+    Args:
+      training: options of `mm_jax.Recipe`, optimizer and decay by name; none for a model made by counting.
+      model: options of the model's `init` or `fit`.
+      efforts: the efforts of `mm-jax train` that try the model so.
+      words: the shortest and the longest list that they try it on, in words; None is any.
+      rung: its title on the ladder of `mm-jax compare`; empty where it does not stand there.
+    """
+
+    training: Mapping[str, Any] = field(default_factory=dict)
+    model: Mapping[str, Any] = field(default_factory=dict)
+    efforts: tuple[str, ...] = ()
+    words: tuple[int, int | None] = (1, None)
+    rung: str = ""
+
+
+def _no_limit(params: Any) -> None:
+    """For models that see the whole word, or read words of any length."""
+    return None
+
+
+def _true(params: Any) -> bool:
+    return True
+
+
+def _nothing_to_refuse(params: Any) -> None:
+    """The shapes exclude all that is wrong."""
+
+
+def _no_members(params: Any) -> tuple[Any, ...]:
+    return ()
+
+
+def num_params(params: Params) -> int:
+    """Counts the numbers that a model holds.
+
+    >>> import mm_jax
+    >>> num_params(mm_jax.bigram.init(jax.random.key(0), mm_jax.Vocab(".ab")))
+    9
+    """
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model(Generic[P]):
+    """One kind of model: its class, its functions, and plain data about it. Made by `windowed` and `sequential`.
+
+    The contract, of tokens inside a word (`mm_jax.advance` adds what token 0 does):
+      cls: the class of parameters.
+      start: (params) -> state.
+      advance: (params, state, token) -> state; token is not 0.
+      logits: (params, state) -> float32 [vocab_size].
+      unroll: (params, int32 [length], Dropout or None) -> float32 [length + 1, vocab_size]. A 0 among the tokens starts
+        the next word, unless `packs` says no.
+      unroll_rows: (params, int32 [batch, length], Dropout with a key for each row, or None) -> float32 [batch,
+        length + 1, vocab_size].
+
+    What it can read:
+      block_size: (params) -> the tokens of a window, or None for a model that sees the whole word so far.
+      max_length: (params) -> the characters of the longest word, or None where there is no limit.
+      packs: (params) -> whether `unroll` reads several words from one row, each 0 starting the next.
+      validate: (params) -> None; ValueError for numbers in a loaded file that the shapes do not exclude.
+      drops: the kinds of dropout that `unroll` applies: "tokens", "states", "edges".
+
+    Many contexts at once, on the host, of models with a window:
+      context_log_probs: (params, int [contexts, block_size]) -> log p of every token, float32 [contexts, vocab_size].
+      pair_log_probs: (params, int [pairs, block_size], int [pairs]) -> log p of one token after each context, float32
+        [pairs]; None where picking it from `context_log_probs` is as quick.
+      members: (params) -> the models it combines, such as those of a mixture; () for all others.
+      combine: (params, log p of each member, float32 [...]) -> log p, float32 [...].
+
+    How it is made:
+      init: (key, vocab, ...) -> new parameters, to be trained by gradient steps.
+      fit: (words, vocab, ...) -> parameters made by counting.
+      choose: (folds, vocab, ...) -> the options of `fit` that are best on held-out words, and the losses.
+      recipes: how it is made and trained, by name, the default first.
+
+    And:
+      name: what `mm-jax train --model` calls it.
+      num_entries: (params) -> how many numbers or table entries it holds.
+      pictures: how it is drawn: functions of (params, ax), or names of those in `mm_jax.plotting`.
+    """
+
+    cls: type[P]
+    name: str
+    start: Callable[[P], State]
+    advance: Callable[[P, State, Array], State]
+    logits: Callable[[P, State], Array]
+    unroll: Callable[[P, Array, Dropout | None], Array]
+    unroll_rows: Callable[[P, Array, Dropout | None], Array]
+    block_size: Callable[[P], int | None]
+    context_log_probs: Callable[[P, np.ndarray], np.ndarray]
+    pair_log_probs: Callable[[P, np.ndarray, np.ndarray], np.ndarray] | None = None
+    max_length: Callable[[P], int | None] = _no_limit
+    packs: Callable[[P], bool] = _true
+    validate: Callable[[P], None] = _nothing_to_refuse
+    members: Callable[[P], tuple[Any, ...]] = _no_members
+    combine: Callable[[P, Sequence[np.ndarray]], np.ndarray] | None = None
+    init: Callable[..., P] | None = None
+    fit: Callable[..., P] | None = None
+    choose: Callable[..., tuple[dict[str, Any], dict[str, float]]] | None = None
+    num_entries: Callable[[P], int] = num_params
+    recipes: Mapping[str, NamedRecipe] = field(default_factory=dict)
+    drops: tuple[str, ...] = ()
+    pictures: tuple[Any, ...] = ()
+
+
+_MODELS: dict[type, Model] = {}
+
+
+def windowed(
+    cls: type[P],
+    *,
+    block_size: Callable[[P], int],
+    logits: Callable[[P, Array], Array],
+    context_log_probs: Callable[[P, np.ndarray], np.ndarray] | None = None,
+    name: str | None = None,
+    **others: Any,
+) -> Model[P]:
+    """Registers a class of parameters as a model that sees the last block_size tokens.
+
+    Args:
+      cls: a class that `mm_jax.pytree` decorates, with a field `vocab`.
+      block_size: (params) -> the number of tokens in a window.
+      logits: (params, window int32 [block_size], oldest token first, 0 before a word's start) -> float32 [vocab_size].
+      context_log_probs: where many contexts take less time than `logits` under `jax.vmap`.
+      name: what the command calls it; the name of the class in small letters where it is None.
+      others: further fields of `Model`: init, fit, recipes, validate, pictures, ...
+
+    Returns the record, with every function filled in.
+
+    Raises ValueError for a class that is no such class; TypeError for a field that `Model` does not have.
+
+    >>> import mm_jax
+    >>> @mm_jax.pytree
+    ... class Biased:
+    ...     b: jax.Array
+    ...     vocab: mm_jax.Vocab
+    >>> model = windowed(Biased, block_size=lambda params: 0, logits=lambda params, context: params.b)
+    >>> unroll(Biased(b=jnp.zeros(3), vocab=mm_jax.Vocab(".ab")), jnp.array([1])).shape
+    (2, 3)
+    """
+
+    def start(params: P) -> Array:
+        return jnp.zeros(block_size(params), jnp.int32)
+
+    unroll = unrolling.without_dropout(unrolling.sliding(block_size, logits))
+    return _register(
+        Model(
+            cls=cls,
+            name=name or cls.__name__.lower(),
+            start=start,
+            advance=unrolling.slide,
+            logits=logits,
+            unroll=unroll,
+            unroll_rows=jax.vmap(unroll, (None, 0, 0)),
+            block_size=block_size,
+            context_log_probs=context_log_probs or unrolling.many_contexts(logits),
+            **others,
         )
-    return module  # pyright: ignore[reportReturnType]
+    )
+
+
+def sequential(
+    cls: type[P],
+    *,
+    start: Callable[[P], State],
+    advance: Callable[[P, State, Array], State],
+    logits: Callable[[P, State], Array],
+    unroll: Callable[..., Array] | None = None,
+    unroll_rows: Callable[..., Array] | None = None,
+    block_size: Callable[[P], int | None] = _no_limit,
+    context_log_probs: Callable[[P, np.ndarray], np.ndarray] | None = None,
+    drops: tuple[str, ...] = (),
+    name: str | None = None,
+    **others: Any,
+) -> Model[P]:
+    """Registers a class of parameters as a model that sees the whole word so far.
+
+    Args:
+      cls: a class that `mm_jax.pytree` decorates, with a field `vocab`.
+      start: (params) -> state before a word.
+      advance: (params, state, token) -> state; the token is never 0.
+      logits: (params, state) -> float32 [vocab_size].
+      unroll: (params, tokens int32 [length]) -> float32 [length + 1, vocab_size], where all positions can be computed
+        at once; `jax.lax.scan` over the three functions where it is None. With `drops` it also takes a Dropout.
+      unroll_rows: the same for int32 [batch, length], where that takes less time than `jax.vmap` of `unroll`.
+      block_size: for a model that may have a window after all, as a mixture of windowed models has; its state then is
+        that window.
+      drops: the kinds of dropout that `unroll` applies.
+      context_log_probs, name, others: as for `windowed`.
+
+    Returns and raises as `windowed` does.
+
+    >>> import mm_jax
+    >>> @mm_jax.pytree
+    ... class Echo:
+    ...     W: jax.Array
+    ...     vocab: mm_jax.Vocab
+    >>> model = sequential(
+    ...     Echo,
+    ...     start=lambda params: jnp.zeros(3),
+    ...     advance=lambda params, state, token: 0.5 * state + params.W[token],
+    ...     logits=lambda params, state: state,
+    ... )
+    >>> unroll_rows(Echo(W=jnp.eye(3), vocab=mm_jax.Vocab(".ab")), jnp.array([[1, 2]])).shape
+    (1, 3, 3)
+    """
+    if unroll is None:
+        own = unroll_rows and unrolling.of_one_row(unroll_rows)
+        unroll = own or unrolling.scanned(start, unrolling.restarting(start, advance), logits)
+    if not drops:
+        unroll, unroll_rows = unrolling.without_dropout(unroll), unroll_rows and unrolling.without_dropout(unroll_rows)
+    return _register(
+        Model(
+            cls=cls,
+            name=name or cls.__name__.lower(),
+            start=start,
+            advance=advance,
+            logits=logits,
+            unroll=unroll,
+            unroll_rows=unroll_rows or jax.vmap(unroll, (None, 0, 0)),
+            block_size=block_size,
+            context_log_probs=context_log_probs or unrolling.many_contexts(logits),
+            drops=drops,
+            **others,
+        )
+    )
+
+
+def _register(model: Model[P]) -> Model[P]:
+    cls = model.cls
+    if not is_pytree(cls) or "vocab" not in cls.static_fields:  # pyright: ignore[reportAttributeAccessIssue]
+        raise ValueError(f"{cls.__name__} cannot hold a model: decorate it with mm_jax.pytree, give it a field vocab")
+    if cls in _MODELS:
+        jax.clear_caches()  # compiled programs hold the functions registered before
+    _MODELS[cls] = model
+    return model
+
+
+def model_of(params: P) -> Model[P]:
+    """Returns the record of a model's class; ValueError, with the lines that register it, where there is none."""
+    cls = type(params)
+    if (model := _MODELS.get(cls)) is None:
+        raise ValueError(
+            f"{cls.__name__} is not a model: register it once, behind its functions, with "
+            f"mm_jax.windowed({cls.__name__}, block_size=block_size, logits=logits) or with "
+            f"mm_jax.sequential({cls.__name__}, start=start, advance=advance, logits=logits)"
+        )
+    return model
+
+
+def is_model(params: Any) -> bool:
+    """Returns whether this is an instance of a registered class."""
+    return type(params) in _MODELS
+
+
+def registered() -> list[Model]:
+    """Returns all records, in the order in which they were registered."""
+    return list(_MODELS.values())
 
 
 def block_size(params: Params) -> int | None:
-    """How many tokens back a windowed model looks; None for a model that sees the whole word so far."""
-    size_of = getattr(functions_of(params), "block_size", None)
-    return None if size_of is None else size_of(params)
+    """Returns how many tokens back a windowed model looks; None for a model that sees the whole word so far."""
+    return model_of(params).block_size(params)
 
 
 def max_length(params: Params) -> int | None:
-    """The longest word that the model can read, in characters; None where there is no limit."""
-    longest = getattr(functions_of(params), "max_length", None)
-    return None if longest is None else longest(params)
+    """Returns the longest word that the model can read, in characters; None where there is no limit."""
+    return model_of(params).max_length(params)
 
 
 def check_lengths(params: Params, words: Iterable[str]) -> None:
-    """ValueError, naming it, for a word that is longer than the model can read."""
+    """Raises ValueError, naming it, for a word that is longer than the model can read."""
     if (limit := max_length(params)) is None:
         return
     if (word := next((word for word in words if len(word) > limit), None)) is not None:
@@ -104,25 +348,18 @@ def check_lengths(params: Params, words: Iterable[str]) -> None:
         )
 
 
-def packs(params: Params) -> bool:
-    """Whether `unroll` reads several words from one row of tokens, each 0 starting the next."""
-    own = getattr(functions_of(params), "packs", None)
-    return own is None or own(params)
-
-
 def start(params: Params) -> State:
-    """The state before a word; what `logits` then gives are the logits of its first character.
+    """Returns the state before a word; what `logits` then gives are the logits of its first character.
 
     >>> import mm_jax
     >>> start(mm_jax.mlp.init(jax.random.key(0), mm_jax.Vocab(".ab"), block_size=3)).tolist()
     [0, 0, 0]
     """
-    size = block_size(params)
-    return functions_of(params).start(params) if size is None else jnp.zeros(size, jnp.int32)
+    return model_of(params).start(params)
 
 
 def advance(params: Params, state: State, token: Int[ArrayLike, ""]) -> State:
-    """The state after one more token, of the same shapes; after token 0 it is the start of the next word.
+    """Returns the state after one more token, of the same shapes; after token 0 it is the start of the next word.
 
     >>> import mm_jax
     >>> params = mm_jax.mlp.init(jax.random.key(0), mm_jax.Vocab(".ab"), block_size=3)
@@ -130,20 +367,12 @@ def advance(params: Params, state: State, token: Int[ArrayLike, ""]) -> State:
     >>> state.tolist(), advance(params, state, jnp.int32(0)).tolist()
     ([0, 0, 2], [0, 0, 0])
     """
-    token = jnp.asarray(token, jnp.int32)
-    read = advance_inside(params, state, token)
-    return jax.tree.map(lambda first, following: jnp.where(token == 0, first, following), start(params), read)
-
-
-def advance_inside(params: Params, state: State, token: Int[Array, ""]) -> State:
-    """`advance` for a token that is not 0: nothing is spent on starting anew."""
-    if block_size(params) is None:
-        return functions_of(params).advance(params, state, token)
-    return jnp.append(state, jnp.asarray(token, jnp.int32))[1:]
+    model = model_of(params)
+    return unrolling.restarting(model.start, model.advance)(params, state, jnp.asarray(token, jnp.int32))
 
 
 def logits(params: Params, state: State) -> Float32[Array, " vocab_size"]:
-    """The logits of the next token: of a windowed model, after a context; of a sequential one, after a state.
+    """Returns the logits of the next token: of a windowed model, after a context; of a sequential one, after a state.
 
     Args:
       params: any model's parameters.
@@ -162,22 +391,22 @@ def logits(params: Params, state: State) -> Float32[Array, " vocab_size"]:
     >>> jnp.exp(logits(params, [1])).tolist()
     [1.0, 1.0, 2.0]
     """
-    module = functions_of(params)
-    if (size := block_size(params)) is not None:
+    model = model_of(params)
+    if (size := model.block_size(params)) is not None:
         state = _window(state, size, len(params.vocab))
-    return module.logits(params, state)
+    return model.logits(params, state)
 
 
 def unroll(
     params: Params, tokens: Int[ArrayLike, " length"], dropout: Dropout | None = None
 ) -> Float32[Array, "length+1 vocab_size"]:
-    """The logits at every position: row t is what the model predicts after tokens[:t].
+    """Returns the logits at every position: row t is what the model predicts after tokens[:t].
 
     Args:
       params: any model's parameters.
-      tokens: int [length], a word without its `.`, or several words with a 0 between them (see `packs`). Rows behind a
-        word's last character are meaningless, unless a 0 stands there.
-      dropout: what to leave out, in training; only for models whose file declares it in `DROPS`.
+      tokens: int [length], a word without its `.`, or several words with a 0 between them (where the model `packs`).
+        Rows behind a word's last character are meaningless, unless a 0 stands there.
+      dropout: what to leave out, in training; only of the kinds that the model's record names in `drops`.
 
     Returns:
       float32 [length + 1, vocab_size].
@@ -187,42 +416,20 @@ def unroll(
     >>> jnp.exp(unroll(params, jnp.array([1, 0, 1]))).tolist()
     [[1.0, 2.0, 1.0], [1.0, 1.0, 2.0], [1.0, 2.0, 1.0], [1.0, 1.0, 2.0]]
     """
-    module = functions_of(params)
-    tokens = jnp.asarray(tokens, jnp.int32)
-    if dropout is not None:
-        return module.unroll(params, tokens, dropout)
-    if hasattr(module, "unroll"):
-        return module.unroll(params, tokens)
-    if (size := block_size(params)) is not None:
-        return jax.vmap(module.logits, (None, 0))(params, _windows(tokens, size))
-
-    def read(state, token):
-        return advance(params, state, token), state
-
-    last, before = lax.scan(read, start(params), tokens)
-    states = jax.tree.map(lambda early, late: jnp.concatenate([early, late[None]]), before, last)
-    return jax.vmap(module.logits, (None, 0))(params, states)  # outside the scan: one product for all positions
+    return model_of(params).unroll(params, jnp.asarray(tokens, jnp.int32), dropout)
 
 
 def unroll_rows(
     params: Params, tokens: Int[Array, "batch length"], dropout: Dropout | None = None
 ) -> Float32[Array, "batch length+1 vocab_size"]:
-    """`unroll` of many rows of tokens: the model's own where it has one; `dropout` has a key for each row.
+    """Returns `unroll` of many rows of tokens; `dropout` has a key for each row.
 
     >>> import mm_jax
     >>> params = mm_jax.counts.fit(["ab"], mm_jax.Vocab(".ab"), smoothing=1.0)
     >>> unroll_rows(params, jnp.array([[1, 2], [2, 0]])).shape
     (2, 3, 3)
     """
-    own = getattr(functions_of(params), "unroll_rows", None)
-    return (own or jax.vmap(unroll, (None, 0, 0)))(params, tokens, dropout)
-
-
-def _windows(tokens: Int[Array, " length"], size: int) -> Int[Array, "length+1 size"]:
-    """The window before each position, with everything before the last 0 read as 0."""
-    padded = jnp.concatenate([jnp.zeros(size, jnp.int32), tokens])
-    windows = padded[jnp.arange(len(tokens) + 1)[:, None] + jnp.arange(size)[None, :]]
-    return windows * lax.cumprod((windows != 0).astype(jnp.int32), axis=1, reverse=True) if size else windows
+    return model_of(params).unroll_rows(params, tokens, dropout)
 
 
 def _window(context: Any, size: int, vocab_size: int) -> Int[Array, " size"]:
@@ -236,13 +443,3 @@ def _window(context: Any, size: int, vocab_size: int) -> Int[Array, " size"]:
     if not known:
         raise ValueError(f"context {context.tolist()}: tokens run from 0 to {vocab_size - 1}")
     return context if size else context.astype(jnp.int32)
-
-
-def num_params(params: Params) -> int:
-    """How many numbers the model holds.
-
-    >>> import mm_jax
-    >>> num_params(mm_jax.bigram.init(jax.random.key(0), mm_jax.Vocab(".ab")))
-    9
-    """
-    return sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -14,12 +14,10 @@ import numpy as np
 from jaxtyping import Array, Float32, Int, Int32
 
 from mm_jax.corpus import tokens
+from mm_jax.models.contract import NamedRecipe, windowed
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
-PICTURES = ("count_table",)
-RUNGS = {"counts, add 0": {"smoothing": 0.0}, "counts, add 1": {"smoothing": 1.0}}
-DEFAULTS = {"smoothing": 1.0}  # of the command: without it a bigram that is new has no chance
 MAX_CHARACTERS = 8192  # a table of 64 million cells: 256 MB
 
 
@@ -135,3 +133,17 @@ def validate(params: Counts) -> None:
     """ValueError for counts or a smoothing below 0."""
     if np.asarray(params.N).min() < 0 or not 0 <= float(params.smoothing) < float("inf"):
         raise ValueError("counts or fake counts are below 0")
+
+
+MODEL = windowed(
+    Counts,
+    block_size=block_size,
+    logits=logits,
+    validate=validate,
+    fit=fit,
+    recipes={
+        "smoothed": NamedRecipe(model={"smoothing": 1.0}, rung="counts, add 1"),
+        "unsmoothed": NamedRecipe(model={"smoothing": 0.0}, rung="counts, add 0"),
+    },
+    pictures=("count_table",),
+)

@@ -31,6 +31,7 @@ from jaxtyping import Array, Bool, Float32, Int, Int32
 
 from mm_jax import corpus
 from mm_jax.models import contract
+from mm_jax.models.contract import sequential
 from mm_jax.models.prediction import log_probs_of_prefixes
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
@@ -173,7 +174,7 @@ def max_length(params: Fresh) -> int | None:
 
 def packs(params: Fresh) -> bool:
     """Whether the member reads several words from one row."""
-    return contract.packs(params.member)
+    return contract.model_of(params.member).packs(params.member)
 
 
 def start(params: Fresh) -> tuple[Any, Int32[Array, ""]]:
@@ -184,7 +185,7 @@ def start(params: Fresh) -> tuple[Any, Int32[Array, ""]]:
 def advance(params: Fresh, state: tuple[Any, Int32[Array, ""]], token: Int[Array, ""]) -> tuple[Any, Int32[Array, ""]]:
     """The member reads the token; the prefix goes on with it, or is outside the list from here on."""
     inner, prefix = state
-    return contract.advance_inside(params.member, inner, token), _longer(params, prefix, token)
+    return contract.model_of(params.member).advance(params.member, inner, token), _longer(params, prefix, token)
 
 
 def logits(params: Fresh, state: tuple[Any, Int32[Array, ""]]) -> Float32[Array, " vocab_size"]:
@@ -254,3 +255,15 @@ def validate(params: Fresh) -> None:
         raise ValueError("its tokens are out of order, or beyond the vocabulary")
     if any(np.isposinf(np.asarray(each)).any() for each in (params.factors, params.ends)):
         raise ValueError("its factors are infinite")
+
+
+MODEL = sequential(
+    Fresh,
+    start=start,
+    advance=advance,
+    logits=logits,
+    unroll=unroll,
+    max_length=max_length,
+    packs=packs,
+    validate=validate,
+)

@@ -18,41 +18,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int, Key
 
 from mm_jax.models import recurrence, rows
-from mm_jax.models.contract import Dropout
+from mm_jax.models.contract import Dropout, NamedRecipe, sequential
 from mm_jax.models.weights import normals
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
-
-DROPS = ("tokens", "states")
-RECIPES = {
-    "tuned": {
-        "steps": 2400,
-        "batch_size": 64,
-        "draw": "words",
-        "optimizer": "adamw",
-        "learning_rate": 0.015,
-        "decay": "linear",
-        "weight_decay": 0.1,
-        "drop_tokens": 0.1,
-        "teach": 0.5,
-    },
-    "short": {
-        "steps": 700,
-        "batch_size": 32,
-        "draw": "words",
-        "optimizer": "adamw",
-        "learning_rate": 0.015,
-        "decay": "linear",
-        "weight_decay": 0.1,
-        "teach": 0.5,
-    },
-}
-RUNGS = {"GRU, short": {"recipe": "short"}, "GRU": {"recipe": "tuned"}}
-# Of short lists it makes more than n-grams and MLPs do: examples/README.md, how losses fall with data and size.
-EFFORTS = {
-    "normal": {"from_words": 500, "to_words": 60_000, "steps": 800},
-    "best": {"from_words": 500, "to_words": 400_000},
-}
 
 
 @pytree
@@ -148,3 +117,31 @@ def unroll(
 
 def _state_bias(params: GRU) -> Float32[Array, " gate_dim"]:
     return jnp.concatenate([jnp.zeros_like(params.bn), jnp.zeros_like(params.bn), params.bn])
+
+
+_TUNED = {
+    "batch_size": 64,
+    "draw": "words",
+    "optimizer": "adamw",
+    "learning_rate": 0.015,
+    "decay": "linear",
+    "weight_decay": 0.1,
+    "drop_tokens": 0.1,
+    "teach": 0.5,
+}
+# On short lists it beats n-grams and MLPs: examples/README.md, how losses fall with data and size.
+RECIPES = {
+    "tuned": NamedRecipe(training={**_TUNED, "steps": 2400}, efforts=("best",), words=(500, 400_000), rung="GRU"),
+    "short": NamedRecipe(training={**_TUNED, "steps": 700, "batch_size": 32, "drop_tokens": 0.0}, rung="GRU, short"),
+    "normal": NamedRecipe(training={**_TUNED, "steps": 800}, efforts=("normal",), words=(500, 60_000)),
+}
+MODEL = sequential(
+    GRU,
+    start=start,
+    advance=advance,
+    logits=logits,
+    unroll=unroll,
+    drops=("tokens", "states"),
+    init=init,
+    recipes=RECIPES,
+)

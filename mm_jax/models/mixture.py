@@ -4,6 +4,8 @@ Where all members are windowed, so is the mixture: its window is the longest of 
 of its members' states. `mm_jax.mixture.fit` finds the weights.
 """
 
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -11,7 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, Int
 
+from mm_jax.layers.unrolling import slide
 from mm_jax.models import contract
+from mm_jax.models.contract import model_of, sequential
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
@@ -32,61 +36,106 @@ class Mixture:
 
     @property
     def weights(self) -> Float32[Array, " members"]:
-        """The weights: positive, summing to one."""
+        """Returns the weights: positive, summing to one."""
         return jax.nn.softmax(self.scores)
 
 
+def members(params: Mixture) -> tuple[Any, ...]:
+    """Returns the models that are mixed."""
+    return params.members
+
+
 def block_size(params: Mixture) -> int | None:
-    """The longest window of a member; None where a member sees the whole word."""
+    """Returns the longest window of a member; None where a member sees the whole word."""
     sizes = [contract.block_size(member) for member in params.members]
     return None if None in sizes else max(size for size in sizes if size is not None)
 
 
 def max_length(params: Mixture) -> int | None:
-    """The longest word that all members can read."""
+    """Returns the longest word that all members can read."""
     limits = [limit for member in params.members if (limit := contract.max_length(member)) is not None]
     return min(limits, default=None)
 
 
 def packs(params: Mixture) -> bool:
-    """Whether all members read several words from one row."""
-    return all(contract.packs(member) for member in params.members)
+    """Returns whether all members read several words from one row."""
+    return all(model_of(member).packs(member) for member in params.members)
 
 
-def start(params: Mixture) -> tuple[Any, ...]:
-    """The states of all members before a word."""
+def start(params: Mixture) -> Any:
+    """Returns the empty window, or the states of all members before a word."""
+    if (size := block_size(params)) is not None:
+        return jnp.zeros(size, jnp.int32)
     return tuple(contract.start(member) for member in params.members)
 
 
-def advance(params: Mixture, state: tuple[Any, ...], token: Int[Array, ""]) -> tuple[Any, ...]:
-    """Each member reads the token."""
+def advance(params: Mixture, state: Any, token: Int[Array, ""]) -> Any:
+    """Moves the window on, or lets each member read the token."""
+    if block_size(params) is not None:
+        return slide(params, state, token)
     pairs = zip(params.members, state, strict=True)
-    return tuple(contract.advance_inside(member, each, token) for member, each in pairs)
+    return tuple(model_of(member).advance(member, own, token) for member, own in pairs)
 
 
 def logits(params: Mixture, state: Any) -> Float32[Array, " vocab_size"]:
-    """log p(next): of one window, each member given as much of it as it sees; or of the tuple of states."""
+    """Returns log p(next): of one window, of which each member sees as much as it reads; or of the tuple of states."""
     if block_size(params) is not None:
-        state = [state[len(state) - (contract.block_size(member) or 0) :] for member in params.members]
-    return mixed(params, [contract.logits(member, each) for member, each in zip(params.members, state, strict=True)])
+        state = [_last(state, member) for member in params.members]
+    rows = [contract.logits(member, own) for member, own in zip(params.members, state, strict=True)]
+    return _mix(params, rows)
 
 
 def unroll(params: Mixture, tokens: Int[Array, " length"]) -> Float32[Array, "length+1 vocab_size"]:
-    """log p(next) at every position: each member reads the word in its own way."""
-    return mixed(params, [contract.unroll(member, tokens) for member in params.members])
+    """Returns log p(next) at every position: each member reads the word in its own way."""
+    return _mix(params, [contract.unroll(member, tokens) for member in params.members])
 
 
-def mixed(params: Mixture, rows: list[Array]) -> Float32[Array, "*positions vocab_size"]:
+def context_log_probs(
+    params: Mixture, contexts: Int[np.ndarray, "contexts block_size"]
+) -> Float32[np.ndarray, "contexts vocab_size"]:
+    """Returns log p of every token after many contexts, each member's computed in its own way."""
+    found = [model_of(member).context_log_probs(member, _last(contexts, member)) for member in params.members]
+    return combine(params, found)
+
+
+def combine(params: Mixture, log_probs: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns log sum_k weight_k p_k from the members' log p, each float32 [...], computed by NumPy."""
+    scores = np.asarray(jax.nn.log_softmax(params.scores))
+    return functools.reduce(np.logaddexp, (score + logp for score, logp in zip(scores, log_probs, strict=True)))
+
+
+def _mix(params: Mixture, rows: list[Array]) -> Float32[Array, "*positions vocab_size"]:
     """log sum_k weight_k softmax(rows_k), of one position or of all: each of the rows is [*positions, vocab_size]."""
     logp = jnp.stack([jax.nn.log_softmax(row) for row in rows], axis=-1)
     return jax.nn.logsumexp(logp + jnp.broadcast_to(jax.nn.log_softmax(params.scores), logp.shape), axis=-1)
 
 
+def _last(window: Any, member: Any) -> Any:
+    """The last tokens of a window int [..., block_size], as many as a member sees."""
+    return window[..., window.shape[-1] - (contract.block_size(member) or 0) :]
+
+
 def validate(params: Mixture) -> None:
-    """ValueError for weights without members, members of another vocabulary, and scores that are not finite."""
+    """Raises ValueError for weights without members, members of another vocabulary, and scores that are not finite."""
     if not params.members or len(params.members) != len(params.scores):
         raise ValueError(f"{len(params.members)} members and {len(params.scores)} weights")
-    if any(contract.functions_of(member) and member.vocab != params.vocab for member in params.members):
+    if any(model_of(member) and member.vocab != params.vocab for member in params.members):
         raise ValueError("its members have different vocabularies")
     if not np.isfinite(params.scores).all():
         raise ValueError("its weights are not finite")
+
+
+MODEL = sequential(
+    Mixture,
+    start=start,
+    advance=advance,
+    logits=logits,
+    unroll=unroll,
+    block_size=block_size,
+    context_log_probs=context_log_probs,
+    members=members,
+    combine=combine,
+    max_length=max_length,
+    packs=packs,
+    validate=validate,
+)

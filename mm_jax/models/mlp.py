@@ -14,60 +14,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int, Key
 
+from mm_jax.models.contract import NamedRecipe, windowed
 from mm_jax.models.weights import normals
 from mm_jax.numbers import whole_number
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
-
-RECIPES = {
-    "tuned": {
-        "steps": 1600,
-        "batch_size": 320,
-        "draw": "contexts",
-        "optimizer": "adam",
-        "learning_rate": 0.03,
-        "decay": "cosine",
-    },
-    "lecture": {
-        "model": {"init": "lecture"},
-        "steps": 200_000,
-        "batch_size": 32,
-        "draw": "examples",
-        "learning_rate": 0.1,
-        "decay": "tenth",
-    },
-}
-EFFORTS = {
-    "quick": {
-        "from_words": 500,
-        "to_words": 60_000,
-        "steps": 600,
-        "learning_rate": 0.005,
-        "block_size": 7,
-        "embedding_dim": 24,
-        "hidden_dim": 400,
-    },
-    "normal": {
-        "from_words": 500,
-        "to_words": 60_000,
-        "steps": 1600,
-        "learning_rate": 0.005,
-        "block_size": 7,
-        "embedding_dim": 24,
-        "hidden_dim": 400,
-    },
-    "best": {
-        "from_words": 500,
-        "to_words": 400_000,
-        "steps": 3200,
-        "learning_rate": 0.005,
-        "block_size": 7,
-        "embedding_dim": 24,
-        "hidden_dim": 400,
-    },
-}
-RUNGS = {"MLP, lecture": {"recipe": "lecture"}, "MLP, tuned": {"recipe": "tuned"}}
-PICTURES = ("embedding",)
 
 
 @pytree
@@ -150,3 +101,42 @@ def validate(params: MLP) -> None:
     """ValueError where W1 does not take whole embeddings."""
     if params.W1.shape[0] % params.C.shape[1] or not params.W1.shape[0]:
         raise ValueError(f"W1 has {params.W1.shape[0]} rows, no multiple of the {params.C.shape[1]} of an embedding")
+
+
+_TUNED = {"batch_size": 320, "draw": "contexts", "optimizer": "adam", "decay": "cosine"}
+_WIDE = {"block_size": 7, "embedding_dim": 24, "hidden_dim": 400}
+RECIPES = {
+    "tuned": NamedRecipe(training={**_TUNED, "steps": 1600, "learning_rate": 0.03}, rung="MLP, tuned"),
+    "lecture": NamedRecipe(
+        training={"steps": 200_000, "batch_size": 32, "draw": "examples", "learning_rate": 0.1, "decay": "tenth"},
+        model={"init": "lecture"},
+        rung="MLP, lecture",
+    ),
+    "wide-quick": NamedRecipe(
+        training={**_TUNED, "steps": 600, "learning_rate": 0.005},
+        model=_WIDE,
+        efforts=("quick",),
+        words=(500, 60_000),
+    ),
+    "wide": NamedRecipe(
+        training={**_TUNED, "steps": 1600, "learning_rate": 0.005},
+        model=_WIDE,
+        efforts=("normal",),
+        words=(500, 60_000),
+    ),
+    "wide-long": NamedRecipe(
+        training={**_TUNED, "steps": 3200, "learning_rate": 0.005},
+        model=_WIDE,
+        efforts=("best",),
+        words=(500, 400_000),
+    ),
+}
+MODEL = windowed(
+    MLP,
+    block_size=block_size,
+    logits=logits,
+    validate=validate,
+    init=init,
+    recipes=RECIPES,
+    pictures=("embedding",),
+)

@@ -17,6 +17,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float32, Int, Int32
 
+from mm_jax.models.contract import sequential
 from mm_jax.numbers import whole_number
 from mm_jax.pytrees import pytree, static
 from mm_jax.vocab import Vocab
@@ -151,3 +152,8 @@ def logits(
 def unroll(params: Network, tokens: Int[Array, " length"]) -> Float32[Array, "length+1 vocab_size"]:
     """All rows of one word at once: what the network is made for."""
     return params.apply(params.variables, jnp.concatenate([jnp.zeros(1, jnp.int32), tokens]))
+
+
+MODEL = sequential(
+    Network, start=start, advance=advance, logits=logits, unroll=unroll, max_length=max_length, packs=packs
+)

@@ -20,17 +20,13 @@ from jaxtyping import Array, Float32, Int, Int32
 
 from mm_jax import corpus
 from mm_jax.models import arpa
-from mm_jax.models.contract import Params
+from mm_jax.models.contract import NamedRecipe, Params, windowed
 from mm_jax.models.orders import choose as choose
 from mm_jax.models.smoothing import SMOOTHINGS, Smoothing
 from mm_jax.models.tally import Tally, looked_up, tally
 from mm_jax.numbers import whole_number
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
-
-DEFAULTS = {"order": 3}  # of the command, where no words are held back to choose on
-EFFORTS = {"quick": {}, "normal": {}, "best": {}}
-RUNGS = {f"order {order}": {"order": order} for order in range(1, 9)}
 
 
 @pytree
@@ -228,3 +224,22 @@ def validate(params: NGram) -> None:
         if not all((each >= 0).all() and (each <= 1 + 1e-5).all() for each in numbers):
             raise ValueError(f"order {m + 1} has probabilities outside [0, 1]")
         above = len(codes)
+
+
+RECIPES = {
+    # Held-out words choose the order; it is 3 where a list is too short to hold any back.
+    "chosen": NamedRecipe(model={"order": 3}, efforts=("quick", "normal", "best")),
+    **{f"order {order}": NamedRecipe(model={"order": order}, rung=f"order {order}") for order in range(1, 9)},
+}
+MODEL = windowed(
+    NGram,
+    block_size=block_size,
+    logits=logits,
+    context_log_probs=row_log_probs,
+    pair_log_probs=pair_log_probs,
+    validate=validate,
+    fit=fit,
+    choose=choose,
+    num_entries=num_entries,
+    recipes=RECIPES,
+)

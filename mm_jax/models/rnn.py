@@ -12,25 +12,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int, Key
 
 from mm_jax.models import recurrence, rows
-from mm_jax.models.contract import Dropout
+from mm_jax.models.contract import Dropout, NamedRecipe, sequential
 from mm_jax.models.weights import normals
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
-
-DROPS = ("tokens", "states")
-RECIPES = {
-    "tuned": {
-        "steps": 2000,
-        "batch_size": 64,
-        "draw": "words",
-        "optimizer": "adamw",
-        "learning_rate": 0.01,
-        "decay": "linear",
-        "weight_decay": 0.1,
-        "teach": 0.4,
-    },
-}
-RUNGS = {"RNN": {}}
 
 
 @pytree
@@ -115,3 +100,30 @@ def unroll(
     table, shown = rows.with_nothing(params.C), rows.drop_tokens(read, dropout)
     h = recurrence.read(cell, table, params.W1, params.b1, shown, read == 0)
     return jax.vmap(logits, (None, 0))(params, rows.drop_states(h, dropout))
+
+
+RECIPES = {
+    "tuned": NamedRecipe(
+        training={
+            "steps": 2000,
+            "batch_size": 64,
+            "draw": "words",
+            "optimizer": "adamw",
+            "learning_rate": 0.01,
+            "decay": "linear",
+            "weight_decay": 0.1,
+            "teach": 0.4,
+        },
+        rung="RNN",
+    ),
+}
+MODEL = sequential(
+    RNN,
+    start=start,
+    advance=advance,
+    logits=logits,
+    unroll=unroll,
+    drops=("tokens", "states"),
+    init=init,
+    recipes=RECIPES,
+)

@@ -23,32 +23,10 @@ from jax import lax
 from jaxtyping import Array, Float32, Int, Int32, Key
 
 from mm_jax.models import rows
-from mm_jax.models.contract import Dropout
+from mm_jax.models.contract import Dropout, NamedRecipe, sequential
 from mm_jax.models.weights import normals
 from mm_jax.pytrees import pytree, static
 from mm_jax.vocab import Vocab
-
-# Alone it is behind the GRU below 25,000 words (examples/README.md, how losses fall with data and size); their mixture
-# is ahead of both from 2,000 words on.
-EFFORTS = {
-    "normal": {"from_words": 2000, "to_words": 40_000, "steps": 600},
-    "best": {"from_words": 2000, "to_words": 400_000},
-}
-DROPS = ("tokens", "states", "edges")
-RECIPES = {
-    "tuned": {
-        "steps": 2400,
-        "batch_size": 48,
-        "draw": "words",
-        "optimizer": "muon",
-        "learning_rate": 0.03,
-        "decay": "linear",
-        "weight_decay": 0.1,
-        "drop_edges": 0.1,
-        "teach": 0.5,
-    },
-}
-RUNGS = {"transformer": {}}
 
 
 @pytree
@@ -254,3 +232,36 @@ def _mlp(block: Block, x: Float32[Array, "n width"]) -> Float32[Array, "n width"
 
 def _head(params: Transformer, x: Float32[Array, "n width"]) -> Float32[Array, "n vocab_size"]:
     return rows.of_normed(x, params.gain, params.shift, params.Wu, params.bu)
+
+
+_TUNED = {
+    "batch_size": 48,
+    "draw": "words",
+    "optimizer": "muon",
+    "learning_rate": 0.03,
+    "decay": "linear",
+    "weight_decay": 0.1,
+    "drop_edges": 0.1,
+    "teach": 0.5,
+}
+# Alone it is behind the GRU below 25,000 words (examples/README.md, how losses fall with data and size); their mixture
+# is ahead of both from 2,000 words on.
+RECIPES = {
+    "tuned": NamedRecipe(
+        training={**_TUNED, "steps": 2400}, efforts=("best",), words=(2000, 400_000), rung="transformer"
+    ),
+    "normal": NamedRecipe(training={**_TUNED, "steps": 600}, efforts=("normal",), words=(2000, 40_000)),
+}
+MODEL = sequential(
+    Transformer,
+    start=start,
+    advance=advance,
+    logits=logits,
+    unroll=unroll,
+    unroll_rows=unroll_rows,
+    max_length=max_length,
+    drops=("tokens", "states", "edges"),
+    validate=validate,
+    init=init,
+    recipes=RECIPES,
+)

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float32, Int, Int32
 
 from mm_jax.models import contract
-from mm_jax.models.contract import Params
+from mm_jax.models.contract import Params, sequential
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
@@ -36,7 +36,7 @@ def wrap(params: Params, vocab: Vocab) -> Params:
     >>> jnp.exp(contract.logits(params, contract.start(params))).round(2).tolist()
     [0.25, 0.5, 0.25, 0.0]
     """
-    contract.functions_of(params)
+    contract.model_of(params)
     if params.vocab == vocab:
         return params
     if lacking := set(params.vocab.chars[1:]) - set(vocab.chars[1:]):
@@ -62,7 +62,7 @@ def start(params: Widened) -> Any:
 
 def advance(params: Widened, state: Any, token: Int[Array, ""]) -> Any:
     """The member reads the token, where it knows it."""
-    read = contract.advance_inside(params.member, state, params.own[token])
+    read = contract.model_of(params.member).advance(params.member, state, params.own[token])
     return jax.tree.map(lambda old, new: jnp.where(params.own[token] != 0, new, old), state, read)
 
 
@@ -79,3 +79,6 @@ def validate(params: Widened) -> None:
         raise ValueError("it has tokens beyond the member's vocabulary")
     if any(token and chars[token] != char for token, char in zip(own.tolist(), params.vocab.chars, strict=True)):
         raise ValueError("its characters are not the member's")
+
+
+MODEL = sequential(Widened, start=start, advance=advance, logits=logits, max_length=max_length, validate=validate)

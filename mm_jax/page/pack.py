@@ -16,7 +16,7 @@ import numpy as np
 
 from mm_jax import structure
 from mm_jax.checkpoint import tree_to_arrays
-from mm_jax.models.contract import Params, functions_of
+from mm_jax.models.contract import Params, model_of
 
 _MODELS = Path(__file__).with_name("models")
 _HALF_MAX = 65504.0  # the largest float16
@@ -47,7 +47,7 @@ def rounded(params: Params) -> Params:
 
 def described(params: Params) -> Any:
     """The structure of a model; ValueError for what is no model, or holds a kind of model that no page knows."""
-    functions_of(params)
+    model_of(params)
     spec = structure.describe(params, params.vocab)
     sources(spec)
     return spec

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mm_jax.models.contract import functions_of
+from mm_jax.models.contract import model_of
 from mm_jax.plotting.axes import Axes as Axes
 from mm_jax.plotting.curves import curves as curves
 from mm_jax.plotting.curves import function as function
@@ -34,11 +34,11 @@ from mm_jax.plotting.words import word as word
 def pictures_of(params: Any, history: Sequence[tuple[int, float, float]]) -> dict[str, Callable[[Axes], Axes]]:
     """What there is to draw of a model and its history, by name: functions of an Axes.
 
-    A model's file says what: `PICTURES` holds names of functions of this package, or functions of (params, ax).
+    The model's record says what: `pictures` holds names of functions of this package, or functions of (params, ax).
     """
     pictures: dict[str, Callable[[Axes], Axes]] = {}
-    for each in getattr(functions_of(params), "PICTURES", ()):
-        draw = globals()[each] if isinstance(each, str) else each
+    for picture in model_of(params).pictures:
+        draw = globals()[picture] if isinstance(picture, str) else picture
         pictures[draw.__name__] = functools.partial(draw, params)
     if history:
         dev = [(step, nll) for step, _, nll in history if math.isfinite(nll)]

@@ -1,18 +1,19 @@
 """The arguments of `mm-jax`, and how its commands are called.
 
 Results go to stdout, messages to stderr. Exit status 0, 1 (what was asked for failed) or 2 (bad usage). JAX is imported
-by the commands that need it, so that `--help` comes at once; what a model's options are is read from its file.
+by the commands that need it, so that `--help` comes at once; `application` gives `train` the options of models.
 """
 
+import math
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 import mm_jax
-from mm_jax.tool.model_options import MODELS, RECIPE_NAMES, parsed, parsed_weights, with_model_options
-from mm_jax.tool.output import fail, give, hush, say
+from mm_jax.output import fail, give, hush, say
 
 app = typer.Typer(
     name="mm-jax",
@@ -79,19 +80,20 @@ def check(
         fail(f"{report.refused} line(s) must be mended before training: --fix OUT does it")
 
 
-def train(
+@app.command("train")
+def train_(
     list_: List,
     out: Annotated[Path, typer.Option(metavar="RUN", help="The folder to write.")],
-    model: Annotated[Literal[MODELS], typer.Option(help="What to train; auto finds the best.")] = "auto",  # pyright: ignore[reportInvalidTypeForm]
+    model: str = "auto",
     effort: Effort = "normal",
-    recipe: Annotated[str | None, typer.Option(help=f"How to train: {RECIPE_NAMES}.")] = None,
+    recipe: str | None = None,
     seed: Seed = 0,
     dedup: Annotated[bool, typer.Option("--dedup", help="Take each word once.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with what RUN holds.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what RUN holds.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
-    **options: str | None,
+    **options: Any,
 ) -> None:
     """Learn a list, and write what was learned to a run folder.
 
@@ -100,18 +102,17 @@ def train(
 
     Example: mm-jax train towns.txt --out runs/towns
     """
+    from mm_jax.tool.model_options import parsed
+
     given = parsed(model, recipe, options)
     if resume and overwrite:
         raise typer.BadParameter("give either --resume or --overwrite")
     if quiet:
         hush()
-    from mm_jax.tool import learning
+    from mm_jax.tool import train
 
     settings = {"seed": seed, "dedup": dedup, "effort": effort}
-    learning.train(list_, out, model, recipe, given, resume=resume, overwrite=overwrite, as_json=as_json, **settings)
-
-
-app.command()(with_model_options(train))
+    train.train(list_, out, model, recipe, given, resume=resume, overwrite=overwrite, as_json=as_json, **settings)
 
 
 @app.command()
@@ -157,12 +158,13 @@ def sample(
         raise typer.BadParameter("give either --json or --format")
     if quiet:
         hush()
-    from mm_jax.tool import conditions, sampling
+    from mm_jax.tool import conditions
 
     chosen = secrets.randbelow(2**31) if random else seed or 0
     wanted = conditions.Wanted(suffix, contains, min_length, max_length, new, distinct, min_distance, avoid, regex)
     drawn = {"prefix": prefix, "temperature": temperature, "top_k": top_k}
-    sampling.sample(run, n, wanted, drawn, budget, chosen, sampling.Shown(form, scores, sort), as_json)
+    shown = conditions.Shown(form, scores, sort)
+    conditions.sample(run, n, wanted, drawn, budget, chosen, shown, as_json)
     if random:
         say(f"seed {chosen}: --seed {chosen} gives these again")
     elif seed is None:
@@ -173,7 +175,6 @@ def sample(
 def compare(
     list_: List,
     steps: Annotated[int, typer.Option(min=1, max=MOST, help="Most steps of each model.")] = 1500,
-    effort: Effort = "quick",
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -183,9 +184,9 @@ def compare(
     """
     if quiet:
         hush()
-    from mm_jax.tool import learning
+    from mm_jax.tool import train
 
-    learning.compare(list_, steps, effort, as_json)
+    train.compare(list_, steps, as_json)
 
 
 @app.command()
@@ -201,7 +202,124 @@ def mix(
     """
     if len(run) < 2:
         raise typer.BadParameter("give two runs or more", param_hint="RUN...")
-    given = parsed_weights(weights, len(run))
-    from mm_jax.tool import mixing
+    given = _weights(weights, len(run))
+    from mm_jax.tool import commands
 
-    mixing.mix(run, given, out, as_json)
+    commands.mix(run, given, out, as_json)
+
+
+def _weights(text: str | None, count: int) -> list[float]:
+    """The weights of `mm-jax mix`, one for each of `count` runs; typer.BadParameter for others."""
+    if text is None:
+        return [1.0] * count
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != count or not all(0 < value < math.inf for value in values):
+        raise typer.BadParameter(f"{text!r} is not {count} positive numbers, as 1,2", param_hint="--weights")
+    return values
+
+
+@app.command()
+def score(
+    run: RunFolder,
+    words: Annotated[list[str] | None, typer.Argument(metavar="WORD", help="Words to score.")] = None,
+    file: Annotated[Path | None, typer.Option(metavar="LIST", help="Score a list: the oddest come first.")] = None,
+    n: Count = 20,
+    as_json: Json = False,
+) -> None:
+    """Say how likely words are, or find the oddest words of a list.
+
+    Example: mm-jax score runs/towns berlin --json
+    """
+    from mm_jax.tool import commands
+
+    if bool(words) == bool(file):
+        raise typer.BadParameter("give either words or --file LIST")
+    if file:
+        commands.oddest(run, file, n, as_json)
+    else:
+        commands.score(run, words or [], as_json)
+
+
+@app.command(name="eval")
+def evaluate(
+    run: RunFolder,
+    list_: Annotated[Path | None, typer.Argument(metavar="[LIST]", help="Another list to predict.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Print the losses on train, dev and test, or on another list.
+
+    Example: mm-jax eval runs/towns other_towns.txt
+    """
+    from mm_jax.tool import commands
+
+    commands.evaluate(run, list_, as_json)
+
+
+@app.command()
+def plot(run: RunFolder) -> None:
+    """Draw tables, embeddings, losses and words into PNG files.
+
+    Example: mm-jax plot runs/towns
+    """
+    from mm_jax.tool import commands
+
+    commands.plot(run)
+
+
+@app.command()
+def page(
+    run: RunFolder,
+    out: Annotated[Path, typer.Option(metavar="HTML", help="The file to write.")],
+    title: Annotated[str | None, typer.Option(help="Its heading; without one, the name of the folder.")] = None,
+    with_words: Annotated[bool, typer.Option("--with-words", help="A filter of the list, for only new words.")] = False,
+    half: Annotated[bool, typer.Option("--half", help="Half precision: half the size.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write one HTML file that makes words in a browser, offline.
+
+    Example: mm-jax page runs/towns --out towns.html --title "New towns"
+    """
+    from mm_jax.tool import commands
+
+    commands.write_page(run, out, title, with_words=with_words, half=half, overwrite=overwrite)
+
+
+@app.command()
+def top(
+    run: RunFolder,
+    n: Count = 20,
+    known: Annotated[bool, typer.Option("--known", help="Words of the list as well.")] = False,
+    prefix: Annotated[str, typer.Option(help="What every word begins with.")] = "",
+    min_length: Annotated[int, typer.Option(min=1, help="Characters.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Print the most probable new words, with their probabilities.
+
+    Example: mm-jax top runs/towns -n 10
+    """
+    from mm_jax.tool import commands
+
+    commands.top(run, n, known, prefix, min_length, as_json)
+
+
+@app.command()
+def info(run: RunFolder, as_json: Json = False) -> None:
+    """Say what a run folder holds.
+
+    Example: mm-jax info runs/towns
+    """
+    from mm_jax.tool import commands
+
+    commands.info(run, as_json)
+
+
+def application(arguments: Sequence[str]) -> typer.Typer:
+    """Returns the command; `train` has the options of models, which take JAX to find, where these arguments call it."""
+    if next((argument for argument in arguments if not argument.startswith("-")), "") == "train":
+        from mm_jax.tool import model_options
+
+        model_options.extend(train_)
+    return app

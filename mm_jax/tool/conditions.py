@@ -1,9 +1,12 @@
-"""What a word must be to be printed: by its list, and by the conditions of `mm-jax sample`."""
+"""`mm-jax sample`: the conditions that a word must meet, by its list and by the options; drawing and printing them."""
 
+import csv
+import io
+import json
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +14,13 @@ import jax
 import numpy as np
 
 from mm_jax import sampling, words
+from mm_jax.evaluation import word_means
 from mm_jax.models import contract, fresh
 from mm_jax.models.contract import Params
+from mm_jax.output import fail, give, say
+from mm_jax.tool import runs
 
+_MEASURED = 20_000  # words of the list that a percentile is taken among
 _CELLS = 2**22  # prefixes * characters, up to which a model of new words only is made: about a second
 
 
@@ -156,3 +163,83 @@ def nearest(word: str, listed: Sequence[str], below: int | None = None) -> tuple
     cutoff = None if below is None else below - 1
     found = process.extractOne(word, listed, scorer=Levenshtein.distance, score_cutoff=cutoff)
     return None if found is None else (found[0], int(found[1]))
+
+
+def ten_new(params: Params, listed: Sequence[str], seed: int) -> list[str]:
+    """Returns ten new words, or as many as are found: what a command shows of a model that it made."""
+    return draw(params, listed, 10, seed, Wanted(new=True, distinct=True), 10_000).words
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How the words are printed."""
+
+    form: str = "text"
+    scores: bool = False
+    sort: bool = False
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A word as `--scores` shows it: nats per character, the percentage of the list less likely, its nearest word."""
+
+    word: str
+    nats: float
+    percentile: float
+    nearest: str
+    distance: int
+
+
+def scored(params: Params, drawn: list[str], listed: Sequence[str]) -> list[Scored]:
+    """What `--scores` says of each word; the percentile is among the list's words, by nats per character."""
+    if not drawn:
+        return []
+    means = np.sort(word_means(params, list(listed[:_MEASURED])))
+    found = []
+    for word, mean in zip(drawn, word_means(params, drawn), strict=True):
+        close, distance = nearest(word, listed) or ("", len(word))
+        above = 100 * (1 - np.searchsorted(means, mean) / len(means))
+        found.append(Scored(word, float(mean), float(above), close, distance))
+    return found
+
+
+def sample(
+    folder: Path, n: int, wanted: Wanted, drawn: dict[str, Any], budget: int, seed: int, shown: Shown, as_json: bool
+) -> None:
+    """Prints n words that meet every condition; with fewer, what was found, and status 1."""
+    run = runs.RunFolder(folder).open()
+    found = draw(run.params, run.words, n, seed, wanted, budget, **drawn)
+    listed = list(found.words)
+    rows: list[dict[str, Any]] = [{"word": word} for word in listed]
+    if shown.scores or shown.sort:
+        every = scored(run.params, listed, run.words)
+        if shown.sort:
+            every.sort(key=lambda each: each.nats)
+        rows = [asdict(each) if shown.scores else {"word": each.word} for each in every]
+    result: dict[str, Any] = {"words": [row["word"] for row in rows], "tried": found.tried}
+    give(result | ({"scores": rows} if shown.scores else {}), as_json, render(rows, shown.form))
+    used = drawn["temperature"]
+    chosen = "" if used is not None else f", temperature {temperature_for(len(run.words))} for {len(run.words):,} words"
+    say(f"{len(listed)} of {n} words, {found.tried:,} drawn{chosen}")
+    if len(listed) < n:
+        fail("the conditions were met too seldom: loosen them, or raise --budget")
+
+
+def render(rows: list[dict[str, Any]], form: str) -> str:
+    """The rows as plain text in columns, comma- or tab-separated values with a header, or one JSON object a line."""
+    if form == "jsonl":
+        return "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    if form == "text":
+        if not rows or len(rows[0]) == 1:
+            return "\n".join(row["word"] for row in rows)
+        lines = [f"{row['nats']:6.3f}  {row['percentile']:3.0f}%  {row['word']}" for row in rows]
+        ends = [f"{row['nearest']} ({row['distance']})" for row in rows]
+        width = max(map(len, lines))
+        return "\n".join(f"{line:{width}}  {end}" for line, end in zip(lines, ends, strict=True))
+    text = io.StringIO()
+    writer = csv.DictWriter(
+        text, list(rows[0]) if rows else ["word"], delimiter="\t" if form == "tsv" else ",", lineterminator="\n"
+    )
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().rstrip("\n")

@@ -8,8 +8,9 @@ import io
 import os
 import sys
 
-from mm_jax.tool import queries, startup
-from mm_jax.tool.output import say
+from mm_jax import startup
+from mm_jax.output import say
+from mm_jax.tool.arguments import application
 
 
 def main() -> None:
@@ -18,10 +19,10 @@ def main() -> None:
     startup.prepare()
     try:
         try:
-            queries.app()
+            application(sys.argv[1:])()
         finally:
             sys.stdout.flush()
-    except BrokenPipeError:  # whoever read the results has enough of them
+    except BrokenPipeError:  # the reader closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except (ValueError, OSError) as error:

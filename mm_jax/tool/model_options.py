@@ -1,62 +1,116 @@
-"""The options of `mm-jax train` that belong to models and recipes: found in their files, not listed here."""
+"""The options of `mm-jax train` that belong to models and recipes: read from their records, not listed here.
 
-import functools
+Importing the models takes JAX, so `entry` imports this file for `mm-jax train` alone.
+"""
+
+import dataclasses
 import inspect
 import math
+import typing
 from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
-import mm_jax
-from mm_jax.models import catalogue
+from mm_jax import models
+from mm_jax.models.contract import Model
+from mm_jax.training.recipes import Recipe
 
-KINDS = catalogue.kinds()
 AUTO = "auto"  # the model that is found by trying
-MODELS = (AUTO, *sorted(KINDS))
-RECIPE_NAMES = ", ".join(dict.fromkeys(name for kind in KINDS.values() for name in kind.recipes))
-RECIPE_OPTIONS = catalogue.fields_of(Path(mm_jax.__file__).parent / "training" / "recipes.py", "Recipe")
 _SHORT = {"learning_rate": "--lr"}
 
 
-def with_model_options(command: Callable[..., None]) -> Callable[..., None]:
-    """`command`, whose last parameter is **options, with one parameter for each option of a model or a recipe."""
-    own = list(inspect.signature(command).parameters.values())[:-1]
-    texts = {name: _meaning(name) for name in _all_names()}
-    more = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option(name, text))
-        for name, text in texts.items()
+class Option(NamedTuple):
+    """An option of a model or a recipe: its name, the number it is (int, float, or str for text), default, meaning."""
+
+    name: str
+    kind: type
+    default: Any
+    meaning: str
+
+
+def options_of(model: Model) -> dict[str, Option]:
+    """Returns the options that make a model: the arguments of its `init` or `fit` that have a default.
+
+    >>> [option.name for option in options_of(models.mlp.MODEL).values()]
+    ['block_size', 'embedding_dim', 'hidden_dim', 'init']
+    """
+    make = model.init or model.fit
+    if make is None:
+        return {}
+    meanings = _meanings(inspect.getdoc(make) or "")
+    return {
+        name: Option(name, _kind(parameter.annotation), parameter.default, meanings.get(name, ""))
+        for name, parameter in inspect.signature(make).parameters.items()
+        if parameter.default is not inspect.Parameter.empty
+    }
+
+
+def recipe_fields() -> dict[str, Option]:
+    """Returns the options of a recipe."""
+    meanings = _meanings(inspect.getdoc(Recipe) or "")
+    return {
+        field.name: Option(field.name, _kind(field.type), field.default, meanings.get(field.name, ""))
+        for field in dataclasses.fields(Recipe)
+    }
+
+
+def _kind(annotation: Any) -> type:
+    """int or float where that is what is annotated, None aside; else str."""
+    parts = typing.get_args(annotation) or (annotation,)
+    return next((part for part in parts if part in (int, float)), str)
+
+
+def _meanings(docstring: str) -> dict[str, str]:
+    """The first sentence on each argument, of a docstring's section `Args:`."""
+    meanings: dict[str, str] = {}
+    name = ""
+    for line in docstring.partition("Args:\n")[2].partition("\n\n")[0].splitlines():
+        text = line.strip()
+        if line.startswith("  ") and not line.startswith("    ") and ":" in text:
+            name, _, text = text.partition(":")
+            meanings[name] = text.strip()
+        elif name:
+            meanings[name] += " " + text
+    return {name: text.split(". ")[0].rstrip(".") for name, text in meanings.items()}
+
+
+def extend(command: Callable[..., None]) -> None:
+    """Gives `train`, whose last parameter is **options, one parameter for each option of a model or a recipe.
+
+    Its `--model` and `--recipe` are told the names that there are.
+    """
+    known = models.makeable()
+    recipes = dict.fromkeys(name for model in known.values() if model.init for name in model.recipes)
+    annotations: dict[str, Any] = {
+        "model": Annotated[Literal[(AUTO, *known)], typer.Option(help="What to train; auto finds the best.")],  # pyright: ignore
+        "recipe": Annotated[str | None, typer.Option(metavar="NAME", help=f"How to train: {', '.join(recipes)}.")],
+    }
+    names = dict.fromkeys([*recipe_fields(), *(name for model in known.values() for name in options_of(model))])
+    own = [
+        parameter.replace(annotation=annotations.get(parameter.name, parameter.annotation))
+        for parameter in inspect.signature(command).parameters.values()
+        if parameter.kind is not parameter.VAR_KEYWORD
     ]
-
-    @functools.wraps(command)
-    def wrapped(**arguments: Any) -> None:
-        command(**arguments)
-
-    wrapped.__signature__ = inspect.Signature([*own, *more])  # pyright: ignore[reportAttributeAccessIssue]
-    wrapped.__annotations__ = {each.name: each.annotation for each in (*own, *more)}
-    return wrapped
+    more = [_keyword(name) for name in names]
+    command.__signature__ = inspect.Signature([*own, *more])  # pyright: ignore[reportFunctionMemberAccess]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *more)}
 
 
-def _all_names() -> list[str]:
-    models = [name for kind in KINDS.values() for name in kind.options]
-    return list(dict.fromkeys([*RECIPE_OPTIONS, *models]))
-
-
-def _option(name: str, text: str) -> Any:
-    flag = _flag(name)
-    return Annotated[str | None, typer.Option(flag, metavar="X", help=text)]
+def _keyword(name: str) -> inspect.Parameter:
+    annotation = Annotated[str | None, typer.Option(_flag(name), metavar="X", help=_meaning(name))]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
 def _meaning(name: str) -> str:
     """The help of an option: whose it is, and what it means there."""
-    of = [kind.name for kind in KINDS.values() if name in kind.options]
-    if name in RECIPE_OPTIONS:
-        return _sentence(RECIPE_OPTIONS[name].meaning) + (" Or auto." if name == "learning_rate" else "")
-    same: dict[str, list[str]] = {}
-    for model in of:
-        same.setdefault(_sentence(KINDS[model].options[name].meaning), []).append(model)
-    return " ".join(f"{', '.join(models)}: {meaning}" for meaning, models in same.items())
+    if (of_recipe := recipe_fields().get(name)) is not None:
+        return _sentence(of_recipe.meaning) + (" Or auto." if name == "learning_rate" else "")
+    owners: dict[str, list[str]] = {}
+    for model in models.makeable().values():
+        if (option := options_of(model).get(name)) is not None:
+            owners.setdefault(_sentence(option.meaning), []).append(model.name)
+    return " ".join(f"{', '.join(names)}: {meaning}" for meaning, names in owners.items())
 
 
 def _sentence(text: str) -> str:
@@ -67,53 +121,46 @@ def _flag(name: str) -> str:
     return _SHORT.get(name, "--" + name.replace("_", "-"))
 
 
-def parsed_weights(text: str | None, count: int) -> list[float]:
-    """The weights of `mm-jax mix`, one for each of `count` runs; typer.BadParameter for others."""
-    if text is None:
-        return [1.0] * count
-    try:
-        values = [float(each) for each in text.split(",")]
-    except ValueError:
-        values = []
-    if len(values) != count or not all(0 < value < math.inf for value in values):
-        raise typer.BadParameter(f"{text!r} is not {count} positive numbers, as 1,2", param_hint="--weights")
-    return values
+def parsed(name: str, recipe: str | None, options: dict[str, str | None]) -> dict[str, Any]:
+    """Returns the options that were given, as values.
 
-
-def parsed(model: str, recipe: str | None, options: dict[str, str | None]) -> dict[str, Any]:
-    """The options that were given, as values; typer.BadParameter for one that the model does not have, or no number."""
-    if model == AUTO:
-        for name, text in {"recipe": recipe, **options}.items():
+    Raises typer.BadParameter for an option that the model does not have, and for a value that is no such number.
+    """
+    if name == AUTO:
+        for option, text in {"recipe": recipe, **options}.items():
             if text is not None:
-                raise typer.BadParameter("it needs --model NAME: auto settles it itself", param_hint=_flag(name))
+                raise typer.BadParameter("it needs --model NAME: auto settles it itself", param_hint=_flag(option))
         return {}
-    kind = KINDS[model]
-    if recipe is not None and recipe not in kind.recipes:
-        known = f"choose {' or '.join(kind.recipes)}" if kind.recipes else "it has none"
-        raise typer.BadParameter(f"{model} has no recipe {recipe!r}: {known}", param_hint="--recipe")
+    model = models.makeable()[name]
+    if recipe is not None and recipe not in model.recipes:
+        raise typer.BadParameter(
+            f"{name} has no recipe {recipe!r}: choose {' or '.join(model.recipes)}", param_hint="--recipe"
+        )
+    takes = {**(recipe_fields() if model.init else {}), **options_of(model)}
     values: dict[str, Any] = {}
-    for name, text in options.items():
+    for option, text in options.items():
         if text is None:
             continue
-        flag = _flag(name)
-        option = kind.options.get(name) or (RECIPE_OPTIONS.get(name) if kind.made_by == "init" else None)
-        if option is None:
-            raise typer.BadParameter(f"{model} has no such option", param_hint=flag)
-        values[name] = _value(option, text, flag)
+        if option not in takes:
+            raise typer.BadParameter(f"{name} has no such option", param_hint=_flag(option))
+        values[option] = _value(takes[option], text)
     return values
 
 
-def _value(option: catalogue.Option, text: str, flag: str) -> Any:
+def _value(option: Option, text: str) -> Any:
     """The value of one option; typer.BadParameter for no number, or one out of range."""
-    auto = option.name == "learning_rate" and text == "auto"
-    wanted = "a whole number from 1 to 2147483647" if option.type.startswith("int") else "a number of 0 or more"
-    if option.name == "learning_rate":
-        wanted = "a positive number nor auto"
+    is_rate = option.name == "learning_rate"
+    if option.kind is str or (is_rate and text == "auto"):
+        return text
     try:
-        value = text if auto else option.parse(text)
+        value = option.kind(text)
     except ValueError:
         value = math.nan
-    least, most = (1, 2**31) if option.type.startswith("int") else (0, math.inf)
-    if isinstance(value, int | float) and not (least <= value < most and (value or option.name != "learning_rate")):
-        raise typer.BadParameter(f"{text!r} is {'neither' if 'nor' in wanted else 'not'} {wanted}", param_hint=flag)
-    return value
+    least, below = (1, 2**31) if option.kind is int else (0, math.inf)
+    if least <= value < below and (value or not is_rate):
+        return value
+    if option.kind is int:
+        why = "is not a whole number from 1 to 2147483647"
+    else:
+        why = "is neither a positive number nor auto" if is_rate else "is not a number of 0 or more"
+    raise typer.BadParameter(f"{text!r} {why}", param_hint=_flag(option.name))

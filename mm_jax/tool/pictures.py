@@ -16,9 +16,9 @@ from mm_jax.models.bigram import Bigram
 from mm_jax.models.contract import Params
 from mm_jax.models.counts import Counts
 from mm_jax.models.mlp import MLP
+from mm_jax.output import plain
 from mm_jax.scoring import score
 from mm_jax.tool import runs
-from mm_jax.tool.output import plain
 from mm_jax.vocab import Vocab
 
 MOST = 60  # characters in one picture: more cannot be read
@@ -31,7 +31,7 @@ def drawn(run: runs.Run) -> Iterator[tuple[str, bytes]]:
     from matplotlib import pyplot as plt
 
     params = fewer(run.params, run.words)
-    pictures = plotting.pictures_of(params, runs.read_history(run.folder))
+    pictures = plotting.pictures_of(params, run.folder.history())
     pictures["words"] = functools.partial(_words, run)
     for name, draw in pictures.items():
         size = max(5.0, 0.45 * len(params.vocab)) if name.endswith("_table") else 5.0

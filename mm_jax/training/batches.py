@@ -124,7 +124,7 @@ def of(words: Sequence[str], params: Params, recipe: Recipe, teacher: Params | N
     size, vocab = contract.block_size(params), params.vocab
     draw = recipe.draw or ("words" if size is None else "examples")
     drops = {"tokens": recipe.drop_tokens, "states": recipe.drop_states, "edges": recipe.drop_edges}
-    known = getattr(contract.functions_of(params), "DROPS", ()) if draw == "words" else ()
+    known = contract.model_of(params).drops if draw == "words" else ()
     if unknown := [name for name, rate in drops.items() if rate and name not in known]:
         raise ValueError(
             f"{type(params).__name__} by draw={draw!r} drops no {unknown[0]}: leave drop_{unknown[0]} at 0"

@@ -76,7 +76,7 @@ def distil(
     (50,)
     """
     words = corpus.as_list(words)
-    if contract.functions_of(teacher) and teacher.vocab != params.vocab:
+    if contract.model_of(teacher) and teacher.vocab != params.vocab:
         raise ValueError("the teacher has another vocabulary: make both from the same Vocab")
     recipe = recipe_from(recipe, options) if recipe is not None else None
     draw_key, fit_key = jax.random.split(key)

@@ -10,7 +10,7 @@ import optax
 from jaxtyping import Array, Float32, Int32
 
 from mm_jax.evaluation import TokenNLL
-from mm_jax.models.contract import functions_of
+from mm_jax.models.contract import model_of
 from mm_jax.models.mixture import Mixture
 from mm_jax.numbers import whole_number
 from mm_jax.vocab import as_list
@@ -41,7 +41,7 @@ def fit(members: Sequence[Any], words: Sequence[str], *, steps: int = 500, learn
     """
     members = tuple(members)
     for member in members:
-        functions_of(member)
+        model_of(member)
     if len(members) < 2 or len({member.vocab for member in members}) > 1:
         raise ValueError("a mixture needs two or more models, all of one vocabulary")
     whole_number("steps", steps)

@@ -6,18 +6,24 @@ make one. An option is declared here and nowhere else.
 
 import dataclasses
 import functools
+import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
 import optax
 
+from mm_jax.models.contract import Model
 from mm_jax.numbers import whole_number
 from mm_jax.training.muon import muon
 from mm_jax.training.sameness import Same
+from mm_jax.vocab import Vocab
+
+MAX_CELLS = 2**26  # of a table of float32, of contexts or prefixes and what follows them: 256 MB
+_CHARACTERS = 228_145  # of names.txt, ends included: the list that the recipes were made for
+_LOGITS = 2**18  # of a batch of examples or contexts: more of a large alphabet's would take minutes
 
 Draw = Literal["examples", "contexts", "words"]
 Optimizer = optax.GradientTransformation | Callable[..., optax.GradientTransformation]
@@ -185,7 +191,7 @@ class Recipe:
             raise ValueError(f"no recipe: {error}") from None
 
 
-# How a model is trained whose file has no RECIPES: whole words, Adam falling to 0.
+# How a model without recipes is trained: whole words, Adam falling to 0.
 _DEFAULT = {
     "steps": 1000,
     "batch_size": 64,
@@ -196,16 +202,54 @@ _DEFAULT = {
 }
 
 
-def _of(module: ModuleType) -> dict[str, dict[str, Any]]:
-    return getattr(module, "RECIPES", {"default": _DEFAULT})
+def recipes_of(model: Model) -> dict[str, Recipe]:
+    """Returns how a model is trained, by name, the default first; made for a list as long as names.txt.
+
+    >>> import mm_jax
+    >>> list(recipes_of(mm_jax.bigram.MODEL))
+    ['tuned', 'lecture']
+    """
+    named = {name: recipe.training for name, recipe in model.recipes.items() if recipe.training}
+    return {name: Recipe.from_json(training) for name, training in (named or {"default": _DEFAULT}).items()}
 
 
-def recipes_of(module: ModuleType) -> dict[str, Recipe]:
-    """The recipes of a model's file by name, the one to take first; made for a list as long as names.txt."""
-    plain = {name: {key: each[key] for key in each if key != "model"} for name, each in _of(module).items()}
-    return {name: Recipe.from_json(each) for name, each in plain.items()}
+def recipe_options(model: Model, name: str) -> dict[str, Any]:
+    """Returns the options of the model's `init` that go with a recipe."""
+    return dict(model.recipes[name].model) if name in model.recipes else {}
 
 
-def recipe_options(module: ModuleType, name: str) -> dict[str, Any]:
-    """The options of the model's `init` that go with a recipe: what its entry in RECIPES holds under "model"."""
-    return dict(_of(module)[name].get("model", {}))
+def options_for(model: Model, options: Mapping[str, Any], words: Iterable[str]) -> dict[str, Any]:
+    """Returns options of a model's `init`; one that limits the length of words lets the longest of `words` through.
+
+    >>> import mm_jax
+    >>> options_for(mm_jax.transformer.MODEL, {"width": 8}, ["a" * 40])
+    {'width': 8, 'max_length': 40}
+    """
+    assert model.init is not None  # or it has no options of `init`
+    limit = inspect.signature(model.init).parameters.get("max_length")
+    if limit is None:
+        return dict(options)
+    return {"max_length": max(limit.default, *(len(word) for word in words)), **options}
+
+
+def for_size(recipe: Recipe, characters: int, vocab: Vocab, longer: bool = True) -> Recipe:
+    """Scales a recipe tuned on names.txt to another list: steps in proportion, a lower rate for short lists.
+
+    Args:
+      recipe: made for names.txt.
+      characters: of the list, ends included.
+      vocab: its characters.
+      longer: whether a longer list takes more steps.
+    """
+    share = characters / _CHARACTERS
+    # A short list is overfitted before a large step is taken.
+    rate = (recipe.learning_rate or 0.0) * float(np.clip(np.sqrt(characters / 50_000), 0.05, 1.0))
+    least, most = min(300, recipe.steps), max(6000, recipe.steps) if longer else recipe.steps
+    recipe = recipe.but(steps=int(np.clip(recipe.steps * share, least, most)), learning_rate=float(f"{rate:.2g}"))
+    if characters * len(vocab) > MAX_CELLS // 2:  # a row of counts for each context or prefix would not fit
+        recipe = recipe.but(draw="examples" if recipe.draw == "contexts" else recipe.draw, teach=0.0)
+    few = max(32, _LOGITS // len(vocab))
+    if recipe.draw != "words" and (recipe.batch_size or 0) > few:  # the gradient of fewer is noisier: a lower rate
+        rate *= np.sqrt(few / (recipe.batch_size or few))
+        recipe = recipe.but(batch_size=few, learning_rate=float(f"{rate:.2g}"))
+    return recipe

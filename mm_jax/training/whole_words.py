@@ -13,13 +13,11 @@ from jaxtyping import Array, Bool, Float32, Int32, Key
 
 from mm_jax import corpus
 from mm_jax.models import contract, ngram
-from mm_jax.models.contract import Dropout, Params, functions_of
+from mm_jax.models.contract import Dropout, Params, model_of
 from mm_jax.models.prediction import log_probs_of_prefixes
 from mm_jax.pytrees import pytree, static
-from mm_jax.training.recipes import Recipe
+from mm_jax.training.recipes import MAX_CELLS, Recipe
 from mm_jax.vocab import Vocab
-
-MAX_CELLS = 2**26  # of a table of float32: 256 MB
 
 
 @pytree
@@ -81,7 +79,7 @@ def laid(words: Sequence[str], params: Params, recipe: Recipe, table: np.ndarray
     words, vocab, batch_size = corpus.as_list(words), params.vocab, recipe.batch_size
     contract.check_lengths(params, words)
     trie = corpus.prefixes(words, vocab)
-    rows = corpus.rows(words, vocab, pack=contract.packs(params))
+    rows = corpus.rows(words, vocab, pack=model_of(params).packs(params))
     inside = rows.places >= 0
     known = _following(trie, len(vocab)) if table is None else (np.arange(trie.distinct, dtype=np.int32), table)
     row_of, following = known
@@ -105,7 +103,7 @@ def of_teacher(words: Sequence[str], vocab: Vocab, teacher: Params | None, share
     """
     if teacher is None:
         teacher = ngram.fit(words, vocab)
-    if functions_of(teacher) and teacher.vocab != vocab:
+    if model_of(teacher) and teacher.vocab != vocab:
         raise ValueError("the teacher has another vocabulary: make both from the same Vocab")
     return taught(words, teacher, share)
 

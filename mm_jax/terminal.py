@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mm_jax.evaluation import Evaluation
-from mm_jax.tool.output import plain
+from mm_jax.output import plain
 from mm_jax.training.loop import Progress as Step
 
 

@@ -1,4 +1,4 @@
-"""What makes a process start and end sooner: programs kept from run to run, or compiled side by side; no garbage."""
+"""Shortens start and exit: persistent compilation cache, compilation on a second thread, less garbage collection."""
 
 import atexit
 import contextlib
@@ -54,3 +54,8 @@ def ahead(*calls: Callable[[], Any]) -> Iterator[None]:
         for call in calls:
             pool.submit(call)
         yield
+
+
+def cores() -> int:
+    """Returns how many cores this process may use: another number can give other last digits of the same run."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -5,49 +5,48 @@ import io
 import json
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mm_jax import checkpoint, models, words
+from mm_jax import checkpoint, models
 from mm_jax.files import write_whole
 from mm_jax.models.contract import Params
-from mm_jax.tool import planning, runs
-from mm_jax.tool.output import say
-from mm_jax.tool.runs import Plan
+from mm_jax.output import say
+from mm_jax.tool import plans, runs
+from mm_jax.tool.runs import Plan, RunFolder
 from mm_jax.training import loop
-from mm_jax.vocab import Vocab
+from mm_jax.words import WordList
 
 SAVE_SECONDS = 0.5  # between two states on disk
 PATIENCE = 12  # evaluations on dev without a better one, then training stops
 EVALUATIONS = 40  # of dev in a run
 
 
-def fit_by_counting(plan: Plan, split: words.Split, vocab: Vocab) -> Params:
-    """The models that need no steps."""
+def fit_by_counting(plan: Plan, words: WordList) -> Params:
+    """Makes a model that needs no steps."""
     options = dict(plan.options)
     # The longest context there is: a whole word and the separator before it. A higher order holds nothing more.
-    if options.get("order", 0) > (most := max(map(len, split.train)) + 2):
+    if options.get("order", 0) > (most := max(map(len, words.split.train)) + 2):
         say(f"order {options['order']:,} is more than the longest word takes: {most} is taken")
         options["order"] = most
-    return getattr(models, plan.model).fit(split.train, vocab, **options)
+    fit = models.makeable()[plan.model].fit
+    assert fit is not None  # or its plan has a recipe
+    return fit(words.split.train, words.vocab, **options)
 
 
 Watch = Callable[[Iterator[loop.Progress], int], Iterator[loop.Progress]]
 
 
-def trained(
-    folder: Path, plan: Plan, split: words.Split, vocab: Vocab, resume: bool, watch: Watch
-) -> tuple[Params, bool]:
+def trained(folder: RunFolder, plan: Plan, words: WordList, resume: bool, watch: Watch) -> tuple[Params, bool]:
     """Learns a list as a plan says; returns the best parameters, and whether it was not stopped before its end.
 
     What is learned by steps is saved in the folder on the way. `watch` shows the run, given its number of steps.
     """
     if plan.recipe is None:
-        return fit_by_counting(plan, split, vocab), True
-    job = Trainer(folder, plan, split, vocab, resume)
+        return fit_by_counting(plan, words), True
+    job = Trainer(folder, plan, words, resume)
     if job.finished:
         say(f"finished already, after {int(job.state.step):,} steps")
         return job.best, True
@@ -67,27 +66,27 @@ def _copy(state: loop.State) -> loop.State:
 class Trainer:
     """A run by gradient steps that saves as it goes, keeps what was best on dev, and stops when dev gets no better."""
 
-    def __init__(self, folder: Path, plan: Plan, split: words.Split, vocab: Vocab, resume: bool):
+    def __init__(self, folder: RunFolder, plan: Plan, words: WordList, resume: bool):
         """Starts anew, or from `state.safetensors`; ValueError where that does not fit or cannot be read."""
         assert plan.recipe is not None  # or there are no steps to take
-        self.folder, self.plan, self.recipe, self.split = folder, plan, plan.recipe, split
-        self.fingerprint = runs.fingerprint(split)
+        self.folder, self.plan, self.recipe, self.words = folder, plan, plan.recipe, words
+        self.fingerprint = runs.fingerprint(words.split)
         init_key, fit_key = jax.random.split(jax.random.key(plan.seed))
-        params = planning.initial(plan, vocab, init_key)
+        params = plans.initial(plan, words.vocab, init_key)
         self.state = loop.first_state(params, fit_key, self.recipe)
         self.best, self.best_dev, self.waited, self.finished = params, float("inf"), 0, False
         self.history: list[tuple[int, float, float]] = []
         self.saved = time.monotonic()
-        if resume and (folder / "state.safetensors").exists():
+        if resume and (folder.path / "state.safetensors").exists():
             self._restore()
 
     def run(self, watch: Callable[[Iterator[loop.Progress]], Iterator[loop.Progress]]) -> Params:
         """Trains to the end, shown by `watch`; returns the best parameters."""
         run = loop.run(
             _copy(self.state),  # it reuses the buffers, and the state must be there to be saved
-            self.split.train,
+            self.words.split.train,
             self.recipe,
-            dev=planning.watched(self.split, self.state.params.vocab) or None,
+            dev=plans.stopped_on(*self.words) or None,
             interval=max(1, min(1000, self.recipe.steps // EVALUATIONS)),
         )
         for progress in watch(run):
@@ -100,7 +99,7 @@ class Trainer:
                 break
         self.finished = self.finished or int(self.state.step) >= self.recipe.steps
         self.save()
-        if self.split.dev and self.waited >= len(self.history) > 0 and self.history[-1][1] > self.best_dev:
+        if self.words.split.dev and self.waited >= len(self.history) > 0 and self.history[-1][1] > self.best_dev:
             raise ValueError(
                 f"the loss rose from {self.best_dev:.4g} before the first step to {self.history[-1][1]:.4g}, with "
                 f"learning rate {self.recipe.learning_rate:g}: try --lr {(self.recipe.learning_rate or 0) / 10:.2g}"
@@ -134,17 +133,17 @@ class Trainer:
         rows = csv.writer(text, lineterminator="\n")
         rows.writerow(["step", "loss", "dev"])
         rows.writerows(self.history)
-        write_whole(self.folder / "history.csv", text.getvalue().encode())
-        if (self.folder / "config.json").exists():  # a candidate among others has none: its state holds the best
-            runs.save_model(self.folder, self.best)
+        write_whole(self.folder.path / "history.csv", text.getvalue().encode())
+        if self.folder.exists():  # a candidate among others has none: its state holds the best
+            self.folder.save_model(self.best)
         arrays = checkpoint.tree_to_arrays({"state": self.state, "best": self.best})
         about = {"plan": json.dumps(self.plan.as_json()), "words": self.fingerprint}
         about |= {"best_dev": repr(self.best_dev), "waited": str(self.waited), "finished": str(self.finished)}
-        checkpoint.write_arrays(self.folder / "state.safetensors", arrays, {"kind": "state", **about})
+        checkpoint.write_arrays(self.folder.path / "state.safetensors", arrays, {"kind": "state", **about})
         self.saved = time.monotonic()
 
     def _restore(self) -> None:
-        path = self.folder / "state.safetensors"
+        path = self.folder.path / "state.safetensors"
         arrays, about = checkpoint.read_arrays(path, "state")
         try:
             fingerprint, before, finished = about["words"], json.loads(about["plan"]), about["finished"] == "True"
@@ -166,5 +165,5 @@ class Trainer:
                 raise ValueError(f"{path} holds numbers that are not finite: train anew with a lower --lr")
         self.state, self.best = read["state"], read["best"]
         self.best_dev, self.waited, self.finished = best_dev, waited, finished
-        rows = runs.read_history(self.folder)
+        rows = self.folder.history()
         self.history = [row for row in rows if row[0] <= int(self.state.step)]
