@@ -149,7 +149,7 @@ def mm_jax_side(quick: bool) -> dict:
     from mm_jax.training import batches, loop
     from mm_jax.training.recipes import Recipe, recipes_of
 
-    recipes = recipes_of(mm_jax.mlp)
+    recipes = recipes_of(mm_jax.mlp.MODEL)
 
     words = mm_jax.load_words()
     split = mm_jax.split_words(words)

@@ -74,7 +74,7 @@ def costs(path: Path, n: int) -> dict[str, tuple[float, float]]:
     found["evaluating the n-gram"] = peak_of(evaluate, params, words)[:2]
     for kind in STEPS:
         module = getattr(mm_jax, kind)
-        recipe = next(iter(recipes_of(module).values())).but(steps=3 * STEPS[kind])
+        recipe = next(iter(recipes_of(module.MODEL).values())).but(steps=3 * STEPS[kind])
         params = module.init(jax.random.key(0), vocab)
         recipe = recipe.but(teach=0.0)  # a teacher is an n-gram, which was counted above
         part = "whole words in rows, and their trie" if kind == "gru" else "distinct contexts"

@@ -108,7 +108,7 @@ def mm_jax_side(kind: str, quick: bool) -> dict:
     vocab = mm_jax.Vocab.from_words(split.train)
     module = getattr(models, kind)
     name, changes, options = RACES[kind]
-    recipe = recipes_of(module)[name].but(**changes | ({"steps": 20} if quick else {}))
+    recipe = recipes_of(module.MODEL)[name].but(**changes | ({"steps": 20} if quick else {}))
     params = module.init(jax.random.key(0), vocab, **options)
     dev_loss = TokenNLL(split.dev, params)
 
@@ -135,7 +135,7 @@ def mm_jax_side(kind: str, quick: bool) -> dict:
             seconds = min(seconds, spent)
     found = {"seconds": seconds, "dev": min(dev)}
 
-    recipe = recipes_of(module)["tuned"].but(steps=10_000)
+    recipe = recipes_of(module.MODEL)["tuned"].but(steps=10_000)
     tuned = module.init(jax.random.key(0), vocab)
     steps = run(tuned, recipe)
     next(steps)

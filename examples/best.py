@@ -78,7 +78,7 @@ class Job:
         kind, changes, options = MEMBERS[name]
         init_key, fit_key = jax.random.split(jax.random.key(number))
         characters = sum(map(len, self.words)) + len(self.words)
-        recipe = for_size(recipes_of(kind)["tuned"].but(**changes), characters, self.vocab)
+        recipe = for_size(recipes_of(kind.MODEL)["tuned"].but(**changes), characters, self.vocab)
         recipe = recipe.but(steps=min(recipe.steps, self.most_steps or recipe.steps))
         return self.kept(
             name, lambda: trained(kind.init(init_key, self.vocab, **options), self.split.train, fit_key, recipe)

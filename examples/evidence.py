@@ -164,10 +164,10 @@ def made(run: Run, split: Any, vocab: Any, folder: Path) -> tuple[Any, int, floa
         return params, 0, time.process_time() - begin
     changes = json.loads(run.changes)
     times = changes.pop("times", 1)
-    recipe = recipes_of(module)[run.recipe].but(**Recipe.named(changes))
+    recipe = recipes_of(module.MODEL)[run.recipe].but(**Recipe.named(changes))
     recipe = recipe.but(steps=round(times * recipe.steps))
     init_key, fit_key = jax.random.split(jax.random.key(run.seed))
-    params = module.init(init_key, vocab, **{**recipe_options(module, run.recipe), **options})
+    params = module.init(init_key, vocab, **{**recipe_options(module.MODEL, run.recipe), **options})
     if run.table == "sizes":
         recipe = for_size(recipe, sum(map(len, split.train)) + len(split.train), vocab)
         return best_on_half_of_dev(params, split, fit_key, recipe)
@@ -241,9 +241,9 @@ def on_test(params: Any, split: Any) -> dict[str, float]:
 
 
 def size_of(params: Any) -> int:
-    from mm_jax.models.contract import functions_of, num_params
+    from mm_jax.models.contract import model_of
 
-    return getattr(functions_of(params), "num_entries", num_params)(params)
+    return model_of(params).num_entries(params)
 
 
 def row_of(run: Run, folder: Path) -> dict[str, Any]:

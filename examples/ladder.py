@@ -2,7 +2,7 @@
 
     python examples/ladder.py
 
-The lecture's split by word; nats per character, the end included. Everything is learned from train and chosen on dev;
+The lecture's split by word; nats per character, the end included. Everything is learned from train, stopped and chosen on dev;
 the weights of the mixtures are fitted on one half of dev, and what they reach on the other half is printed as well.
 Test is looked at once, when all is fitted.
 """
@@ -22,10 +22,9 @@ def main(args: argparse.Namespace, console: Console) -> None:
     path = args.data or lists.find_words()
     words = mm_jax.load_words(path)
     split = mm_jax.split_words(words)
-    vocab = mm_jax.Vocab.from_words(words)
     console.print(f"{len(words):,} words from {path}")
     rungs = []
-    for rung in ladder.fit_all(split, vocab, most_steps=args.steps):
+    for rung in ladder.fit_all(lists.WordList.of(words), most_steps=args.steps):
         rungs.append(rung)
         line = f"{rung.name}: dev {mm_jax.evaluate(rung.params, split.dev).nll:.4f}"
         if isinstance(rung.params, mm_jax.Mixture):

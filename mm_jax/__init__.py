@@ -1,25 +1,31 @@
 """mm_jax makes more of whatever list it is given: character-level language models in functional JAX.
 
-Parameters come first, data and key next, options after that. The files, from the ground up:
+Parameters come first, data and key next, options after that. The modules, from the ground up; each is
+`mm_jax.NAME`, and `help(mm_jax.NAME)` says more:
 
     vocab          characters <-> token ids
-    numbers        what counts as a whole number
-    files          files written whole or not at all
-    pytrees        what makes a class a model's parameters
-    words          word lists: find, read, check, split
+    checks         checks of arguments: whole numbers, keys, lists of words
+    files          atomic writes
+    output         results to stdout, messages to stderr
+    startup        compilation cache, shorter start and exit
+    pytrees        the class decorator of parameters
+    words          word lists: find, read, split
     corpus         the token stream, contexts, rows of whole words, the prefix trie
-    models/        one file a model; start with contract, which says what a model is
+    layers         what several models share: packing, dropout, products, the recurrence, initial weights
+    ngrams         counting, smoothing, the choice of an order, ARPA files
+    models         one file a model; start with contract, which says what a model is
     evaluation     nll of a list, with standard errors
     scoring        one word, character by character
     sampling       new words
     enumeration    the likeliest words
     structure      what a model is made of, as JSON
     checkpoint     save, load
-    training/      batches, recipes, the loop (step, chunk, run, fit), populations, rates, mixtures, students, devices
+    training       batches, recipes, the loop (step, chunk, run, fit), populations, rates, mixtures, students, devices
+    terminal       progress bars and tables
     ladder         every model on one list
-    plotting/      pictures
-    page/          one HTML file for the browser: engine, models and interface in JavaScript
-    tool/          the command mm-jax: arguments, commands, run folders, progress
+    plotting       pictures
+    page           one HTML file for the browser: engine, models and interface in JavaScript
+    tool           the command mm-jax: arguments, commands, run folders
 """
 
 import lazy_loader as _lazy

@@ -88,7 +88,7 @@ TRAINED = [
 
 @each_of(TRAINED)
 def test_steps_of_every_model(params):
-    known = getattr(contract.functions_of(params), "DROPS", ())
+    known = getattr(contract.model_of(params), "DROPS", ())
     drops = {f"drop_{name}": 0.25 for name in known}
     step(
         params, mm_jax.Recipe(steps=2, batch_size=2, draw="words", optimizer=recipes.adamw, learning_rate=0.1, **drops)

@@ -6,7 +6,7 @@ import sys
 
 import jax
 
-from mm_jax.tool import startup
+from mm_jax import startup
 
 
 def test_what_is_compiled_ahead_is_there_and_what_fails_ahead_is_dropped():
@@ -32,10 +32,10 @@ def prepared(code, tmp_path, **own):
 
 
 def test_programs_are_kept_whether_jax_is_imported_before_or_after(tmp_path):
-    before = prepared("import jax\nfrom mm_jax.tool import startup\nstartup.prepare()", tmp_path)
-    after = prepared("from mm_jax.tool import startup\nstartup.prepare()\nimport jax", tmp_path)
+    before = prepared("import jax\nfrom mm_jax import startup\nstartup.prepare()", tmp_path)
+    after = prepared("from mm_jax import startup\nstartup.prepare()\nimport jax", tmp_path)
     assert before == after == f"{tmp_path / 'mm_jax' / 'jax'}\n"
     own = prepared(
-        "import jax\nfrom mm_jax.tool import startup\nstartup.prepare()", tmp_path, JAX_COMPILATION_CACHE_DIR="x"
+        "import jax\nfrom mm_jax import startup\nstartup.prepare()", tmp_path, JAX_COMPILATION_CACHE_DIR="x"
     )
     assert own == "x\n"

@@ -98,7 +98,7 @@ def _no_members(params: Any) -> tuple[Any, ...]:
     return ()
 
 
-def num_params(params: Params) -> int:
+def num_params(params: Any) -> int:
     """Counts the numbers that a model holds.
 
     >>> import mm_jax

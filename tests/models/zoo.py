@@ -30,6 +30,7 @@ import jax.numpy as jnp
 
 import mm_jax
 from mm_jax import Vocab
+from mm_jax.models.contract import NamedRecipe
 
 
 @mm_jax.pytree
@@ -60,8 +61,14 @@ def picture(params, ax):
     return ax
 
 
-RECIPES = {"default": {"steps": 10, "batch_size": 8, "learning_rate": 0.5}}
-PICTURES = (picture,)
+MODEL = mm_jax.windowed(
+    Pairs,
+    block_size=block_size,
+    logits=logits,
+    init=init,
+    recipes={"default": NamedRecipe(training={"steps": 10, "batch_size": 8, "learning_rate": 0.5})},
+    pictures=(picture,),
+)
 '''
 SEQUENTIAL = '''
 from __future__ import annotations
@@ -102,6 +109,11 @@ def advance(params, state, token):
 
 def logits(params, state):
     return state @ params.layers["W"]
+
+
+MODEL = mm_jax.sequential(
+    Running, start=start, advance=advance, logits=logits, max_length=max_length, init=init
+)
 '''
 
 

@@ -142,7 +142,7 @@ def test_options_give_the_same_words(browser, pages, kind, options):
 def test_the_page_makes_what_the_command_makes(browser, quiet, tmp_path):
     from typer.testing import CliRunner
 
-    from mm_jax.tool.queries import app
+    from mm_jax.tool.arguments import app
 
     run, path = tmp_path / "run", tmp_path / "page.html"
     listed = tmp_path / "list.txt"

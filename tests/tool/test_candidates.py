@@ -62,7 +62,7 @@ def test_a_short_list_takes_no_network_and_says_so(mm, tmp_path):
     assert status == 0
     assert "10 parts of train and dev, each predicted from the others: order 1" in err
     assert "not tried: mlp, which takes 500 words or more" in err
-    assert type(runs.open_run(tmp_path / "run").params).__name__ == "NGram"
+    assert type(runs.RunFolder(tmp_path / "run").open().params).__name__ == "NGram"
     new = out.split("for 44 words:\n")[1].splitlines()
     assert len(new) == len(set(new)) == 10
     assert not set(new) & set(mm_jax.load_words(path))
@@ -77,7 +77,7 @@ def test_the_default_is_no_worse_than_what_it_tried(mm, tmp_path):
     assert found["kept"] in tried and len(tried) == 3
     assert tried[found["kept"]] == pytest.approx(found["losses"]["dev"]["nll"], abs=1e-6)
     assert tried[found["kept"]] <= min(tried.values()) + 0.002
-    opened = runs.open_run(tmp_path / "run")
+    opened = runs.RunFolder(tmp_path / "run").open()
     assert mm_jax.evaluate(opened.params, opened.split.dev).nll == pytest.approx(found["losses"]["dev"]["nll"])
     assert "kept" in err and found["kept"] in err
     again = mm("train", path, "--out", tmp_path / "run", "--effort", "quick", "--resume", "--json")
@@ -141,7 +141,7 @@ def test_overwrite_replaces_a_run_and_nothing_else(mm, tmp_path):
     assert mm("train", path, "--out", tmp_path / "run", "-q")[0] == 0
     assert mm("train", path, "--out", tmp_path / "run", "-q")[0] == 1
     assert mm("train", path, "--out", tmp_path / "run", "-q", "--overwrite", "--model", "counts")[0] == 0
-    assert type(runs.open_run(tmp_path / "run").params).__name__ == "Counts"
+    assert type(runs.RunFolder(tmp_path / "run").open().params).__name__ == "Counts"
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
     status, _, err = mm("train", path, "--out", tmp_path / "mine", "--overwrite")
@@ -155,7 +155,7 @@ def test_a_list_from_standard_input(tmp_path):
     command = [sys.executable, "-m", "mm_jax", "train", "-", "--out", str(tmp_path / "run"), "--quiet", "--json"]
     done = subprocess.run(command, input=words, capture_output=True, text=True, check=True)
     assert len(json.loads(done.stdout)["samples"]) == 10
-    assert sorted(runs.open_run(tmp_path / "run").words) == sorted(words.split())
+    assert sorted(runs.RunFolder(tmp_path / "run").open().words) == sorted(words.split())
 
 
 def test_version(mm):
@@ -185,7 +185,7 @@ def test_killed_while_it_tries(tmp_path):
         process.send_signal(signal.SIGKILL)
         process.wait()
         if (tmp_path / "killed" / "model.safetensors").exists():
-            runs.open_run(tmp_path / "killed")
+            runs.RunFolder(tmp_path / "killed").open()
     assert start(tmp_path / "killed").wait(timeout=300) == 0
     whole, killed = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "killed"))
     assert whole == killed

@@ -56,10 +56,10 @@ def test_train_writes_a_run_and_prints_losses_and_samples(trained):
     assert {"model.safetensors", "state.safetensors", "config.json", "history.csv", "words.txt"} <= {
         path.name for path in folder.iterdir()
     }
-    opened = runs.open_run(folder)
+    opened = runs.RunFolder(folder).open()
     assert sorted(opened.words) == sorted(mm_jax.load_words(NAMES))
     assert opened.split == mm_jax.split_words(mm_jax.load_words(NAMES))
-    history = runs.read_history(folder)
+    history = runs.RunFolder(folder).history()
     assert history[-1][0] == 40
     best = min(dev for _, _, dev in history)
     assert mm_jax.evaluate(opened.params, opened.split.dev).nll == pytest.approx(best, abs=1e-9)
@@ -92,10 +92,10 @@ def test_sample_gives_up_with_what_it_has(mm, trained):
 def test_score(mm, trained):
     status, out, _ = mm("score", trained / "mlp", "emma", "--json")
     (found,) = json.loads(out)
-    params = runs.open_run(trained / "mlp").params
+    params = runs.RunFolder(trained / "mlp").open().params
     assert status == 0
     assert found["nll"] == pytest.approx(mm_jax.score(params, "emma").nll)
-    train = runs.open_run(trained / "mlp").split.train
+    train = runs.RunFolder(trained / "mlp").open().split.train
     likelier = sum(mm_jax.score(params, word).mean < found["mean"] for word in train[:40])
     assert abs(found["rank"] / found["of"] - likelier / 40) < 5 * 0.5 / 40**0.5
     assert "likelier, per character, than all but" in mm("score", trained / "mlp", "emma")[1]
@@ -112,7 +112,7 @@ def test_the_oddest_of_a_file(mm, trained, tmp_path):
 def test_eval(mm, trained, tmp_path):
     status, out, _ = mm("eval", trained / "ngram", "--json")
     found = json.loads(out)
-    opened = runs.open_run(trained / "ngram")
+    opened = runs.RunFolder(trained / "ngram").open()
     assert status == 0
     assert found["test"]["nll"] == pytest.approx(mm_jax.evaluate(opened.params, opened.split.test).nll)
     other = make(tmp_path, ["anna", "mia"])
@@ -136,7 +136,7 @@ def test_top(mm, trained):
     assert status == 0
     assert [each["probability"] for each in found] == sorted((each["probability"] for each in found), reverse=True)
     assert not {each["word"] for each in found} & set(mm_jax.load_words(NAMES))
-    params = runs.open_run(trained / "ngram").params
+    params = runs.RunFolder(trained / "ngram").open().params
     assert np.exp(-mm_jax.score(params, found[0]["word"]).nll) == pytest.approx(found[0]["probability"], rel=1e-4)
 
 
@@ -242,7 +242,7 @@ def test_small_lists_do_not_overfit(mm, tmp_path):
     status, out, err = mm("train", path, "--out", tmp_path / "run", "--model", "mlp", "--json")
     assert status == 0
     assert "which is what is kept" in err
-    assert runs.read_history(tmp_path / "run")[-1][0] < json.loads(out)["plan"]["steps"]
+    assert runs.RunFolder(tmp_path / "run").history()[-1][0] < json.loads(out)["plan"]["steps"]
 
 
 def test_the_rate_can_be_found(mm, tmp_path):
@@ -270,7 +270,7 @@ def test_any_list_goes_through_or_is_refused_in_words(mm, tmp_path_factory, word
     steps = ["--steps", 20] if model == "mlp" else []
     status, _, err = mm("train", tmp_path / "clean.txt", "--out", tmp_path / "run", "--model", model, *steps)
     assert status == 0, err
-    opened = runs.open_run(tmp_path / "run")
+    opened = runs.RunFolder(tmp_path / "run").open()
     kept = mm_jax.load_words(tmp_path / "clean.txt")
     assert sorted(opened.words) == sorted(kept)
     mm_jax.save(opened.params, tmp_path / "again.safetensors")

@@ -18,7 +18,7 @@ def ngram(trained):
 
 
 def test_no_word_is_longer_or_shorter_than_the_list_has(mm, ngram):
-    sizes = {len(word) for word in runs.open_run(ngram).words}
+    sizes = {len(word) for word in runs.RunFolder(ngram).open().words}
     found = json.loads(mm("sample", ngram, "-n", 500, "--temperature", 1.5, "--json")[1])["words"]
     assert min(sizes) <= min(map(len, found)) and max(map(len, found)) <= max(sizes)
     short = json.loads(mm("sample", ngram, "-n", 5, "--max-length", min(sizes) - 1 or 1, "--json")[1])["words"]
@@ -57,7 +57,7 @@ def test_a_combining_mark_stands_where_the_list_has_one(mm, tmp_path):
 def test_words_far_from_the_list(mm, ngram):
     options = ["-n", 8, "--min-distance", 3, "--min-length", 6, "--scores", "--json"]
     rows = json.loads(mm("sample", ngram, *options)[1])["scores"]
-    listed = runs.open_run(ngram).words
+    listed = runs.RunFolder(ngram).open().words
     assert len(rows) == 8
     for row in rows:
         least = min(edits(row["word"], word) for word in listed)
@@ -87,7 +87,7 @@ def test_avoid_and_regex(mm, ngram, tmp_path):
 
 
 def test_scores_are_those_of_the_model_in_the_order_asked_for(mm, ngram):
-    opened = runs.open_run(ngram)
+    opened = runs.RunFolder(ngram).open()
     rows = json.loads(mm("sample", ngram, "-n", 9, "--scores", "--sort", "--json")[1])["scores"]
     nats = [row["nats"] for row in rows]
     assert nats == sorted(nats)
@@ -137,12 +137,12 @@ def test_new_words_of_a_short_list_are_drawn_without_waste(mm, tmp_path):
 
 def test_top_with_conditions(mm, ngram):
     rows = json.loads(mm("top", ngram, "-n", 5, "--prefix", "mar", "--min-length", 6, "--json")[1])
-    params = runs.open_run(ngram).params
+    params = runs.RunFolder(ngram).open().params
     assert len(rows) == 5
     for row in rows:
         assert row["word"].startswith("mar") and len(row["word"]) >= 6
         assert row["probability"] == pytest.approx(np.exp(-mm_jax.score(params, row["word"]).nll), rel=1e-4)
     every = mm_jax.most_probable(params, 3000)
-    known = set(runs.open_run(ngram).words)
+    known = set(runs.RunFolder(ngram).open().words)
     wanted = [word for word, _ in every if word.startswith("mar") and len(word) >= 6 and word not in known]
     assert wanted[:1] == [rows[0]["word"]][: len(wanted)]

@@ -21,7 +21,8 @@ from rich.table import Table
 import mm_jax
 from mm_jax import checkpoint, files
 from mm_jax import words as lists
-from mm_jax.tool import checking, output, runs, terminal
+from mm_jax import output, terminal
+from mm_jax.tool import checking, runs
 
 WORDS = ["anna", "maria", "johan", "emma", "lena", "nora", "ida", "mia"]
 
@@ -72,7 +73,7 @@ def test_byte_order_marks_inside(mm, tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes(b"".join(b"\xef\xbb\xbf" + word.encode() + b"\n" for word in WORDS))
     assert mm("train", path, "--out", tmp_path / "run", "--model", "counts")[0] == 0
-    assert sorted(runs.open_run(tmp_path / "run").words) == sorted(WORDS)
+    assert sorted(runs.RunFolder(tmp_path / "run").open().words) == sorted(WORDS)
     assert checking.check(path).clean == WORDS
     assert "byte-order mark inside" in checking.render(checking.check(path))
 
@@ -248,7 +249,7 @@ def test_the_largest_seed(mm, tmp_path):
 def test_an_order_beyond_the_longest_word_is_cut(mm, tmp_path):
     path = make(tmp_path, WORDS)
     assert mm("train", path, "--out", tmp_path / "run", "--model", "ngram", "--order", 1000)[0] == 0
-    assert len(runs.open_run(tmp_path / "run").params.levels) <= max(map(len, WORDS)) + 2
+    assert len(runs.RunFolder(tmp_path / "run").open().params.levels) <= max(map(len, WORDS)) + 2
 
 
 def test_a_run_that_got_worse_fails(mm, tmp_path):

@@ -29,7 +29,7 @@ def test_a_mixture_is_the_weighted_mean_at_every_character(mm, two):
     status, out, err = mm("mix", two / "latin", two / "kana", "--weights", "1,3", "--out", two / "both", "--json")
     assert status == 0, err
     assert json.loads(out)["weights"] == [0.25, 0.75]
-    both, latin, kana = (runs.open_run(two / name) for name in ("both", "latin", "kana"))
+    both, latin, kana = (runs.RunFolder(two / name).open() for name in ("both", "latin", "kana"))
     assert sorted(both.words) == sorted(LATIN + KANA)
     assert set(both.params.vocab.chars[1:]) == set("".join(LATIN + KANA))
     first = np.exp(mm_jax.logits(both.params, mm_jax.start(both.params)))

@@ -86,7 +86,7 @@ def stopped(tmp_path):
 @pytest.mark.parametrize("model", SMALL)
 def test_models_of_whole_words_resume_with_their_dropout(model, tmp_path):
     go = stopped_at(tmp_path / "run", model, SMALL[model] | {"steps": 40, "batch_size": 8}, 17)
-    assert 17 <= runs.read_history(tmp_path / "run")[-1][0] < 40
+    assert 17 <= runs.RunFolder(tmp_path / "run").history()[-1][0] < 40
     assert same(go(tmp_path / "whole", resume=False), go())
 
 
@@ -154,10 +154,10 @@ def test_killed_at_ten_instants(tmp_path):
         process.send_signal(signal.SIGKILL)
         process.wait()
         if (tmp_path / "killed" / "model.safetensors").exists():
-            runs.open_run(tmp_path / "killed")
+            runs.RunFolder(tmp_path / "killed").open()
         if (tmp_path / "killed" / "state.safetensors").exists():
             checkpoint.read_arrays(tmp_path / "killed" / "state.safetensors", "state")
-            reached.append(runs.read_history(tmp_path / "killed")[-1][0])
+            reached.append(runs.RunFolder(tmp_path / "killed").history()[-1][0])
     assert reached == sorted(reached)
     assert len(set(reached)) >= 3  # or little was tried
     assert start(tmp_path / "killed").wait(timeout=120) == 0
@@ -184,7 +184,7 @@ def test_models_of_whole_words_are_killed_and_go_on(model, tmp_path):
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert runs.read_history(tmp_path / "killed")[-1][0] < runs.read_history(tmp_path / "whole")[-1][0]
+    assert runs.RunFolder(tmp_path / "killed").history()[-1][0] < runs.RunFolder(tmp_path / "whole").history()[-1][0]
     again = start(tmp_path / "killed")
     assert again.communicate(timeout=300) and again.returncode == 0
     assert same(tmp_path / "whole", tmp_path / "killed")

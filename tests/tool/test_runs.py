@@ -19,7 +19,7 @@ def test_a_folder_in_use_is_refused(mm, tmp_path):
 from pathlib import Path
 from mm_jax.tool import runs
 import time
-with runs.locked(Path({str(tmp_path / "run")!r})):
+with runs.RunFolder(Path({str(tmp_path / "run")!r})).locked():
     print("held", flush=True)
     time.sleep(60)
 """
@@ -47,8 +47,8 @@ def test_a_run_begun_on_another_number_of_cores_says_so(mm, tmp_path, monkeypatc
     path = tmp_path / "list.txt"
     path.write_text("\n".join(mm_jax.load_words(NAMES)[::200]), encoding="utf-8")
     assert "core" not in mm("train", path, *options)[2]
-    assert json.loads((tmp_path / "run" / "config.json").read_text())["cores"] == runs.cores()
-    before = runs.cores()
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["cores"] == startup.cores()
+    before = startup.cores()
     monkeypatch.setattr(runs, "cores", lambda: before + 5)
     said = mm("train", path, *options)[2]
     assert f"begun on {before} core(s), going on with {before + 5}: the last digits may differ" in said
