@@ -2,9 +2,9 @@
 
     python examples/ladder.py
 
-The lecture's split by word; nats per character, the end included. Everything is learned from train, stopped and chosen on dev;
-the weights of the mixtures are fitted on one half of dev, and what they reach on the other half is printed as well.
-Test is looked at once, when all is fitted.
+The lecture's split by word; nats per character, the end included. Everything is learned from train; training stops
+and choices are made on dev; the weights of the mixtures are fitted on one half of dev, and what they reach on the other
+half is printed as well. Test is looked at once, when all is fitted.
 """
 
 import argparse

@@ -22,13 +22,14 @@ import pytest
 import mm_jax
 
 FLOORS = [
-    ["vocab", "numbers", "files", "pytrees"],
+    ["vocab", "numbers", "files", "output", "startup", "pytrees"],
     ["words", "corpus"],
+    ["layers", "ngrams"],
     ["models"],
     ["evaluation"],
     ["scoring", "sampling", "enumeration", "structure", "checkpoint"],
     ["training"],
-    ["plotting", "ladder", "page"],
+    ["plotting", "terminal", "ladder", "page"],
     ["tool"],
     ["__main__"],
 ]
@@ -180,9 +181,8 @@ def test_the_help_of_the_command_imports_no_jax():
 TESTED_IN = {
     "numbers": "test_edges",
     "models.bigram": "test_equivalence",
-    "models.catalogue": "tool.test_choosing",
     "models.mixture": "training.test_mixture",
-    "models.orders": "tool.test_choosing",
+    "models.orders": "tool.test_candidates",
     "models.recurrence": "models.test_whole_words",
     "models.rows": "models.test_whole_words",
     "models.smoothing": "models.test_ngram",
@@ -192,12 +192,12 @@ TESTED_IN = {
     "page.pack": "page.test_page",
     "tool.arguments": "tool.test_commands",
     "tool.entry": "tool.test_hardening",
-    "tool.learning": "tool.test_choosing",
-    "tool.model_options": "tool.test_choosing",
+    "tool.train": "tool.test_candidates",
+    "tool.model_options": "tool.test_candidates",
     "tool.output": "tool.test_hardening",
     "tool.pages": "page.test_page",
     "tool.pictures": "tool.test_hardening",
-    "tool.planning": "tool.test_choosing",
+    "tool.plans": "tool.test_candidates",
     "tool.queries": "tool.test_commands",
     "tool.sampling": "tool.test_conditions",
     "tool.terminal": "tool.test_hardening",

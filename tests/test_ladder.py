@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import mm_jax
-from mm_jax import ladder
-from mm_jax.models import catalogue
+from mm_jax import ladder, models
+from mm_jax.words import WordList
 
 from .conftest import BUNDLED, LETTERS
 
@@ -13,16 +13,17 @@ from .conftest import BUNDLED, LETTERS
 @pytest.fixture(scope="module")
 def rungs():
     """Of the models that take no time."""
-    split = mm_jax.split_words(BUNDLED[::40])
-    kinds = {name: kind for name, kind in catalogue.kinds().items() if name in ("counts", "bigram", "ngram")}
+    words = WordList(mm_jax.split_words(BUNDLED[::40]), LETTERS)
+    known = {name: model for name, model in models.makeable().items() if name in ("counts", "bigram", "ngram")}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(catalogue, "kinds", lambda: kinds)
-        return list(ladder.fit_all(split, LETTERS, most_steps=3)), split
+        patch.setattr(models, "makeable", lambda: known)
+        return list(ladder.fit_all(words, most_steps=3)), words.split
 
 
 def test_rungs_are_those_that_the_files_declare(rungs):
     names = [rung.name for rung in rungs[0]]
-    declared = [*mm_jax.bigram.RUNGS, *mm_jax.counts.RUNGS, *mm_jax.ngram.RUNGS]
+    made = (mm_jax.bigram.MODEL, mm_jax.counts.MODEL, mm_jax.ngram.MODEL)
+    declared = [recipe.rung for model in made for recipe in model.recipes.values() if recipe.rung]
     assert names[: 1 + len(declared)] == ["uniform", *declared]
     mixtures = [rung for rung in rungs[0][1 + len(declared) :]]
     assert mixtures and all(isinstance(rung.params, mm_jax.Mixture) for rung in mixtures)

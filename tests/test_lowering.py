@@ -48,7 +48,7 @@ def read(params):
     """The programs of `evaluate`, `score` and `most_probable`."""
     size = contract.block_size(params)
     if size is not None:
-        return prediction._after_contexts(params, TOKENS[:, :size])
+        return jax.vmap(contract.logits, (None, 0))(params, TOKENS[:, :size])
     ends = np.zeros(len(TOKENS), np.int32)
     return prediction.of_rows(params, TOKENS), prediction._at_ends(params, TOKENS, ends)
 
@@ -88,7 +88,7 @@ TRAINED = [
 
 @each_of(TRAINED)
 def test_steps_of_every_model(params):
-    known = getattr(contract.model_of(params), "DROPS", ())
+    known = contract.model_of(params).drops
     drops = {f"drop_{name}": 0.25 for name in known}
     step(
         params, mm_jax.Recipe(steps=2, batch_size=2, draw="words", optimizer=recipes.adamw, learning_rate=0.1, **drops)
@@ -126,7 +126,6 @@ def test_no_compiled_program_is_left_out():
     tried = [sampling._begun, sampling._table, sampling._segment, loop._fresh, loop.chunk, mixture._descend]
     tried += [
         weights._drawn,
-        prediction._after_contexts,
         prediction.of_rows,
         prediction._of_positions,
         prediction._at_ends,

@@ -35,7 +35,5 @@ def test_programs_are_kept_whether_jax_is_imported_before_or_after(tmp_path):
     before = prepared("import jax\nfrom mm_jax import startup\nstartup.prepare()", tmp_path)
     after = prepared("from mm_jax import startup\nstartup.prepare()\nimport jax", tmp_path)
     assert before == after == f"{tmp_path / 'mm_jax' / 'jax'}\n"
-    own = prepared(
-        "import jax\nfrom mm_jax import startup\nstartup.prepare()", tmp_path, JAX_COMPILATION_CACHE_DIR="x"
-    )
+    own = prepared("import jax\nfrom mm_jax import startup\nstartup.prepare()", tmp_path, JAX_COMPILATION_CACHE_DIR="x")
     assert own == "x\n"

@@ -4,6 +4,7 @@ Importing the models takes JAX, so `entry` imports this file for `mm-jax train` 
 """
 
 import dataclasses
+import functools
 import inspect
 import math
 import typing
@@ -75,6 +76,7 @@ def _meanings(docstring: str) -> dict[str, str]:
     return {name: text.split(". ")[0].rstrip(".") for name, text in meanings.items()}
 
 
+@functools.cache  # once: the second call would find the options there
 def extend(command: Callable[..., None]) -> None:
     """Gives `train`, whose last parameter is **options, one parameter for each option of a model or a recipe.
 

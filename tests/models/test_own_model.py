@@ -177,5 +177,5 @@ def test_its_own_pictures_and_recipes():
     assert pictures["picture"](ax) is ax and len(ax.images) == 1
     plt.close(figure)
     assert plotting.pictures_of(new(SEQUENTIAL_TOY), []) == {}
-    assert recipes_of(WINDOWED_TOY)["default"].batch_size == 8
-    assert recipes_of(SEQUENTIAL_TOY)["default"].draw == "words"
+    assert recipes_of(WINDOWED_TOY.MODEL)["default"].batch_size == 8
+    assert recipes_of(SEQUENTIAL_TOY.MODEL)["default"].draw == "words"

@@ -116,7 +116,7 @@ def test_dropout_at_rate_0_is_none(params):
 
 
 @pytest.mark.parametrize(
-    ("model", "drop"), [(model, drop) for model in (bow, rnn, gru, transformer) for drop in model.DROPS]
+    ("model", "drop"), [(model, drop) for model in (bow, rnn, gru, transformer) for drop in model.MODEL.drops]
 )
 def test_dropout_is_noise_by_its_key(model, drop):
     params = louder(MODELS[model.__name__.rpartition(".")[2]](jax.random.key(7)))

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from mm_jax import words as lists
 from mm_jax import output
+from mm_jax import words as lists
 from mm_jax.tool import entry
 
 NAMES = lists.bundled_names()

@@ -8,14 +8,15 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 
 import mm_jax
+from mm_jax import models
 from mm_jax import words as lists
-from mm_jax.models import catalogue, mixture, orders
-from mm_jax.tool import choosing, conditions, planning, runs
+from mm_jax.models import orders
+from mm_jax.tool import candidates, conditions, plans, runs
 from mm_jax.vocab import Vocab
+from mm_jax.words import WordList
 
 NAMES = lists.bundled_names()
 
@@ -46,21 +47,21 @@ def test_orders_are_looked_at_until_dev_stops_improving():
 
 def test_short_lists_are_judged_by_cross_validation():
     words = [f"{a}{b}" for a in "abcdefg" for b in "hijklmn"]
-    split = runs.split_for(words)
-    folds = planning.folds_of(split)
+    split = WordList.of(words).split
+    folds = plans.folds_of(split)
     assert len(folds) == 10
     for train, held_out in folds:
         assert sorted(train + held_out) == sorted([*split.train, *split.dev])
     assert sorted(word for _, part in folds for word in part) == sorted([*split.train, *split.dev])
-    long = runs.split_for([*words, *(word * 2 for word in words)] * 6)
-    assert planning.folds_of(long) == [(long.train, long.dev)]
+    long = WordList.of([*words, *(word * 2 for word in words)] * 6).split
+    assert plans.folds_of(long) == [(long.train, long.dev)]
 
 
 def test_a_short_list_takes_no_network_and_says_so(mm, tmp_path):
     path = make(tmp_path, mm_jax.load_words(NAMES)[::200])
     status, out, err = mm("train", path, "--out", tmp_path / "run")
     assert status == 0
-    assert "10 parts of train and dev, each predicted from the others: order 1" in err
+    assert "10-fold cross-validation loss: order 1" in err
     assert "not tried: mlp, which takes 500 words or more" in err
     assert type(runs.RunFolder(tmp_path / "run").open().params).__name__ == "NGram"
     new = out.split("for 44 words:\n")[1].splitlines()
@@ -86,46 +87,46 @@ def test_the_default_is_no_worse_than_what_it_tried(mm, tmp_path):
     assert found["losses"]["dev"]["nll"] <= json.loads(forced[1])["losses"]["dev"]["nll"] + 1e-6
 
 
-def candidate(name, dev, params=None):
-    return choosing.Tried(name, params, dev, 0.01, 1.0)
+def candidate(name, dev, is_mixture=False):
+    return candidates.Tried(name, None, dev, 0.01, 1.0, is_mixture)
 
 
 def test_a_mixture_must_be_worth_it():
-    mixed = mixture.Mixture(members=(), scores=np.zeros(0), vocab=Vocab(".a"))
     one, two = candidate("one", 2.0), candidate("two", 2.1)
-    assert choosing.best_of([one, two, candidate("mixture", 1.9985, mixed)]) is one
-    assert choosing.best_of([one, two, better := candidate("mixture", 1.9975, mixed)]) is better
+    assert candidates.best_of([one, two, candidate("mixture", 1.9985, True)]) is one
+    assert candidates.best_of([one, two, better := candidate("mixture", 1.9975, True)]) is better
 
 
-def test_what_is_tried_comes_from_the_models_files():
-    words = mm_jax.load_words(NAMES)
-    vocab = Vocab.from_words(words)
+def test_what_is_tried_comes_from_the_models_recipes():
+    words = WordList.of(mm_jax.load_words(NAMES))
+    known = models.makeable()
+    efforts = {name: {effort for recipe in known[name].recipes.values() for effort in recipe.efforts} for name in known}
     for effort in ("quick", "normal", "best"):
-        plans, _ = choosing.plans(words, vocab, effort)
-        assert set(plans) == {name for name, kind in catalogue.kinds().items() if effort in kind.efforts}
-    assert all(name in ("quick", "normal", "best") for kind in catalogue.kinds().values() for name in kind.efforts)
+        found, _ = candidates.plans_for(words, effort)
+        assert set(found) == {name for name in known if effort in efforts[name]}
+    assert set().union(*efforts.values()) == {"quick", "normal", "best"}
     many = [chr(0x4E00 + i % 5000) + chr(0x4E00 + i % 4999) for i in range(10_000)]
-    plans, left_out = choosing.plans(many, Vocab.from_words(many), "quick")
-    assert set(plans) == {"ngram"}
+    found, left_out = candidates.plans_for(WordList.of(many), "quick")
+    assert set(found) == {"ngram"}
     assert "characters make it" in left_out[0] or "times as large" in left_out[0]
 
 
 def test_a_large_alphabet_takes_small_batches_and_few_words_of_dev():
     words = [chr(0x4E00 + i % 6000) + chr(0x4E00 + i * 7 % 5999) for i in range(20_000)]
-    vocab, split = Vocab.from_words(words), runs.split_for(words)
-    recipe = planning.plan_for(words, vocab, "mlp", None, {}).recipe
+    found = WordList.of(words)
+    split, vocab = found
+    recipe = plans.plan_for(found, "mlp", None, {}).recipe
     assert recipe.draw == "examples" and recipe.batch_size * len(vocab) < 2**18 < (recipe.batch_size + 2) * len(vocab)
-    assert 500 <= len(planning.watched(split, vocab)) < len(planning.judged(split)) == 2000
-    latin = Vocab.from_words(["abc"])
-    assert planning.watched(split, latin) == planning.judged(split)
-    assert planning.plan_for(mm_jax.load_words(NAMES), latin, "mlp", None, {}).recipe.batch_size == 320
+    assert 500 <= len(plans.stopped_on(split, vocab)) < len(plans.judged_on(split)) == 2000
+    assert plans.stopped_on(split, Vocab.from_words(["abc"])) == plans.judged_on(split)
+    assert plans.plan_for(WordList.of(mm_jax.load_words(NAMES)), "mlp", None, {}).recipe.batch_size == 320
 
 
 def test_a_model_that_learned_nothing_is_called_so(mm, tmp_path):
     path = make(tmp_path, mm_jax.load_words(NAMES)[::8])
     options = ["--model", "mlp", "--steps", 2, "--hidden-dim", 4, "--quiet"]
     err = mm("train", path, "--out", tmp_path / "run", *options)[2]
-    assert err.startswith("warning: this model knows little: its loss on dev is")
+    assert err.startswith("warning: worse than bigram counts on dev (")
     assert mm("train", path, "--out", tmp_path / "ngram", "--model", "ngram", "--quiet")[2] == ""
 
 
@@ -168,7 +169,7 @@ def test_killed_while_it_tries(tmp_path):
     """kill -9 at five instants: the run goes on, and ends with the bytes of one that was left alone."""
     path = make(tmp_path, mm_jax.load_words(NAMES)[::4])
     env = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
-    often = "from mm_jax.tool import entry, trainer; trainer.SAVE_SECONDS = 0; entry.main()"
+    often = "from mm_jax.tool import entry, run_trainer; run_trainer.SAVE_SECONDS = 0; entry.main()"
 
     def start(folder):
         options = ["train", path, "--out", folder, "--resume", "--effort", "quick"]

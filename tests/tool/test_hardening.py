@@ -19,9 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 import mm_jax
-from mm_jax import checkpoint, files
+from mm_jax import checkpoint, files, output, terminal
 from mm_jax import words as lists
-from mm_jax import output, terminal
 from mm_jax.tool import checking, runs
 
 WORDS = ["anna", "maria", "johan", "emma", "lena", "nora", "ida", "mia"]

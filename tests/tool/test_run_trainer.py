@@ -14,8 +14,8 @@ import pytest
 import mm_jax
 from mm_jax import checkpoint
 from mm_jax import words as lists
-from mm_jax.tool import planning, runs, trainer
-from mm_jax.vocab import Vocab
+from mm_jax.tool import plans, run_trainer, runs
+from mm_jax.words import WordList
 
 NAMES = lists.bundled_names()
 
@@ -56,13 +56,12 @@ SMALL = {
 
 def stopped_at(folder, model, options, step):
     """A run that was stopped after a step, and a function that goes on with it, or with another."""
-    words = mm_jax.load_words(NAMES)[::40]
-    split, vocab = runs.split_for(words), Vocab.from_words(words)
-    plan = planning.plan_for(words, vocab, model, "tuned", options)
+    words = WordList.of(mm_jax.load_words(NAMES)[::40])
+    plan = plans.plan_for(words, model, "tuned", options)
 
-    def go(folder=folder, stop=None, resume=True, plan=plan, split=split):
+    def go(folder=folder, stop=None, resume=True, plan=plan, words=words):
         folder.mkdir(exist_ok=True)
-        job = trainer.Trainer(folder, plan, split, vocab, resume)
+        job = run_trainer.Trainer(runs.RunFolder(folder), plan, words, resume)
 
         def watch(run):
             for progress in run:
@@ -97,12 +96,12 @@ def test_resuming_is_the_run_that_was_not_stopped(stopped, tmp_path):
 
 
 def test_resuming_refuses_and_says_why(stopped, tmp_path):
-    words = mm_jax.load_words(NAMES)[::40]
-    plan = planning.plan_for(words, Vocab.from_words(words), "mlp", "tuned", SMALL_MLP | {"learning_rate": 0.02})
+    words = WordList.of(mm_jax.load_words(NAMES)[::40])
+    plan = plans.plan_for(words, "mlp", "tuned", SMALL_MLP | {"learning_rate": 0.02})
     with pytest.raises(ValueError, match=r"other options: learning_rate 0.01 \(now 0.02\)"):
         stopped(plan=plan)
     with pytest.raises(ValueError, match="another list"):
-        stopped(split=runs.split_for(mm_jax.load_words(NAMES)[::41]))
+        stopped(words=words._replace(split=WordList.of(mm_jax.load_words(NAMES)[::41]).split))
     path = tmp_path / "run" / "state.safetensors"
     content = path.read_bytes()
     path.write_bytes(content[:-100])
@@ -128,7 +127,7 @@ def test_killed_at_ten_instants(tmp_path):
     path = make(tmp_path, mm_jax.load_words(NAMES)[::4])
     env = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
     options = ["--model", "mlp", "--steps", "20000", "--batch-size", "64", "--hidden-dim", "32", "--lr", "0.0003"]
-    often = "from mm_jax.tool import entry, trainer; trainer.SAVE_SECONDS = 0; entry.main()"
+    often = "from mm_jax.tool import entry, run_trainer; run_trainer.SAVE_SECONDS = 0; entry.main()"
 
     def start(folder):
         command = [sys.executable, "-c", often, "train", path, "--out", folder, "--resume", *options]
@@ -170,7 +169,7 @@ def test_models_of_whole_words_are_killed_and_go_on(model, tmp_path):
     path = make(tmp_path, mm_jax.load_words(NAMES)[::4])
     own = {**SMALL[model], "steps": 3000, "batch_size": 8, "lr": 0.0005}
     options = [text for name, value in own.items() for text in (f"--{name.replace('_', '-')}", str(value))]
-    often = "from mm_jax.tool import entry, trainer; trainer.SAVE_SECONDS = 0; entry.main()"
+    often = "from mm_jax.tool import entry, run_trainer; run_trainer.SAVE_SECONDS = 0; entry.main()"
     env = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
 
     def start(folder):

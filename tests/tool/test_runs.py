@@ -7,9 +7,9 @@ import sys
 import pytest
 
 import mm_jax
-from mm_jax import files
+from mm_jax import files, startup
 from mm_jax import words as lists
-from mm_jax.tool import runs
+from mm_jax.tool import runs, train
 
 NAMES = lists.bundled_names()
 
@@ -49,7 +49,8 @@ def test_a_run_begun_on_another_number_of_cores_says_so(mm, tmp_path, monkeypatc
     assert "core" not in mm("train", path, *options)[2]
     assert json.loads((tmp_path / "run" / "config.json").read_text())["cores"] == startup.cores()
     before = startup.cores()
-    monkeypatch.setattr(runs, "cores", lambda: before + 5)
+    for module in (runs, train):
+        monkeypatch.setattr(module, "cores", lambda: before + 5)
     said = mm("train", path, *options)[2]
     assert f"begun on {before} core(s), going on with {before + 5}: the last digits may differ" in said
     assert json.loads((tmp_path / "run" / "config.json").read_text())["cores"] == before
@@ -57,5 +58,6 @@ def test_a_run_begun_on_another_number_of_cores_says_so(mm, tmp_path, monkeypatc
 
 @pytest.mark.parametrize(("words", "parts"), [(3, (3, 0, 0)), (20, (16, 2, 2))])
 def test_a_list_too_short_for_three_is_all_learned(words, parts):
-    split = runs.split_for([f"a{i}" for i in range(words)])
-    assert tuple(map(len, split)) == parts
+    found = lists.WordList.of([f"a{i}" for i in range(words)])
+    assert tuple(map(len, found.split)) == parts
+    assert len(found.words) == words and found.characters == sum(len(word) + 1 for word in found.words)

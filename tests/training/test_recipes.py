@@ -5,7 +5,6 @@ import optax
 import pytest
 
 from mm_jax import models
-from mm_jax.models import catalogue
 from mm_jax.training import recipes
 from mm_jax.training.recipes import Recipe
 
@@ -22,8 +21,8 @@ def test_rates_follow_the_decay():
 
 
 def test_the_recipes_of_every_model_are_read_back_from_json():
-    for name in catalogue.kinds():
-        for recipe in recipes.recipes_of(getattr(models, name)).values():
+    for model in models.makeable().values():
+        for recipe in recipes.recipes_of(model).values():
             assert Recipe.from_json(recipe.as_json()) == recipe
             assert recipe.but(steps=7, l2=None).steps == 7
 
