@@ -1,21 +1,22 @@
-"""Your own network, of flax.linen, flax.nnx or anything else, as a model.
+"""A network of your own as a model: a flax module, or a function of anything else.
+
+    mm_jax.network.wrap(module, vocab, key=key)         of flax.linen, made here with the key, or of flax.nnx
+    mm_jax.network.wrap(apply, variables, vocab)        any function
 
     apply(variables, tokens) -> logits      int32 [length] -> float32 [length, vocab_size], causal:
                                             row t depends on tokens[: t + 1] alone
 
-tokens[0] is the `.` that starts a word. `module.apply` of a flax.linen module is such a function; of a flax.nnx one,
-`graph, variables = nnx.split(module)` makes the variables, and the function is
-`lambda variables, tokens: nnx.merge(graph, variables)(tokens)`.
+tokens[0] is the `.` that starts a word. A module maps tokens to logits in the same way.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, overload
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float32, Int, Int32
+from jaxtyping import Array, Float32, Int, Int32, Key
 
 from mm_jax.models.contract import sequential
 from mm_jax.numbers import whole_number
@@ -38,44 +39,86 @@ class Network:
     limit: int = static()  # characters of the longest word
 
 
+@overload
 def wrap(
-    apply: Callable[[Any, Int32[Array, " length"]], Float32[Array, "length vocab_size"]],
+    module: Any, variables: Vocab, vocab: None = None, max_length: int = 32, *, key: Key[Array, ""] | None = None
+) -> Network: ...
+
+
+@overload
+def wrap(module: Callable[[Any, Array], Array], variables: Any, vocab: Vocab, max_length: int = 32) -> Network: ...
+
+
+def wrap(
+    module: Any,
     variables: Any,
-    vocab: Vocab,
+    vocab: Vocab | None = None,
     max_length: int = 32,
+    *,
+    key: Key[Array, ""] | None = None,
 ) -> Network:
-    """A network of your own as a model: every verb of mm_jax takes it.
+    """Makes a model of a network of your own: every verb of mm_jax takes it.
+
+    Called as `wrap(module, vocab, key=key)` or as `wrap(apply, variables, vocab)`.
 
     Args:
-      apply: a causal function of variables and tokens int32 [length], the first of which is 0; it returns float32
-        [length, vocab_size], the logits of what follows each token. Any length up to max_length + 1.
-      variables: a pytree of arrays, such as the state that `flax.nnx.split` returns. `fit` trains those that are
-        floats; others, such as counters and random keys, stay as they are.
+      module: a flax.linen or flax.nnx module that maps tokens int32 [length], the first of which is 0, to float32
+        [length, vocab_size], the logits of what follows each token, any length up to max_length + 1; or `apply`, such a
+        function of variables and tokens. Causal: row t depends on tokens[: t + 1] alone.
+      variables: with a function, a pytree of arrays. `fit` trains those that are floats; others, such as counters and
+        random keys, stay as they are.
       vocab: the characters.
       max_length: the longest word, in characters.
+      key: of a flax.linen module, decides its variables; an nnx module holds its own.
 
     Returns:
       A Network.
 
-    Raises ValueError for rows of another width or dtype, and for a network that is not causal.
+    Raises ValueError for a linen module without a key or a key without one, for what is neither a module nor a
+    function, for rows of another width or dtype, and for a network that is not causal.
 
     >>> vocab = Vocab(".ab")
     >>> params = wrap(lambda variables, tokens: variables["W"][tokens], {"W": jnp.zeros((3, 3))}, vocab)
     >>> logits(params, start(params)).tolist()
     [0.0, 0.0, 0.0]
     """
+    length = whole_number("max_length", max_length) + 1
+    if vocab is None:
+        if not isinstance(variables, Vocab):
+            raise ValueError(f"vocab is missing: give wrap(module, vocab, key=key), got a {type(variables).__name__}")
+        vocab = variables
+        apply, variables = _of_flax(module, key, length)
+    elif key is not None or not callable(module):
+        raise ValueError("a function comes with its variables, without a key: wrap(apply, variables, vocab)")
+    else:
+        apply = module
     apply, variables = _floats_alone(apply, variables)
-    params = Network(variables=variables, vocab=vocab, apply=apply, limit=whole_number("max_length", max_length))
-    length = params.limit + 1
+    params = Network(variables=variables, vocab=vocab, apply=apply, limit=length - 1)
     tokens = jnp.zeros(length, jnp.int32)
     row = jax.eval_shape(apply, variables, tokens)
     if getattr(row, "shape", None) != (length, len(vocab)) or row.dtype != jnp.float32:
         raise ValueError(
-            f"apply returned {getattr(row, 'dtype', type(row).__name__)} of shape {getattr(row, 'shape', None)} for "
-            f"{length} tokens: expected float32 of shape {(length, len(vocab))}, a row of logits for each token"
+            f"the network returned {getattr(row, 'dtype', type(row).__name__)} of shape {getattr(row, 'shape', None)} "
+            f"for {length} tokens: expected float32 of shape {(length, len(vocab))}, a row of logits for each token"
         )
     _check_causal(params, length)
     return params
+
+
+def _of_flax(module: Any, key: Key[Array, ""] | None, length: int) -> tuple[Callable[[Any, Array], Array], Any]:
+    """The function of a flax module, of tokens [length], and its variables."""
+    if not any(base.__module__.startswith("flax.") for base in type(module).__mro__):
+        raise ValueError(f"{type(module).__name__} is no flax module: give wrap(apply, variables, vocab)")
+    from flax import linen, nnx  # whoever made the module has imported it
+
+    if isinstance(module, linen.Module):
+        if key is None:
+            raise ValueError("a flax.linen module needs a key for its variables: wrap(module, vocab, key=key)")
+        return module.apply, module.init(key, jnp.zeros(length, jnp.int32))  # pyright: ignore[reportReturnType]
+    if key is not None:
+        raise ValueError("a flax.nnx module holds its variables: leave out the key")
+    graph, variables = nnx.split(module)
+    return lambda variables, tokens: nnx.merge(graph, variables)(tokens), variables
 
 
 def _floats_alone(apply: Callable[[Any, Array], Array], variables: Any) -> tuple[Callable[[Any, Array], Array], Any]:
@@ -100,16 +143,16 @@ def _again(leaf: Array) -> Array:
 
 
 def _check_causal(params: Network, length: int) -> None:
-    """ValueError where another later token changes an earlier row; tried with random tokens, at every position."""
-    random = np.random.default_rng(0).integers(0, len(params.vocab), (2, length))
-    random[1] = (random[0] + 1 + random[1] % max(1, len(params.vocab) - 1)) % len(params.vocab)  # differs everywhere
-    random[:, 0] = 0
-    cuts = np.arange(1, length)
-    mixed = np.where(np.arange(length)[None, :] < cuts[:, None], random[0], random[1]).astype(np.int32)
+    """Raises ValueError where another later token changes an earlier row; tries random tokens, at every position."""
+    size, random = len(params.vocab), np.random.default_rng(0)
+    first, shift = random.integers(0, size, length), random.integers(0, max(1, size - 1), length)
+    second = (first + 1 + shift) % size  # another token at every position
+    first[0] = second[0] = 0
     apply = jax.jit(params.apply)
-    rows = np.asarray(apply(params.variables, jnp.asarray(random[0], jnp.int32)))
-    for cut, tokens in zip(cuts, mixed, strict=True):
-        other = np.asarray(apply(params.variables, jnp.asarray(tokens)))
+    rows = np.asarray(apply(params.variables, jnp.asarray(first, jnp.int32)))
+    for cut in range(1, length):
+        tokens = np.concatenate([first[:cut], second[cut:]])
+        other = np.asarray(apply(params.variables, jnp.asarray(tokens, jnp.int32)))
         if not np.allclose(rows[:cut], other[:cut], rtol=1e-4, atol=1e-5, equal_nan=True):
             raise ValueError(
                 f"the network is not causal: another token at position {cut} changes an earlier row. Row t may depend "

@@ -52,14 +52,11 @@ class Recurrent(nnx.Module):
 
 
 def linen(vocab=LETTERS):
-    module = Convolutions(len(vocab))
-    variables = module.init(jax.random.key(0), jnp.zeros(4, jnp.int32))
-    return mm_jax.network.wrap(module.apply, variables, vocab)
+    return mm_jax.network.wrap(Convolutions(len(vocab)), vocab, key=jax.random.key(0))
 
 
 def from_nnx(vocab=LETTERS):
-    graph, variables = nnx.split(Recurrent(len(vocab), nnx.Rngs(0)))
-    return mm_jax.network.wrap(lambda variables, tokens: nnx.merge(graph, variables)(tokens), variables, vocab)
+    return mm_jax.network.wrap(Recurrent(len(vocab), nnx.Rngs(0)), vocab)
 
 
 MAKE = {"linen": linen, "nnx": from_nnx}
@@ -160,8 +157,8 @@ def test_networks_that_look_ahead_are_refused(apply):
             r"float32 of shape \(33, 11\) for 33 tokens: expected float32 of shape \(33, 12\)",
         ),
         (lambda v, t: causal(v, t)[:-1], r"of shape \(32, 12\) for 33 tokens"),
-        (lambda v, t: causal(v, t).astype(jnp.bfloat16), "apply returned bfloat16"),
-        (lambda v, t: (causal(v, t), 1), "apply returned tuple"),
+        (lambda v, t: causal(v, t).astype(jnp.bfloat16), "the network returned bfloat16"),
+        (lambda v, t: (causal(v, t), 1), "the network returned tuple"),
     ],
     ids=["width", "length", "dtype", "a pair"],
 )
@@ -187,6 +184,31 @@ def test_what_is_no_float_is_not_trained():
     after, _ = mm_jax.fit(params, FIRST_FIVE, jax.random.key(0), steps=2)
     assert mm_jax.num_params(after) == 2 * 4 * len(VOCAB)
     assert not equal(after, params)
+
+
+def test_a_module_and_its_function_are_one_network():
+    module, key = Convolutions(len(VOCAB)), jax.random.key(0)
+    one = mm_jax.network.wrap(module, VOCAB, key=key, max_length=8)
+    variables = module.init(key, jnp.zeros(9, jnp.int32))
+    assert equal(one, mm_jax.network.wrap(module.apply, variables, VOCAB, max_length=8))
+    assert not equal(one, mm_jax.network.wrap(module, VOCAB, key=jax.random.key(1), max_length=8))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda wrap: wrap(Convolutions(12), VOCAB), "a flax.linen module needs a key"),
+        (lambda wrap: wrap(Recurrent(12, nnx.Rngs(0)), VOCAB, key=jax.random.key(0)), "leave out the key"),
+        (lambda wrap: wrap(causal, VOCAB, key=jax.random.key(0)), "function is no flax module: give wrap"),
+        (lambda wrap: wrap(causal, random_variables(), VOCAB, key=jax.random.key(0)), "without a key"),
+        (lambda wrap: wrap(7, random_variables(), VOCAB), "a function comes with its variables"),
+        (lambda wrap: wrap(Convolutions(12), {}), "vocab is missing"),
+    ],
+    ids=["linen without a key", "nnx with one", "a function alone", "a function and a key", "a number", "no vocab"],
+)
+def test_calls_that_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(getattr(network.wrap, "__wrapped__", network.wrap))
 
 
 @pytest.mark.parametrize("max_length", [0, -1, 2.5])
