@@ -21,7 +21,7 @@ import safetensors.numpy
 import mm_jax
 from mm_jax import structure
 from mm_jax.files import write_whole
-from mm_jax.models.contract import Params, model_of
+from mm_jax.models.contract import Params, checked
 from mm_jax.vocab import Vocab
 
 FORMAT = 2
@@ -44,7 +44,7 @@ def save(params: Params, path: str | os.PathLike, *, mark: str = "") -> None:
     >>> load(path).N.tolist()
     [[0, 1, 0], [0, 0, 1], [1, 0, 0]]
     """
-    model_of(params)
+    checked(params)
     spec = json.dumps(structure.describe(params, params.vocab), sort_keys=True)
     about = {"kind": "model", "model": spec, "vocab": params.vocab.chars} | ({"mark": mark} if mark else {})
     write_arrays(path, tree_to_arrays(params), about)
@@ -60,7 +60,7 @@ def load(path: str | os.PathLike, like: Params | None = None) -> Params:
 
     Args:
       path: the file.
-      like: a model of the same structure, such as a newly made one: needed where a class, a function or a container of
+      like: a model of the same kind, such as a newly made one: needed where a class, a function or a container of
         the model cannot be named in a file (a network of your own).
 
     Returns:
@@ -80,6 +80,7 @@ def load(path: str | os.PathLike, like: Params | None = None) -> Params:
         if like is not None:
             if like.vocab != vocab:
                 raise ValueError("it has another vocabulary than `like`")
+            structure.check_like(json.loads(metadata["model"]), like)
             params = tree_from_arrays(like, arrays)
         else:
             params = structure.build(json.loads(metadata["model"]), arrays, vocab)

@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from mm_jax.models.contract import Params, block_size, model_of
+from mm_jax.models.contract import Params, block_size, checked
 from mm_jax.models.contract import max_length as max_length_of
 from mm_jax.models.prediction import log_probs_after
 from mm_jax.numbers import whole_number
@@ -52,7 +52,7 @@ def most_probable(
     >>> [(word, round(p, 3)) for word, p in most_probable(counts.fit(["ab", "b"], Vocab(".ab")), 2)]
     [('ab', 0.5), ('b', 0.5)]
     """
-    model_of(params)
+    checked(params)
     whole_number("k", k)
     whole_number("max_length", max_length)
     whole_number("budget", budget, least=0)

@@ -49,6 +49,7 @@ class TokenNLL:
     def __init__(self, words: Sequence[str], params: Params):
         """`params`: any model of the kind. Raises ValueError as `corpus.tokens` says, and for words too long for it."""
         words = corpus.as_list(words)
+        contract.checked(params)
         contract.check_lengths(params, words)
         size = contract.block_size(params)
         if model_of(params).combine is not None:

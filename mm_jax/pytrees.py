@@ -4,10 +4,14 @@ A model's shapes are its configuration, so nothing but arrays is stored, the `vo
 numbers that no shape can tell, such as a number of attention heads: these are declared with `static()`.
 """
 
+import functools
+import inspect
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar, dataclass_transform, no_type_check
 
 import jax
+import jaxtyping
+import numpy as np
 
 T = TypeVar("T")
 _STATIC = "mm_jax static"
@@ -53,3 +57,49 @@ def pytree(cls: type[T]) -> type[T]:
 def is_pytree(cls: type) -> bool:
     """Whether `pytree` decorated this very class; a subclass that it did not decorate is no pytree of its own."""
     return "static_fields" in vars(cls)
+
+
+def check_arrays(thing: Any) -> None:
+    """Raises ValueError, naming it, for a field that holds no array, a deleted one, or one of too many dimensions.
+
+    The annotations say how many dimensions a field has; one more is a population.
+
+    >>> @pytree
+    ... class Row:
+    ...     b: jaxtyping.Float32[jax.Array, " n"]
+    >>> check_arrays(Row(b=[1.0, 2.0]))
+    Traceback (most recent call last):
+        ...
+    ValueError: b of Row holds a float: give an array, such as jnp.asarray(...)
+    """
+    if is_pytree(type(thing)):
+        ranks = _ranks(type(thing))
+        for name in (each.name for each in fields(thing) if each.name not in type(thing).static_fields):
+            value = getattr(thing, name)
+            for leaf in jax.tree.leaves(value, is_leaf=lambda part: is_pytree(type(part))):
+                if is_pytree(type(leaf)):
+                    check_arrays(leaf)
+                else:
+                    _check_leaf(leaf, f"{name} of {type(thing).__name__}", ranks.get(name))
+
+
+def _check_leaf(leaf: Any, where: str, rank: int | None) -> None:
+    if not isinstance(leaf, jax.Array | np.ndarray | np.generic):
+        raise ValueError(f"{where} holds a {type(leaf).__name__}: give an array, such as jnp.asarray(...)")
+    if isinstance(leaf, jax.Array) and leaf.is_deleted():
+        raise ValueError(f"{where} was deleted, or donated to a compiled function: keep a copy of what you use again")
+    if rank is not None and leaf.ndim != rank:
+        many = ": mm_jax.member(params, i) takes one of a population" if leaf.ndim == rank + 1 else ""
+        raise ValueError(f"{where} has the shape {tuple(leaf.shape)}, where {rank} dimension(s) are expected{many}")
+
+
+@functools.cache
+def _ranks(cls: type) -> dict[str, int]:
+    """How many dimensions the annotations of a class say that its fields have."""
+    hints = inspect.get_annotations(cls)
+    arrays = {
+        name: hint
+        for name, hint in hints.items()
+        if isinstance(hint, type) and issubclass(hint, jaxtyping.AbstractArray)
+    }
+    return {name: len(hint.dims) for name, hint in arrays.items() if hint.index_variadic is None}

@@ -17,7 +17,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float32, Int32, Key
 
 from mm_jax.models import contract
-from mm_jax.models.contract import Params, State, block_size, model_of
+from mm_jax.models.contract import Params, State, block_size, checked, model_of
 from mm_jax.numbers import whole_number
 from mm_jax.vocab import as_set, decode_columns
 
@@ -134,7 +134,7 @@ def search(
 
 def _drawer(params: Params, options: Options) -> tuple[Callable[[Key[Array, ""], int, int], list[str]], int]:
     """Returns draw(key, attempt, n) -> n words, and how many it may draw at once; ValueError as `sample` says."""
-    model_of(params)
+    checked(params)
     max_length = _longest(params, options)
     start = params.vocab.encode(options.prefix)
     for leaf in jax.tree.leaves(params):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mm_jax.models.contract import Params, check_lengths, model_of
+from mm_jax.models.contract import Params, check_lengths, checked
 from mm_jax.models.prediction import log_probs_after
 
 _BAR = 24  # characters
@@ -75,7 +75,7 @@ def score(params: Params, word: str) -> Score:
 
     Source: makemore part 1 scores `andrejq` so.
     """
-    model_of(params)
+    checked(params)
     tokens = params.vocab.encode(word).tolist()
     spelled = params.vocab.decode(tokens)
     if not tokens:

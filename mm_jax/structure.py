@@ -52,6 +52,46 @@ def describe(thing: Any, vocab: Vocab) -> Any:
     return None if isinstance(thing, jax.Array | np.ndarray | np.generic) else "like"
 
 
+def check_like(spec: Any, like: Params) -> None:
+    """Raises ValueError where a file does not hold the kind of model that `like` is.
+
+    Classes are compared by name, and not by module: a class of a notebook may have moved to a file.
+    """
+    if isinstance(spec, dict) and "fields" not in spec and "class" in spec:
+        spec = _of_format_1(spec)
+    held, wanted = _kind(spec), _kind(describe(like, like.vocab))
+    if held != wanted:
+        raise ValueError(f"it holds another model than `like`: {_differing(held, wanted)}")
+
+
+def _kind(spec: Any) -> Any:
+    """A description without the modules of its classes."""
+    if isinstance(spec, list):
+        return [_kind(part) for part in spec]
+    if isinstance(spec, dict) and "dict" in spec:
+        return {"dict": {key: _kind(part) for key, part in spec["dict"].items()}}
+    if isinstance(spec, dict):
+        inside = {key: _kind(part) for key, part in spec["fields"].items()}
+        return {"class": spec["class"].rpartition(":")[2], "fields": inside, "static": spec.get("static", {})}
+    return spec
+
+
+def _differing(held: Any, wanted: Any) -> str:
+    """Where two descriptions differ first, in words."""
+    if isinstance(held, dict) and isinstance(wanted, dict) and "class" in held and "class" in wanted:
+        if held["class"] != wanted["class"]:
+            return f"a {held['class']}, and not a {wanted['class']}"
+        for name, value in held["static"].items():
+            if (other := wanted["static"].get(name)) != value:
+                return f"a {held['class']} with {name} {value}, and not {other}"
+        for name, part in held["fields"].items():
+            if part != wanted["fields"].get(name):
+                return f"{name} of {held['class']}: {_differing(part, wanted['fields'].get(name))}"
+    if isinstance(held, list) and isinstance(wanted, list) and len(held) == len(wanted):
+        return next(_differing(one, other) for one, other in zip(held, wanted, strict=True) if one != other)
+    return "other parts"
+
+
 def build(spec: Any, arrays: Mapping[str, np.ndarray], vocab: Vocab) -> Params:
     """The model that `describe` described; ValueError for what is no such description, or does not fit the arrays."""
     if isinstance(spec, dict) and "fields" not in spec and "class" in spec:

@@ -33,7 +33,7 @@ from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float32, Int, Key
 
 from mm_jax.layers import unrolling
-from mm_jax.pytrees import is_pytree, pytree, static
+from mm_jax.pytrees import check_arrays, is_pytree, pytree, static
 from mm_jax.vocab import Vocab
 
 if TYPE_CHECKING:
@@ -314,6 +314,13 @@ def model_of(params: P) -> Model[P]:
             f"mm_jax.windowed({cls.__name__}, block_size=block_size, logits=logits) or with "
             f"mm_jax.sequential({cls.__name__}, start=start, advance=advance, logits=logits)"
         )
+    return model
+
+
+def checked(params: P) -> Model[P]:
+    """Returns the record of a model whose arrays can be used; ValueError as `model_of` and `check_arrays` say."""
+    model = model_of(params)
+    check_arrays(params)
     return model
 
 

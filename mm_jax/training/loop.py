@@ -21,7 +21,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float32, Int32, Key
 
 from mm_jax.evaluation import TokenNLL
-from mm_jax.models.contract import Params, model_of
+from mm_jax.models.contract import Params, checked
 from mm_jax.numbers import whole_number
 from mm_jax.pytrees import pytree
 from mm_jax.training import batches, sharding, whole_words
@@ -117,7 +117,7 @@ chunk = jax.jit(many_steps, static_argnames=("optimizer", "length", "mesh"), don
 
 def first_state(params: Params, key: Key[Array, ""], recipe: Recipe) -> State:
     """The state before the first step, in buffers of its own; ValueError for what cannot be trained (see `fit`)."""
-    model_of(params)
+    checked(params)
     leaves = jax.tree.leaves(params)
     if not all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves):
         raise ValueError(f"{type(params).__name__} is not fitted by gradient steps")

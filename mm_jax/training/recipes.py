@@ -223,7 +223,7 @@ def options_for(model: Model, options: Mapping[str, Any], words: Iterable[str]) 
 
     >>> import mm_jax
     >>> options_for(mm_jax.transformer.MODEL, {"width": 8}, ["a" * 40])
-    {'width': 8, 'max_length': 40}
+    {'max_length': 40, 'width': 8}
     """
     assert model.init is not None  # or it has no options of `init`
     limit = inspect.signature(model.init).parameters.get("max_length")

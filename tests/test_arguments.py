@@ -1,0 +1,82 @@
+"""What users pass by mistake: one ValueError that names it, from every verb."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import mm_jax
+
+WORDS = ["ab", "b", "abb", "ba", "bb", "a", "aab"]
+VOCAB = mm_jax.Vocab.from_words(WORDS)
+VERBS = {
+    "sample": lambda params, path: mm_jax.sample(params, jax.random.key(0), 2),
+    "score": lambda params, path: mm_jax.score(params, "ab"),
+    "evaluate": lambda params, path: mm_jax.evaluate(params, WORDS),
+    "most_probable": lambda params, path: mm_jax.most_probable(params, 2),
+    "fit": lambda params, path: mm_jax.fit(params, WORDS, jax.random.key(0), steps=1),
+    "save": lambda params, path: mm_jax.save(params, path / "model.safetensors"),
+}
+
+
+def model():
+    return mm_jax.mlp.init(jax.random.key(0), VOCAB, block_size=2, embedding_dim=2, hidden_dim=4)
+
+
+def deleted():
+    params = model()
+    params.W1.delete()
+    return params
+
+
+def stacked():
+    return jax.vmap(lambda key: mm_jax.bigram.init(key, VOCAB))(jax.random.split(jax.random.key(0), 3))
+
+
+CASES = {
+    "lists": (lambda: mm_jax.Bigram(W=[[0.0] * 3] * 3, vocab=VOCAB), "W of Bigram holds a float: give an array"),
+    "None": (lambda: dataclasses.replace(model(), b1="x"), "b1 of MLP holds a str: give an array"),
+    "deleted": (deleted, "W1 of MLP was deleted, or donated"),
+    "stacked": (stacked, r"W of Bigram has the shape \(3, 3, 3\).*mm_jax.member\(params, i\) takes one"),
+    "flat": (lambda: mm_jax.Bigram(W=jnp.zeros(9), vocab=VOCAB), r"shape \(9,\), where 2 dimension"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("verb", VERBS)
+def test_parameters_that_are_none(verb, case, tmp_path):
+    make, message = CASES[case]
+    with pytest.raises(ValueError, match=message):
+        VERBS[verb](make(), tmp_path)
+
+
+def test_a_part_of_a_model_is_looked_at_too():
+    params = mm_jax.transformer.init(jax.random.key(0), VOCAB, num_layers=1, num_heads=1, width=4)
+    block = dataclasses.replace(params.blocks[0], bo=[0.0, 0.0, 0.0, 0.0])
+    with pytest.raises(ValueError, match="bo of Block holds a float"):
+        mm_jax.score(dataclasses.replace(params, blocks=(block,)), "ab")
+    table = mm_jax.counts.fit(WORDS, VOCAB, 1.0)
+    with pytest.raises(ValueError, match="N of Counts was deleted"):
+        mixed = mm_jax.mixture.fit([table, mm_jax.ngram.fit(WORDS, VOCAB, 2)], WORDS)
+        mixed.members[0].N.delete()
+        mm_jax.evaluate(mixed, WORDS)
+
+
+def test_a_file_of_another_kind_than_like_is_refused(tmp_path):
+    """Shapes alone do not tell a model's kind: two heads and four, an RNN and an MLP."""
+    path, key = tmp_path / "model.safetensors", jax.random.key
+    heads = {n: mm_jax.transformer.init(key(n), VOCAB, num_layers=1, num_heads=n, width=4) for n in (2, 4)}
+    mm_jax.save(heads[2], path)
+    assert mm_jax.load(path, like=heads[2]).num_heads == 2
+    with pytest.raises(ValueError, match="a Transformer with num_heads 2, and not 4"):
+        mm_jax.load(path, like=heads[4])
+    mm_jax.save(mm_jax.rnn.init(key(0), VOCAB, hidden_dim=4), path)
+    like = mm_jax.mlp.init(key(1), VOCAB, block_size=1, embedding_dim=4, hidden_dim=4)
+    with pytest.raises(ValueError, match="it holds another model than `like`: a RNN, and not a MLP"):
+        mm_jax.load(path, like=like)
+    pair = mm_jax.Mixture(members=(heads[2], heads[4]), scores=jnp.zeros(2), vocab=VOCAB)
+    mm_jax.save(pair, path)
+    other = mm_jax.Mixture(members=(heads[2], heads[2]), scores=jnp.zeros(2), vocab=VOCAB)
+    with pytest.raises(ValueError, match="members of Mixture: a Transformer with num_heads 4, and not 2"):
+        mm_jax.load(path, like=other)
