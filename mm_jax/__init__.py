@@ -8,6 +8,7 @@ Parameters come first, data and key next, options after that. The files, from th
     pytrees        what makes a class a model's parameters
     words          word lists: find, read, check, split
     corpus         the token stream, contexts, rows of whole words, the prefix trie
+    ngrams/        counting n-grams of every order, smoothing, ARPA text
     models/        one file a model; start with contract, which says what a model is
     evaluation     nll of a list, with standard errors
     scoring        one word, character by character

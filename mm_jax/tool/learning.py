@@ -15,7 +15,7 @@ from mm_jax.evaluation import Evaluation
 from mm_jax.evaluation import evaluate as evaluate_words
 from mm_jax.models import catalogue
 from mm_jax.models.contract import Params, num_params
-from mm_jax.models.orders import nlls
+from mm_jax.ngrams.orders import nlls
 from mm_jax.tool import choosing, conditions, planning, runs, terminal, trainer
 from mm_jax.tool.model_options import AUTO
 from mm_jax.tool.output import give, hushed, say
