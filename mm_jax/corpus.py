@@ -1,23 +1,25 @@
-"""The one form every model reads: a list of words as a stream of tokens, and what is made of it.
+"""Converts a word list to one token stream, and derives contexts, packed rows and the prefix trie from it.
 
-A list of words is one stream of token ids in which 0, written `.`, separates words: `. e m m a . a v a .`. Bigrams are
-its neighbours; the context of a position is the block_size tokens before it, with everything before the last `.` read
-as `.`; whole words laid end to end in rows are slices of it. The lecture builds one row of X and Y for each character
-in nested Python loops; here the stream is the data.
+In the stream 0, written `.`, separates words: `. e m m a . a v a .`. Bigrams are its neighbours. The context of a
+position is the block_size tokens before it, with everything before the last `.` read as `.`. Packed rows are slices of
+it. The lecture builds one row of X and Y for each character in nested Python loops; here the stream is the data.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mm_jax.vocab import Vocab, as_list, describe
 
 
-class Examples(NamedTuple):
-    """The examples of a list of words, each distinct context once.
+class DistinctContexts(NamedTuple):
+    """The examples of a word list, with each distinct context once.
 
-    `contexts` is int32 [distinct, block_size]; example i has context `contexts[ids[i]]` and next token `targets[i]`.
+    Attributes:
+      contexts: int32 [distinct, block_size].
+      ids: int32 [examples]; example i has the context `contexts[ids[i]]`.
+      targets: int32 [examples], the next tokens.
     """
 
     contexts: np.ndarray
@@ -25,17 +27,18 @@ class Examples(NamedTuple):
     targets: np.ndarray
 
     def counts(self, vocab_size: int) -> np.ndarray:
-        """How often each token follows each distinct context: float64 [distinct, vocab_size]."""
+        """Counts how often each token follows each distinct context: float64 [distinct, vocab_size]."""
         pairs = self.ids.astype(np.int64) * vocab_size + self.targets
         return np.bincount(pairs, minlength=len(self.contexts) * vocab_size).reshape(-1, vocab_size).astype(float)
 
 
 class Rows(NamedTuple):
-    """Whole words laid end to end in rows of one length.
+    """Whole words packed into rows of one length. `unroll` of `targets[r, :-1]` predicts `targets[r]`.
 
-    `targets` is int32 [rows, length]: the tokens of the words, each word's final 0 included, then 0. `unroll` of
-    `targets[r, :-1]` predicts `targets[r]`. `places` is int32 [rows, length]: where in the token stream (its first `.`
-    not counted) each target stands, -1 behind the last word.
+    Attributes:
+      targets: int32 [rows, length], the tokens of the words, each with its final 0; then padding, 0.
+      places: int32 [rows, length], the position of each target in the token stream (its first `.` not counted); -1 in
+        the padding.
     """
 
     targets: np.ndarray
@@ -43,19 +46,33 @@ class Rows(NamedTuple):
 
 
 class Prefixes(NamedTuple):
-    """The prefix trie of a list of words: every distinct beginning of a word, the empty one first.
+    """The prefix trie of a word list: every distinct prefix, numbered by length, then parent, then last token.
 
-    `ids` is int32 [characters + words]: the prefix that stands before each token of the stream (its first `.` not
-    counted). `targets` is int32, the same shape: that token.
+    Attributes:
+      ids: int32 [characters + words], the prefix before each token of the stream (its first `.` not counted).
+      targets: int32 [characters + words], that token.
+      distinct: the number of prefixes; 0 is the empty one.
+      parents: int32 [distinct], each prefix without its last token; 0 for the empty one.
+      last: int32 [distinct], the last token of each prefix; 0 for the empty one.
+      levels: the prefixes of 0, 1, 2, ... tokens, as slices.
     """
 
     ids: np.ndarray
     targets: np.ndarray
     distinct: int
+    parents: np.ndarray
+    last: np.ndarray
+    levels: list[slice]
+
+    def is_word(self) -> np.ndarray:
+        """Returns whether each prefix is a word of the list: bool [distinct]."""
+        mask = np.zeros(self.distinct, bool)
+        mask[self.ids[self.targets == 0]] = True
+        return mask
 
 
 def tokens(words: Sequence[str], vocab: Vocab) -> np.ndarray:
-    """The token stream of `words`: 0, then each word and its 0; smallest unsigned dtype, [characters + words + 1].
+    """Returns the token stream: 0, then each word and its 0; smallest unsigned dtype, [characters + words + 1].
 
     Raises ValueError for no words, one str in place of a list, an empty word, a word with the separator, or a character
     the vocabulary lacks.
@@ -87,12 +104,12 @@ def _refuse_unknown(words: Sequence[str], vocab: Vocab) -> None:
 
 
 def padded(stream: np.ndarray, block_size: int) -> np.ndarray:
-    """The stream [tokens] with block_size `.` in front in place of one: every example is a slice of block_size + 1."""
+    """Returns the stream [tokens] with block_size zeros in front, not one: an example is a slice of block_size + 1."""
     return np.concatenate([np.zeros(block_size, stream.dtype), stream[1:]])
 
 
 def contexts(words: Sequence[str], vocab: Vocab, block_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """One row per example, as the lecture's X and Y: int32 [examples, block_size] and int32 [examples].
+    """Returns the lecture's X and Y, one row per example: int32 [examples, block_size] and int32 [examples].
 
     >>> X, Y = contexts(["emma"], Vocab.from_words(["emma"]), 3)
     >>> X.tolist()[:3], Y.tolist()
@@ -102,31 +119,37 @@ def contexts(words: Sequence[str], vocab: Vocab, block_size: int) -> tuple[np.nd
     return X[ids], Y
 
 
-def examples(words: Sequence[str], vocab: Vocab, block_size: int) -> Examples:
-    """Every example of `words` by distinct context: names.txt's 182,625 training examples have 5,438 contexts of three.
+def examples(words: Sequence[str], vocab: Vocab, block_size: int) -> DistinctContexts:
+    """Returns every example by distinct context: the 182,625 training examples of names.txt have 5,438 of three tokens.
 
     Whatever depends on counts alone (a full-batch step, an evaluation) then runs the model once a context.
+
+    >>> examples(["aaa"], Vocab(".a"), 1)[:2]
+    (array([[0],
+           [1]], dtype=int32), array([0, 1, 1, 1], dtype=int32))
     """
     stream = tokens(words, vocab)
     distinct, ids = np.zeros((1, 0), np.int32), np.zeros(len(stream) - 1, np.int32)
     for codes, ids in suffixes(stream, len(vocab), block_size):  # noqa: B007
-        rank, older = np.divmod(codes, len(vocab))
-        distinct = np.concatenate([older[:, None].astype(np.int32), distinct[rank]], axis=1)
-    return Examples(distinct, ids, stream[1:].astype(np.int32))
+        distinct = contexts_of(codes, distinct, len(vocab))
+    return DistinctContexts(distinct, ids, stream[1:].astype(np.int32))
 
 
 def suffixes(stream: np.ndarray, vocab_size: int, longest: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The contexts of 1, 2, ... `longest` tokens before each position, as ranks among the distinct ones.
+    """Yields (codes, ids) for the contexts of 1, 2, ... `longest` tokens before each position.
 
-    Yields (codes, ids): codes int [distinct], ascending, is (rank of the context without its oldest token, in the
-    length before) * vocab_size + oldest token; ids int32 [positions] is the rank of each position's context. Codes
-    stay below positions * vocab_size, whatever the length. What stands before a word's start reads as 0.
+    codes, int [distinct], are the sorted ids of the distinct contexts; id = rank of the shorter context (without its
+    oldest token) * vocab_size + oldest token. ids, int32 [positions], are the ranks in codes. So codes stay below
+    positions * vocab_size, whatever the length. Positions before a word's start read as 0.
+
+    >>> [(codes.tolist(), ids.tolist()) for codes, ids in suffixes(np.array([0, 1, 1, 0]), 2, 2)]
+    [([0, 1], [0, 1, 1]), ([0, 2, 3], [0, 1, 2])]
     """
     ids, distinct = np.zeros(len(stream) - 1, np.int32), 1
     inside = np.ones(len(ids), bool)  # whether the context so far holds no 0: what is older then reads as 0
-    for back in range(1, longest + 1):
+    for length in range(1, longest + 1):
         older = np.zeros(len(ids), stream.dtype)
-        older[back - 1 :] = stream[: max(0, len(ids) - back + 1)]  # none where the list is shorter than the context
+        older[length - 1 :] = stream[: max(0, len(ids) - length + 1)]  # empty where the list is shorter than that
         older *= inside
         inside &= older != 0
         codes, ids = ranked(paired(ids, older, vocab_size, distinct), distinct * vocab_size)
@@ -134,8 +157,20 @@ def suffixes(stream: np.ndarray, vocab_size: int, longest: int) -> Iterator[tupl
         yield codes, ids
 
 
+def contexts_of(codes: np.ndarray, shorter: np.ndarray, vocab_size: int) -> np.ndarray:
+    """Returns the contexts of `suffixes`' codes [distinct], the oldest token first: [distinct, length].
+
+    `shorter` are the contexts of one token less, [distinct there, length - 1], whose dtype the result has.
+
+    >>> contexts_of(np.array([0, 2, 3]), np.array([[0], [1]]), 2).tolist()
+    [[0, 0], [0, 1], [1, 1]]
+    """
+    rank, oldest = np.divmod(codes, vocab_size)
+    return np.concatenate([oldest[:, None].astype(shorter.dtype), shorter[rank]], axis=1)
+
+
 def paired(ids: np.ndarray, tokens: np.ndarray, vocab_size: int, distinct: int) -> np.ndarray:
-    """ids * vocab_size + tokens [positions], in the smaller of int32 and int64 that holds distinct * vocab_size."""
+    """Returns ids * vocab_size + tokens [positions]: int32 where distinct * vocab_size fits it, else int64."""
     dtype = np.int32 if distinct * vocab_size < 2**31 else np.int64
     codes = ids.astype(dtype) * dtype(vocab_size)
     codes += tokens
@@ -143,13 +178,19 @@ def paired(ids: np.ndarray, tokens: np.ndarray, vocab_size: int, distinct: int) 
 
 
 def ranked(codes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct codes, ascending [distinct], and each code's rank, int32 [positions]; `size` is above all codes."""
+    """Returns the distinct codes, ascending [distinct], and the rank of each code, int32 [positions].
+
+    `size` is above all codes.
+
+    >>> ranked(np.array([7, 3, 7]), 8)
+    (array([3, 7]), array([1, 0, 1], dtype=int32))
+    """
     if size <= 8 * len(codes) + 1_000_000:
-        there = np.zeros(size, bool)  # no sorting where the codes are dense
-        there[codes] = True
-        rank = np.cumsum(there, dtype=np.int32)
+        occurs = np.zeros(size, bool)  # no sorting where the codes are dense
+        occurs[codes] = True
+        rank = np.cumsum(occurs, dtype=np.int32)
         rank -= 1
-        return np.flatnonzero(there), rank[codes]
+        return np.flatnonzero(occurs), rank[codes]
     bits = len(codes).bit_length()
     if bits > 31 or size >> (63 - bits):
         distinct, ranks = np.unique(codes, return_inverse=True)
@@ -171,40 +212,46 @@ def ranked(codes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def prefixes(words: Sequence[str], vocab: Vocab) -> Prefixes:
-    """The prefix trie: names.txt's 182,625 training examples have 50,705 distinct prefixes.
+    """Builds the prefix trie: the 182,625 training examples of names.txt have 50,705 distinct prefixes.
 
-    Built one level at a time, all words at once: a prefix of t + 1 characters is a prefix of t and a character.
+    It is built one level at a time, all words at once: a prefix of t + 1 tokens is a prefix of t and a token.
 
     >>> trie = prefixes(["ab", "a"], Vocab(".ab"))
     >>> trie.ids.tolist(), trie.targets.tolist(), trie.distinct
     ([0, 1, 2, 0, 1], [1, 2, 0, 1, 0], 3)
+    >>> trie.parents.tolist(), trie.last.tolist(), trie.levels
+    ([0, 0, 1], [0, 1, 2], [slice(0, 1, None), slice(1, 2, None), slice(2, 3, None)])
     """
     stream = tokens(words, vocab)
-    targets = stream[1:].astype(np.int32)
-    ends = np.flatnonzero(stream == 0)
+    size, targets = len(vocab), stream[1:].astype(np.int32)
+    starts = np.flatnonzero(stream == 0)[:-1]
     ids = np.zeros(len(targets), np.int32)
-    places, here = ends[:-1], np.zeros(len(ends) - 1, np.int32)  # where the words that go on stand, and at which prefix
-    distinct = level = 1
-    first = 0
+    places, here = starts, np.zeros(len(starts), np.int32)  # stream positions of unfinished words, and their prefixes
+    level = slice(0, 1)
+    levels, parents, last = [level], [np.zeros(1, np.int32)], [np.zeros(1, np.int32)]
     while True:
         following = targets[places]
         goes_on = following != 0
         places, here, following = places[goes_on], here[goes_on], following[goes_on]
         if not len(places):
-            return Prefixes(ids, targets, distinct)
-        codes, rank = ranked(paired(here - first, following, len(vocab), level), level * len(vocab))
-        first, level = distinct, len(codes)
-        here = (first + rank).astype(np.int32)
-        distinct += level
+            return Prefixes(ids, targets, level.stop, np.concatenate(parents), np.concatenate(last), levels)
+        wide = level.stop - level.start
+        codes, rank = ranked(paired(here - level.start, following, size, wide), wide * size)
+        parent, token = np.divmod(codes, size)
+        parents.append((level.start + parent).astype(np.int32))
+        last.append(token.astype(np.int32))
+        level = slice(level.stop, level.stop + len(codes))
+        levels.append(level)
+        here = (level.start + rank).astype(np.int32)
         places = places + 1
         ids[places] = here
 
 
 def rows(words: Sequence[str], vocab: Vocab, *, pack: bool = True, length: int | None = None) -> Rows:
-    """Lays whole words end to end in rows, so that little of a row is left empty.
+    """Packs whole words into rows with little padding.
 
-    The longest word left opens a row, and the longest that still fit fill it up. Names fill 98% of their rows so, where
-    a row for each word would be 45% full.
+    The longest word left opens a row, and the longest that still fit fill it up. So rows of names are 98% full, where
+    rows of one word each would be 45% full.
 
     Args:
       words: the list.
@@ -219,32 +266,54 @@ def rows(words: Sequence[str], vocab: Vocab, *, pack: bool = True, length: int |
     ends = np.flatnonzero(stream == 0)
     lengths = np.diff(ends)
     length = max(int(lengths.max()), length or 0)
-    by_length: list[list[int]] = [[] for _ in range(length + 1)]
-    for word, size in enumerate(lengths.tolist()):
-        by_length[size].append(word)
-    order, row_of = _fill(by_length, length, pack)
-    row = np.repeat(row_of, lengths[order])
-    place = np.arange(len(stream) - 1) - np.repeat(np.cumsum(lengths[order]) - lengths[order], lengths[order])
-    place += np.repeat(ends[:-1][order], lengths[order])
-    column = np.arange(len(row)) - np.searchsorted(row, np.arange(row[-1] + 1))[row]
-    targets = np.zeros((row[-1] + 1, length), np.int32)
-    places = np.full(targets.shape, -1, np.int32)
-    targets[row, column], places[row, column] = stream[1:][place], place
+    cells, count = _fill(lengths, length, pack)
+    # A word starts in its cell, and its tokens follow in the cells after it.
+    positions = np.arange(len(stream) - 1)
+    cell = positions + np.repeat(cells - ends[:-1], lengths)
+    targets = np.zeros((count, length), np.int32)
+    places = np.full((count, length), -1, np.int32)
+    targets.reshape(-1)[cell], places.reshape(-1)[cell] = stream[1:], positions
     return Rows(targets, places)
 
 
-def _fill(by_length: list[list[int]], length: int, pack: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The words in the order in which they are laid down, and the row of each, ascending: int64 [words] both."""
-    order: list[int] = []
-    row_of: list[int] = []
+def _fill(lengths: np.ndarray, length: int, pack: bool) -> tuple[np.ndarray, int]:
+    """Returns where each word of these lengths [words] starts, row * length + column, int64 [words]; and the rows."""
+    by_length: list[list[int]] = [[] for _ in range(length + 1)]
+    for word, size in enumerate(lengths.tolist()):
+        by_length[size].append(word)
+    cells = [0] * len(lengths)
     row = 0
     for longest in range(length, 0, -1):
         while by_length[longest]:
-            left, size = length, longest
+            column, size = 0, longest
             while size:
-                order.append(by_length[size].pop())
-                row_of.append(row)
-                left -= size
-                size = next((n for n in range(left, 1, -1) if by_length[n]), 0) if pack else 0
+                cells[by_length[size].pop()] = row * length + column
+                column += size
+                fitting = range(length - column, 1, -1) if pack else ()
+                size = next((size for size in fitting if by_length[size]), 0)
             row += 1
-    return np.array(order), np.array(row_of)
+    return np.array(cells), row
+
+
+def in_blocks(function: Callable[..., Any], *arrays: np.ndarray, block: int) -> np.ndarray:
+    """Calls a function on `block` rows of some arrays [rows, ...] at a time, and concatenates its results [rows, ...].
+
+    The last block is padded with zeros, and the padding cut off again: a compiled function sees one shape, and so one
+    program serves lists of every size.
+
+    >>> in_blocks(lambda x, y: x * 10 + len(y), np.arange(3), np.zeros((3, 5)), block=2).tolist()
+    [2, 12, 22]
+    """
+    rows = len(arrays[0])
+    padded = [np.pad(array, [(0, -rows % block), *[(0, 0)] * (array.ndim - 1)]) for array in arrays]
+    parts = [function(*(array[i : i + block] for array in padded)) for i in range(0, rows, block)]
+    return np.concatenate([np.asarray(part) for part in parts])[:rows]
+
+
+def rounded_up(number: int, multiple: int) -> int:
+    """Returns the least multiple that is not below the number: few shapes, so few programs.
+
+    >>> rounded_up(9, 8), rounded_up(8, 8)
+    (16, 8)
+    """
+    return -(-number // multiple) * multiple

@@ -1,7 +1,8 @@
-"""The most probable words of a model, exactly: best-first search over prefixes."""
+"""Finds the most probable words of a model, exactly, by best-first search over prefixes."""
 
 import heapq
 from collections.abc import Collection
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,10 +12,22 @@ from mm_jax.models.prediction import log_probs_after
 from mm_jax.numbers import whole_number
 from mm_jax.vocab import as_set
 
-_AHEAD = 255  # open prefixes whose next characters are looked up together with the likeliest one
-_KEPT = 32  # next characters of a prefix that are kept at first; more are looked up again where they are asked for
+_AHEAD = 255  # open prefixes that are evaluated in one call with the likeliest one
+_KEPT = 32  # next tokens that are kept of a prefix at first; where more are needed it is evaluated again
 
+Prefix = tuple[int, ...]
 Children = tuple[np.ndarray, np.ndarray]  # the likeliest tokens, best first, and their costs
+
+
+class Open(NamedTuple):
+    """An entry of the heap: a prefix that may be extended, or a finished word. Ordered by cost, then by word."""
+
+    cost: float  # minus log probability
+    word: str  # settles ties, the same way in every run
+    finished: bool
+    prefix: Prefix  # the tokens of `word`
+    child: int  # it is the nth likeliest child of its parent
+    parent_cost: float
 
 
 def most_probable(
@@ -27,25 +40,25 @@ def most_probable(
     max_length: int = 100,
     budget: int = 200_000,
 ) -> list[tuple[str, float]]:
-    """The k most probable whole words that are not in `exclude`, best first, with their probabilities.
+    """Returns the k most probable whole words that are not in `exclude`, best first, with their probabilities.
 
-    A prefix is never less probable than what it becomes. So the likeliest of all open prefixes and finished words, if
-    it is a finished word, is the next of the list: the result is exact, and the same every time. Of a prefix's children
-    only the likeliest is on the heap; the next is pushed when it is popped, so a large alphabet takes little memory.
+    A prefix is never less probable than its extensions. So the likeliest entry of the heap, if it is a finished word,
+    is the next of the list: the result is exact and deterministic. Only the likeliest child of a prefix is on the heap;
+    the next is pushed when it is popped, so a large alphabet takes little memory.
 
     Args:
       params: any model's parameters.
-      k: how many, 1 or more.
+      k: the number of words, 1 or more.
       exclude: words not to return, such as the training list.
-      prefix: what every word begins with.
+      prefix: the beginning of every word.
       min_length: shorter words are not returned.
-      max_length: longer words are not looked at.
-      budget: how many prefixes to extend before giving up; fewer than k words come back then, still the best.
+      max_length: longer words are not searched.
+      budget: the number of prefixes to extend before giving up; fewer than k words are returned then, still the best.
 
     Returns:
-      A list of (word, probability); the empty word is left out.
+      A list of (word, probability), without the empty word.
 
-    Raises ValueError for k or max_length below 1, and for a prefix with a character the model does not know.
+    Raises ValueError for k or max_length below 1, a budget below 0, and a prefix with a character the model lacks.
 
     >>> from mm_jax.models import counts
     >>> from mm_jax.vocab import Vocab
@@ -59,86 +72,86 @@ def most_probable(
     chars, unwanted = params.vocab.chars, as_set(exclude)
     limit = max_length_of(params)
     longest = max_length if limit is None else min(max_length, limit)
-    rows = _Rows(params)
+    following = _Continuations(params)
     best: list[tuple[str, float]] = []
-    # Entries are (minus log probability, word, finished, prefix, which child of its parent, the parent's cost); the
-    # word settles ties, the same way every time.
-    heap: list[tuple[float, str, bool, tuple[int, ...], int, float]] = []
+    heap: list[Open] = []
 
-    def open_child(parent: tuple[int, ...], word: str, base: float, n: int) -> None:
-        """Opens the nth likeliest of what a prefix may become; longer words than `longest` are passed over."""
-        while (child := rows.child(parent, n)) is not None:
+    def push_child(parent: Prefix, word: str, parent_cost: float, n: int) -> None:
+        """Pushes the nth likeliest child of a prefix, or the next one that is no longer than `longest`."""
+        while (child := following.child(parent, n)) is not None:
             token, cost = child
             if token == 0:
-                return heapq.heappush(heap, (base + cost, word, True, parent, n, base))
+                return heapq.heappush(heap, Open(parent_cost + cost, word, True, parent, n, parent_cost))
             if len(word) < longest:
-                return heapq.heappush(heap, (base + cost, word + chars[token], False, (*parent, token), n, base))
+                longer = Open(parent_cost + cost, word + chars[token], False, (*parent, token), n, parent_cost)
+                return heapq.heappush(heap, longer)
             n += 1
 
-    first = tuple(params.vocab.encode(prefix).tolist())
-    rows.ahead([first])
-    open_child(first, prefix, _cost(params, first), 0)
+    root = tuple(params.vocab.encode(prefix).tolist())
+    following.evaluate([root])
+    push_child(root, prefix, _cost(params, root), 0)
     budget -= 1
     while heap and len(best) < k:
-        cost, word, finished, tokens, n, base = heapq.heappop(heap)
-        parent, before = (tokens, word) if finished else (tokens[:-1], word[:-1])
-        rows.ahead([parent])
-        open_child(parent, before, base, n + 1)
-        if finished:
-            if word and len(word) >= min_length and word not in unwanted:
-                best.append((word, float(np.exp(-cost))))
+        entry = heapq.heappop(heap)
+        parent, before = (entry.prefix, entry.word) if entry.finished else (entry.prefix[:-1], entry.word[:-1])
+        following.evaluate([parent])
+        push_child(parent, before, entry.parent_cost, entry.child + 1)
+        if entry.finished:
+            if entry.word and len(entry.word) >= min_length and entry.word not in unwanted:
+                best.append((entry.word, float(np.exp(-entry.cost))))
             continue
         if (budget := budget - 1) < 0:
             break
-        if not rows.has(tokens):
-            rows.ahead([tokens, *(entry[3] for entry in heap[:_AHEAD] if not entry[2])])
-        open_child(tokens, word, cost, 0)
+        if not following.has(entry.prefix):
+            following.evaluate([entry.prefix, *(other.prefix for other in heap[:_AHEAD] if not other.finished)])
+        push_child(entry.prefix, entry.word, entry.cost, 0)
     return best
 
 
-def _cost(params: Params, prefix: tuple[int, ...]) -> float:
-    """Minus the log probability that a word begins with a prefix."""
+def _cost(params: Params, prefix: Prefix) -> float:
+    """Returns minus the log probability that a word begins with a prefix."""
     if not prefix:
         return 0.0
     rows = log_probs_after(params, [prefix[:length] for length in range(len(prefix))]).astype(np.float64)
     return -float(rows[np.arange(len(prefix)), prefix].sum())
 
 
-class _Rows:
-    """What may follow each prefix, best first; windowed models share it among all prefixes that end alike."""
+class _Continuations:
+    """A cache of the tokens after each prefix, best first; prefixes that a window cannot tell apart share an entry."""
 
     def __init__(self, params: Params):
         self.params, self.size = params, block_size(params)
-        self.known: dict[tuple[int, ...], Children] = {}
+        self.known: dict[Prefix, Children] = {}
 
-    def _seen(self, prefix: tuple[int, ...]) -> tuple[int, ...]:
-        return prefix if self.size is None else prefix[max(0, len(prefix) - self.size) :] if self.size else ()
+    def _window(self, prefix: Prefix) -> Prefix:
+        """Returns the part of a prefix that the model sees."""
+        return prefix if self.size is None else prefix[max(0, len(prefix) - self.size) :]
 
-    def has(self, prefix: tuple[int, ...]) -> bool:
-        """Whether the prefix was looked up."""
-        return self._seen(prefix) in self.known
+    def has(self, prefix: Prefix) -> bool:
+        """Returns whether the prefix was evaluated."""
+        return self._window(prefix) in self.known
 
-    def ahead(self, prefixes: list[tuple[int, ...]], kept: int = _KEPT) -> None:
-        """Looks up several prefixes at once."""
-        missing = sorted({self._seen(prefix) for prefix in prefixes} - self.known.keys())
+    def evaluate(self, prefixes: list[Prefix], kept: int = _KEPT) -> None:
+        """Evaluates those of some prefixes that were not, in one call."""
+        missing = sorted({self._window(prefix) for prefix in prefixes} - self.known.keys())
         if missing:
             costs = -log_probs_after(self.params, missing)
-            for each, row in zip(missing, costs, strict=True):
-                self.known[each] = _best(row, kept)
+            for window, row in zip(missing, costs, strict=True):
+                self.known[window] = _best(row, kept)
 
-    def child(self, prefix: tuple[int, ...], n: int) -> tuple[int, float] | None:
-        """The nth likeliest token after a prefix, and its cost; None where there are no more."""
-        seen = self._seen(prefix)
-        tokens, costs = self.known[seen]
+    def child(self, prefix: Prefix, n: int) -> tuple[int, float] | None:
+        """Returns the nth likeliest token after a prefix, and its cost; None where there are no more."""
+        window = self._window(prefix)
+        tokens, costs = self.known[window]
         if n >= len(tokens) and n < len(self.params.vocab) and len(tokens) and len(tokens) % _KEPT == 0:
-            del self.known[seen]
-            self.ahead([prefix], kept=8 * len(tokens))
-            tokens, costs = self.known[seen]
+            del self.known[window]
+            self.evaluate([prefix], kept=8 * len(tokens))
+            tokens, costs = self.known[window]
         return (int(tokens[n]), float(costs[n])) if n < len(tokens) else None
 
 
 def _best(costs: np.ndarray, kept: int) -> Children:
-    """The `kept` possible tokens of least cost, of costs [vocab_size]; of equal ones the first."""
+    """Returns the `kept` possible tokens of least cost, of costs [vocab_size]; of equal ones the first."""
     if kept < len(costs):
         limit = np.partition(costs, kept - 1)[kept - 1]
         among = np.flatnonzero(costs <= limit)

@@ -37,8 +37,7 @@ class Vocab:
     chars: str
 
     def __post_init__(self) -> None:
-        known = self.chars[:1] == "." or "." in self.chars
-        if not known or len(set(self.chars)) != len(self.chars):
+        if "." not in self.chars or len(set(self.chars)) != len(self.chars):
             raise ValueError(
                 "a vocabulary starts with '.' (with another separator where '.' is one of its characters) and holds "
                 f"each character once, got {self.chars!r}"

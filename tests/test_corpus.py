@@ -34,6 +34,53 @@ def test_contexts_against_a_loop(block_size, words):
     assert table.counts(len(vocab)).sum() == len(Y)
 
 
+@given(WORDS)
+@pytest.mark.parametrize("pack", [True, False])
+def test_rows_hold_each_word_once(pack, words):
+    vocab = Vocab.from_words(words)
+    stream = corpus.tokens(words, vocab)[1:]
+    targets, places = corpus.rows(words, vocab, pack=pack, length=9)
+    inside = places >= 0
+    assert sorted(places[inside].tolist()) == list(range(len(stream)))
+    assert targets[inside].tolist() == stream[places[inside]].tolist()
+    assert not targets[~inside].any()
+    for row in places:
+        filled = row[row >= 0]
+        assert np.all(row[len(filled) :] == -1)
+        starts = np.flatnonzero(np.diff(filled) != 1) + 1  # where a word follows that is not the next of the list
+        assert not stream[filled[starts - 1]].any()
+        assert not stream[filled[-1]]
+        assert pack or np.count_nonzero(stream[filled] == 0) == 1
+
+
+@given(WORDS)
+def test_the_trie_against_a_set_of_prefixes(words):
+    vocab = Vocab.from_words(words)
+    trie = corpus.prefixes(words, vocab)
+    text = [""]
+    for parent, last in zip(trie.parents[1:], trie.last[1:], strict=True):
+        text.append(text[parent] + vocab.chars[last])
+    assert len(set(text)) == trie.distinct
+    assert set(text) == {word[:n] for word in words for n in range(len(word) + 1)}
+    assert {text[i] for i in np.flatnonzero(trie.is_word())} == set(words)
+    for length, level in enumerate(trie.levels):
+        assert {len(prefix) for prefix in text[level]} == {length}
+    before = [text[i] for i in trie.ids]
+    assert before == [word[:n] for word in words for n in range(len(word) + 1)]
+
+
+def test_blocks_all_have_one_shape():
+    shapes = []
+
+    def double(part):
+        shapes.append(part.shape)
+        return 2 * part
+
+    array = np.arange(14.0).reshape(7, 2)
+    np.testing.assert_array_equal(corpus.in_blocks(double, array, block=3), 2 * array)
+    assert shapes == [(3, 2)] * 3
+
+
 def test_the_stream():
     stream = corpus.tokens(["emma", "ava"], LETTERS)
     assert LETTERS.decode(stream) == ".emma.ava."

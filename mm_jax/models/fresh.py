@@ -1,25 +1,27 @@
-"""Any model, corrected for lists that repeat little: a word of the training list is worth what Good and Turing expect.
+"""Rescales a model so that its training words together have their Good-Turing probability. Not a lesson: read it last.
 
-A list of names holds each about once, so only an eighth of the words held back stand in the list that was learned; yet
-every model puts a quarter of its probability and more on that list. With P a model, T the words it learned, S = P(T):
+A list of names holds each about once, so only an eighth of the held-out words stand in the training list; yet every
+model gives a quarter of its probability and more to that list. With P a model, T the words it learned, S = P(T):
 
     P'(w) = share * P(w)^power / Z        for w in T, Z = sum over T of P^power
     P'(w) = (1 - share) * P(w) / (1 - S)  for all other words
 
-A share of 0 is the model of new words only: `mm_jax.sample` draws them from it, and throws none away. P' is again a
-model that reads character by character. At a prefix u, with p the model's own distribution there,
+A share of 0 is the model of new words only: `mm_jax.sample` draws them from it, and rejects none. P' is again a model
+that reads character by character. At a prefix u, with p the model's own distribution there,
 
-    p'(c | u) = p(c | u) * factor(uc) / factor(u)     factor(v) = constant * P'(words that begin with v) / P(the same)
+    p'(c | u) = p(c | u) * factor(uc) / factor(u)
+    factor(u) = 1 - s(u) + ratio * a(u),         ratio = share / (1 - share) * (1 - S) / Z
+    s(u)      = sum over the w in T that begin with u of P(w) / P(u),          P(u) that of all words that do
+    a(u)      = sum over the w in T that begin with u of P(w)^power / P(u)
 
-and factor(v) is 1 where no word of T begins with v. So two numbers for each prefix of T say it all: its factor, and the
-one of the end there. Both follow from the deepest prefix up, without any difference of nearly equal numbers:
+and factor(u) is 1 where no word of T begins with u. So two numbers a prefix of T are enough: its factor, and the factor
+of ending there. 1 - s and a follow from the deepest prefix up, without a difference of nearly equal numbers:
 
-    factor(u) = sum_c p(c | u) * factor(uc)
+    1 - s(u) = sum_c p(c | u) * (1 - s(uc)),     a(u) = sum_c p(c | u) * a(uc)
 
 Source: Good (1953), The population frequencies of species and the estimation of population parameters.
 """
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,24 +29,25 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Float32, Int, Int32
+from jaxtyping import Array, Float32, Int, Int32
 
 from mm_jax import corpus
 from mm_jax.models import contract
 from mm_jax.models.contract import sequential
 from mm_jax.models.prediction import log_probs_of_prefixes
+from mm_jax.ngrams.table import Table
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
-MAX_CELLS = 2**26  # prefixes * vocab_size, of a table of float64 while it is made
+MAX_CELLS = 2**26  # prefixes * vocab_size: of a float64 table while it is made
 
 
 @pytree
 class Fresh:
-    """A model, and the prefixes of the words it learned: prefix n goes on with `tokens[first[n] : first[n + 1]]`.
+    """A model, and the prefix trie of the words it learned.
 
-    Prefix 0 is the empty one, and one that follows is numbered by its place in `tokens`, + 1. The last number stands
-    for all that begin no word of the list.
+    Prefix 0 is empty; prefix n goes on with the tokens[first[n] : first[n + 1]], and the one at place i leads to prefix
+    i + 1. The last number means "not in the list".
 
     >>> import mm_jax
     >>> params = mm_jax.counts.fit(["ab", "b"], Vocab(".ab"), smoothing=1.0)
@@ -53,22 +56,22 @@ class Fresh:
     """
 
     member: Any
-    ends: Float32[Array, " numbers"]  # log of the end's factor, of each prefix and of `outside`
-    first: Int32[Array, " numbers+1"]
-    tokens: Int32[Array, " padded_edges"]  # padded, so that a slice of vocab_size from any `first` fits
-    factors: Float32[Array, " padded_edges"]  # logarithms
+    ends: Float32[Array, " numbers"]  # log factor of ending, at each prefix and outside the list
+    first: Int32[Array, " numbers+1"]  # offsets
+    tokens: Int32[Array, " padded_edges"]  # padded by vocab_size, see `mm_jax.ngrams.table`
+    factors: Float32[Array, " padded_edges"]  # log factor of the prefix that each leads to
     vocab: Vocab
 
 
 def wrap(params: Any, words: Sequence[str], share: float | None = None, *, power: float = 0.5) -> Fresh:
-    """The corrected model.
+    """Returns the corrected model.
 
     Args:
       params: any model.
       words: the list that it learned from, repeats included.
-      share: probability of all its words together, 0 or more and below 1. None is the estimate of Good and Turing:
-        1 - n1 / N, with n1 of N words that occur once; one is added to its part and two to N, so that it is never 0.
-      power: of the model's probabilities among these words; below 1 it evens them out.
+      share: the probability of all its words together, 0 or more and below 1. None is the estimate of Good and Turing,
+        1 - n1 / N, where n1 of the N words occur once; as (N - n1 + 1) / (N + 2), which is never 0.
+      power: exponent of the model's probabilities among these words; below 1 it evens them out.
 
     Returns:
       A Fresh, itself a model.
@@ -87,115 +90,99 @@ def wrap(params: Any, words: Sequence[str], share: float | None = None, *, power
     """
     words = corpus.as_list(words)
     if share is None:
-        often = np.unique(np.array(words, object), return_counts=True)[1]
-        share = (len(words) - int((often == 1).sum()) + 1) / (len(words) + 2)
+        occurrences = np.unique(np.array(words, object), return_counts=True)[1]
+        share = (len(words) - int((occurrences == 1).sum()) + 1) / (len(words) + 2)
     if not 0 <= share < 1:
         raise ValueError(f"share is {share}: give 0 (new words only) or more, below 1")
     if not 0 <= power < np.inf:
         raise ValueError(f"power is {power}: give 0 (all words of the list alike) or more")
-    trie, size = _Trie(words, params.vocab), len(params.vocab)
-    if trie.prefixes * size > MAX_CELLS:
-        raise ValueError(f"{trie.prefixes:,} prefixes of {size:,} characters are too large a table: give fewer words")
+    trie, size = corpus.prefixes(words, params.vocab), len(params.vocab)
+    if trie.distinct * size > MAX_CELLS:
+        raise ValueError(f"{trie.distinct:,} prefixes of {size:,} characters are too large a table: give fewer words")
     factors, ends = _factors(trie, log_probs_of_prefixes(params, words).astype(np.float64), share, power)
+    # The last row, without tokens, is that of the number "not in the list".
+    table = Table.of(trie.parents[1:], trie.last[1:], factors[1:], rows=trie.distinct + 1, vocab_size=size)
     return Fresh(
         member=params,
-        first=jax.device_put(np.searchsorted(trie.parent, np.arange(trie.prefixes + 2)).astype(np.int32)),
-        tokens=jax.device_put(np.pad(trie.token, (0, size)).astype(np.int32)),
-        factors=jax.device_put(np.pad(factors, (0, size)).astype(np.float32)),
+        first=table.first,
+        tokens=table.tokens,
+        factors=table.values,
         ends=jax.device_put(np.pad(ends, (0, 1)).astype(np.float32)),
         vocab=params.vocab,
     )
 
 
-class _Trie:
-    """The prefix trie as edges, in the order of the prefixes that they lead to: edge i leads to prefix i + 1."""
+def _factors(trie: corpus.Prefixes, logp: np.ndarray, share: float, power: float) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the log factors of the prefixes and of ending there, float64 [prefixes] both.
 
-    def __init__(self, words: list[str], vocab: Vocab):
-        ids, targets, self.prefixes = corpus.prefixes(words, vocab)
-        inside = np.flatnonzero(targets)
-        self.parent, self.token = np.zeros((2, self.prefixes - 1), np.int64)
-        reached = ids[inside + 1] - 1
-        self.parent[reached], self.token[reached] = ids[inside], targets[inside]
-        self.is_word = np.zeros(self.prefixes, bool)
-        self.is_word[ids[targets == 0]] = True
-        depth = np.zeros(self.prefixes, np.int64)
-        starts = np.flatnonzero(np.concatenate([[True], targets[:-1] == 0]))
-        depth[ids] = np.arange(len(ids)) - np.repeat(starts, np.diff(starts, append=len(ids)))
-        # Prefixes are numbered level by level, so the edges that lead to one level are a slice.
-        bounds = np.searchsorted(depth, np.arange(1, depth.max() + 2)) - 1
-        self.levels = [slice(low, high) for low, high in itertools.pairwise(bounds)]
-
-
-def _factors(trie: _Trie, logp: np.ndarray, share: float, power: float) -> tuple[np.ndarray, np.ndarray]:
-    """The logarithms of the factors: float64 [edges], [prefixes] (of the ends); logp is [prefixes, vocab_size].
-
-    A factor is (1 - s) + ratio * a: 1 - s is the part of the words with this prefix, by P, that are not in T; a is the
-    sum of P(w)^power over those in T, over P(prefix).
+    `logp` is log p(c | u), [prefixes, vocab_size].
     """
-    reaching = np.zeros(trie.prefixes)  # log P(a word begins so)
-    for level in trie.levels:
-        parent = trie.parent[level]
-        reaching[level.start + 1 : level.stop + 1] = reaching[parent] + logp[parent, trie.token[level]]
-    of_words = reaching[trie.is_word] + logp[trie.is_word, 0]
+    is_word = trie.is_word()
+    reaching = np.zeros(trie.distinct)  # reaching[u] = log P(u)
+    for level in trie.levels[1:]:
+        parent = trie.parents[level]
+        reaching[level] = reaching[parent] + logp[parent, trie.last[level]]
+    of_words = reaching[is_word] + logp[is_word, 0]  # log P(w)
     if not np.isfinite(of_words).all():
         raise ValueError("the model calls a word of the list impossible: smooth the counts, or leave the word out")
-    rest = _upwards(trie, logp, ends=-np.inf, others=0.0)
-    powered = _upwards(trie, logp, ends=(power - 1) * of_words, others=-np.inf)
+    # At the end of a word w of T, 1 - s is 0 and a is P(w)^power / P(w). Outside T, 1 - s is 1 and a is 0.
+    rest = _upwards(trie, logp, ends=-np.inf, others=0.0)  # rest[u] = log(1 - s(u))
+    powered = _upwards(trie, logp, ends=(power - 1) * of_words, others=-np.inf)  # powered[u] = log a(u)
     if rest[0] == -np.inf:
         raise ValueError("the model calls all words outside the list impossible: smooth the counts")
     with np.errstate(divide="ignore"):
-        ratio = np.log(share) - np.log1p(-share) + rest[0] - powered[0]
-    ends = np.zeros(trie.prefixes)
-    ends[trie.is_word] = ratio + (power - 1) * of_words
-    return np.logaddexp(rest, ratio + powered)[1:], ends
+        ratio = np.log(share) - np.log1p(-share) + rest[0] - powered[0]  # log ratio: at the empty prefix s = S, a = Z
+    ends = np.zeros(trie.distinct)
+    ends[is_word] = ratio + (power - 1) * of_words
+    return np.logaddexp(rest, ratio + powered), ends
 
 
-def _upwards(trie: _Trie, logp: np.ndarray, ends: Any, others: float) -> np.ndarray:
-    """log sum_c p(c | u) * value(uc) at each prefix u, from the deepest up: float64 [prefixes].
+def _upwards(trie: corpus.Prefixes, logp: np.ndarray, ends: Any, others: float) -> np.ndarray:
+    """Returns value(u) = log sum_c p(c | u) * exp(value(uc)) of all prefixes, from the deepest up: float64 [prefixes].
 
-    `ends` are the logarithms of the values of words [words], `others` that of all that begins no word of the list.
+    `ends` are the values at the ends of T's words [words], `others` that of every uc that begins no word of T.
     """
-    table = logp + others
-    table[trie.is_word, 0] = logp[trie.is_word, 0] + ends
-    values = np.empty(trie.prefixes)
-    for level in reversed([slice(-1, 0), *trie.levels]):  # the first leads to the empty prefix, from nowhere
-        reached = slice(level.start + 1, level.stop + 1)
-        values[reached] = np.logaddexp.reduce(table[reached], axis=1)
-        if level.start >= 0:
-            edges = trie.parent[level], trie.token[level]
-            table[edges] = logp[edges] + values[reached]
+    is_word = trie.is_word()
+    terms = logp + others
+    terms[is_word, 0] = logp[is_word, 0] + ends
+    values = np.empty(trie.distinct)
+    for level in reversed(trie.levels):
+        values[level] = np.logaddexp.reduce(terms[level], axis=1)
+        if level.start:  # the empty prefix has no parent
+            edges = trie.parents[level], trie.last[level]
+            terms[edges] = logp[edges] + values[level]
     return values
 
 
 def max_length(params: Fresh) -> int | None:
-    """The longest word that the member can read."""
+    """Returns the length of the longest word that the member can read."""
     return contract.max_length(params.member)
 
 
 def packs(params: Fresh) -> bool:
-    """Whether the member reads several words from one row."""
+    """Returns whether the member reads several words from one row."""
     return contract.model_of(params.member).packs(params.member)
 
 
 def start(params: Fresh) -> tuple[Any, Int32[Array, ""]]:
-    """The member's state before a word, and the empty prefix."""
+    """Returns the member's state before a word, and the empty prefix."""
     return contract.start(params.member), jnp.int32(0)
 
 
 def advance(params: Fresh, state: tuple[Any, Int32[Array, ""]], token: Int[Array, ""]) -> tuple[Any, Int32[Array, ""]]:
-    """The member reads the token; the prefix goes on with it, or is outside the list from here on."""
+    """Reads a token: the member's next state, and the longer prefix, or "not in the list" from here on."""
     inner, prefix = state
     return contract.model_of(params.member).advance(params.member, inner, token), _longer(params, prefix, token)
 
 
 def logits(params: Fresh, state: tuple[Any, Int32[Array, ""]]) -> Float32[Array, " vocab_size"]:
-    """log p'(next): normalised, -inf for what only words of the list go on with where the share is 0."""
+    """Returns log p'(next): normalised, -inf for a token that leads to list words only where the share is 0."""
     inner, prefix = state
     return _corrected(params, contract.logits(params.member, inner), prefix)
 
 
 def unroll(params: Fresh, tokens: Int[Array, " length"]) -> Float32[Array, "length+1 vocab_size"]:
-    """log p'(next) at every position: the member reads the word in its own way."""
+    """Returns log p'(next) at every position; the member unrolls in its own way."""
 
     def read(prefix, token):
         return jnp.where(token == 0, 0, _longer(params, prefix, token)), prefix
@@ -205,55 +192,44 @@ def unroll(params: Fresh, tokens: Int[Array, " length"]) -> Float32[Array, "leng
     return jax.vmap(_corrected, (None, 0, 0))(params, contract.unroll(params.member, tokens), prefixes)
 
 
-def _edges(
-    params: Fresh, prefix: Int32[Array, ""]
-) -> tuple[Int32[Array, ""], Int32[Array, " vocab_size"], Bool[Array, " vocab_size"]]:
-    """Where a prefix's edges begin, the tokens there, and which of them are its own."""
-    begin, size = params.first[prefix], len(params.vocab)
-    own = jnp.arange(size, dtype=jnp.int32) < params.first[prefix + 1] - begin
-    return begin, lax.dynamic_slice(params.tokens, (begin,), (size,)), own
+def _table(params: Fresh) -> Table:
+    return Table(params.first, params.tokens, params.factors, len(params.vocab))
 
 
 def _longer(params: Fresh, prefix: Int32[Array, ""], token: Int[Array, ""]) -> Int32[Array, ""]:
-    """The prefix with one more token; the number of `outside` where no word of the list begins so."""
-    begin, tokens, own = _edges(params, prefix)
-    leads_there = own & (tokens == token.astype(jnp.int32))
-    outside = jnp.int32(len(params.ends) - 1)
-    return jnp.where(leads_there.any(), begin + jnp.argmax(leads_there).astype(jnp.int32) + 1, outside)
+    """Returns the prefix with one more token; the last number where no word of the list begins so."""
+    place, found = _table(params).find(prefix, token)
+    return jnp.where(found, place + 1, jnp.int32(len(params.ends) - 1))
 
 
 def _corrected(
     params: Fresh, row: Float32[Array, " vocab_size"], prefix: Int32[Array, ""]
 ) -> Float32[Array, " vocab_size"]:
-    """The logits of the member at a prefix, with the factors of what follows; normalised."""
-    begin, tokens, own = _edges(params, prefix)
-    factors = lax.dynamic_slice(params.factors, (begin,), tokens.shape)
+    """Returns log p' from the member's logits at a prefix."""
     row = jax.nn.log_softmax(row)
-    new = row + jnp.zeros_like(row).at[tokens].add(jnp.where(own, factors, 0.0)).at[0].add(params.ends[prefix])
-    # Where all that may follow is in the list and its share is 0, no word comes by: any row will do that holds no nan.
-    return jax.nn.log_softmax(jnp.where(new.max() > -jnp.inf, new, row))
+    corrected = row + _table(params).row(prefix).at[0].add(params.ends[prefix])
+    # A prefix has probability 0 where all its continuations are list words and the share is 0. It is never reached, and
+    # any row without nan will do.
+    return jax.nn.log_softmax(jnp.where(corrected.max() > -jnp.inf, corrected, row))
 
 
 def validate(params: Fresh) -> None:
-    """ValueError for a member of another vocabulary, and for prefixes that are out of order or out of range."""
+    """Raises ValueError for a member of another vocabulary, and for a trie that is out of order or out of range."""
     if params.member.vocab != params.vocab:
         raise ValueError("its member has another vocabulary")
-    first, size = np.asarray(params.first), len(params.vocab)
-    prefixes, edges = len(params.ends) - 1, len(params.tokens) - size
-    tokens, steps = np.asarray(params.tokens[:edges]), np.diff(first)
-    ordered = len(first) == prefixes + 2 and first[0] == 0 and first[-1] == first[-2] == edges == prefixes - 1
+    first, prefixes = np.asarray(params.first), len(params.ends) - 1
+    # Place i leads to prefix i + 1, so a prefix whose tokens stand before its own number would lead to itself.
     if (
-        not ordered
-        or (steps < 0).any()
+        prefixes < 1
+        or len(first) != prefixes + 2
+        or not first[-2] == first[-1] == prefixes - 1
         or (first[:-2] < np.arange(prefixes)).any()
-        or len(params.factors) != edges + size
     ):
         raise ValueError("its prefixes are out of order")
-    within = np.diff(tokens) > 0
-    within[first[1:-2][(first[1:-2] > 0) & (first[1:-2] < edges)] - 1] = True  # between two prefixes
-    if not within.all() or tokens.min(initial=1) < 1 or tokens.max(initial=1) >= size:
-        raise ValueError("its tokens are out of order, or beyond the vocabulary")
-    if any(np.isposinf(np.asarray(each)).any() for each in (params.factors, params.ends)):
+    _table(params).check("its table of prefixes")
+    if (np.asarray(params.tokens)[: prefixes - 1] == 0).any():
+        raise ValueError("its prefixes go on after their end")
+    if np.isposinf(np.asarray(params.factors)).any() or np.isposinf(np.asarray(params.ends)).any():
         raise ValueError("its factors are infinite")
 
 

@@ -1,7 +1,6 @@
-"""A model over a wider alphabet than its own: characters that it does not know never follow, and are read past.
+"""Extends a model to a larger alphabet: unknown characters get probability 0 and leave the state unchanged.
 
-Mixtures need one alphabet. With this a model of Dutch towns and one of Greek islands can be mixed: a character that
-a member does not know leaves that member's state as it was.
+Mixtures need one alphabet. With this a model of Dutch towns and one of Greek islands can be mixed.
 """
 
 from typing import Any
@@ -19,15 +18,15 @@ from mm_jax.vocab import Vocab
 
 @pytree
 class Widened:
-    """A model, and which of its own tokens each token of the wider alphabet is."""
+    """A model, and its own token for each token of the larger alphabet."""
 
     member: Any
-    own: Int32[Array, " vocab_size"]  # 0 where the member does not know the character
+    own: Int32[Array, " vocab_size"]  # 0 for a character that the member does not know
     vocab: Vocab
 
 
 def wrap(params: Params, vocab: Vocab) -> Params:
-    """The model over another alphabet that holds its own; the model itself where the two are one.
+    """Returns the model over a larger alphabet; the model itself where the alphabets are equal.
 
     Raises ValueError for an alphabet that lacks a character of the model's.
 
@@ -47,33 +46,34 @@ def wrap(params: Params, vocab: Vocab) -> Params:
 
 
 def _known(params: Widened) -> Bool[Array, " vocab_size"]:
+    """Returns a mask of the tokens that the member knows; it knows 0, the end."""
     return (params.own != 0).at[0].set(True)
 
 
 def max_length(params: Widened) -> int | None:
-    """The longest word that the member can read."""
+    """Returns the length of the longest word that the member can read."""
     return contract.max_length(params.member)
 
 
 def start(params: Widened) -> Any:
-    """The member's state before a word."""
+    """Returns the member's state before a word."""
     return contract.start(params.member)
 
 
 def advance(params: Widened, state: Any, token: Int[Array, ""]) -> Any:
-    """The member reads the token, where it knows it."""
+    """Returns the member's state after a token; the same state after one that it does not know."""
     read = contract.model_of(params.member).advance(params.member, state, params.own[token])
     return jax.tree.map(lambda old, new: jnp.where(params.own[token] != 0, new, old), state, read)
 
 
 def logits(params: Widened, state: Any) -> Float32[Array, " vocab_size"]:
-    """log p(next): the member's, and -inf for characters it does not know."""
+    """Returns the member's log p(next), -inf for characters that it does not know."""
     row = jax.nn.log_softmax(contract.logits(params.member, state))
     return jnp.where(_known(params), row[params.own], -jnp.inf)
 
 
 def validate(params: Widened) -> None:
-    """ValueError for tokens that are not the member's, or that stand for another character."""
+    """Raises ValueError for tokens that are not the member's, or that stand for another character."""
     chars, own = params.member.vocab.chars, np.asarray(params.own)
     if own[0] or own.min() < 0 or own.max() >= len(chars):
         raise ValueError("it has tokens beyond the member's vocabulary")

@@ -11,7 +11,7 @@ from mm_jax import ladder, terminal, words
 from mm_jax.evaluation import Evaluation
 from mm_jax.evaluation import evaluate as evaluate_words
 from mm_jax.models.contract import Params
-from mm_jax.models.orders import nlls
+from mm_jax.ngrams.orders import nlls
 from mm_jax.output import give, hushed, say
 from mm_jax.startup import cores
 from mm_jax.tool import candidates, conditions, plans, run_trainer

@@ -117,11 +117,19 @@ def test_a_prefix_that_leads_to_itself_is_refused():
         mm_jax.fresh.validate(type(params)(**(vars(params) | {"first": params.first.at[1].set(0)})))
 
 
+def test_a_trie_without_any_prefix_is_refused():
+    params = mm_jax.fresh.wrap(MEMBERS["windowed"](), ["ab"])
+    empty = {"first": params.first[:1], "ends": params.ends[:0]}
+    with pytest.raises(ValueError, match="prefixes are out of order"):
+        mm_jax.fresh.validate(type(params)(**(vars(params) | empty)))
+
+
 def test_a_file_with_other_tables_is_refused(tmp_path):
     params = mm_jax.fresh.wrap(MEMBERS["windowed"](), LIST)
     broken = {
         "out of order": {"first": params.first.at[-1].set(0)},
         "beyond the vocabulary": {"tokens": params.tokens.at[0].set(7)},
+        "after their end": {"tokens": params.tokens.at[0].set(0)},
         "factors are infinite": {"ends": params.ends.at[0].set(jnp.inf)},
     }
     for message, changes in broken.items():

@@ -1,5 +1,6 @@
 """Against a slow reference: dictionaries and float64, written from Chen and Goodman (1998)."""
 
+import inspect
 import math
 from collections import Counter, defaultdict
 
@@ -113,6 +114,22 @@ def test_dev_losses(split, order):
     assert got.nll == pytest.approx(FIGURES[order], abs=0.004)
     if order == 6:
         assert got.nll_unseen == pytest.approx(2.018, abs=0.004)
+
+
+def test_the_lines_in_the_docstring_of_logits_compute_the_same():
+    words, vocab, order = ["abba", "ab", "cab", "a"], Vocab(".abc"), 3
+    reference = Reference(words, vocab, order, "absolute")
+    lines = [line[4:] for line in inspect.getdoc(ngram.logits).splitlines() if line.startswith("    ")]
+    names = {"np": np, "vocab_size": 4, "order": order, "D": [reference.discounts(m)[1] for m in range(order + 1)]}
+    names["N"] = [
+        {c: np.array([row.get(w, 0) for w in range(4)]) for c, row in followers.items()}
+        for followers in reference.followers
+    ]
+    contexts = list(np.ndindex(4, 4))
+    found = rows(ngram.fit(words, vocab, order, smoothing="absolute"), contexts)
+    for context, row in zip(contexts, found, strict=True):
+        exec("\n".join(lines), names | {"context": context}, result := {})
+        np.testing.assert_allclose(row, result["p"], atol=1e-6)
 
 
 def test_order_2_without_smoothing_is_the_count_model():

@@ -13,7 +13,7 @@ import pytest
 import mm_jax
 from mm_jax import models
 from mm_jax import words as lists
-from mm_jax.models import orders
+from mm_jax.ngrams import orders
 from mm_jax.tool import candidates, conditions, plans, runs
 from mm_jax.vocab import Vocab
 from mm_jax.words import WordList
@@ -35,6 +35,13 @@ def test_losses_of_all_orders_are_those_of_the_models():
         for order in (1, 2, 4):
             params = mm_jax.ngram.fit(split.train, vocab, order, smoothing=smoothing)
             assert found[order - 1] == pytest.approx(mm_jax.evaluate(params, split.dev).nll, abs=1e-5)
+
+
+def test_the_order_is_chosen_with_the_fake_counts_that_are_given():
+    words, held_out, vocab = ["ab", "ab", "ba", "aab"], ["abb", "ab"], Vocab(".ab")
+    _, losses = orders.choose([(words, held_out)], vocab, smoothing="add-k", k=0.1)
+    params = mm_jax.ngram.fit(words, vocab, 2, smoothing="add-k", k=0.1)
+    assert losses["order 2"] == pytest.approx(mm_jax.evaluate(params, held_out).nll, abs=1e-6)
 
 
 def test_orders_are_looked_at_until_dev_stops_improving():

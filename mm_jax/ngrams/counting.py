@@ -1,0 +1,99 @@
+"""Counts the n-grams of every order in one pass over the token stream."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from mm_jax import corpus
+from mm_jax.vocab import Vocab
+
+
+class Tally(NamedTuple):
+    """The counts of one order: pair p is a context and the token after it, ordered by both.
+
+    Attributes:
+      codes: int32 [contexts], ascending: the codes of `corpus.suffixes`.
+      context: int32 [pairs], the rank of each pair's context in `codes`.
+      token: int32 [pairs].
+      counts: int32 [pairs], how often each pair occurs.
+      types: int32 [pairs], the continuation counts of Kneser and Ney: how many distinct characters stand before the
+        pair. None at the highest order, which has none.
+      vocab_size: the number of tokens.
+    """
+
+    codes: np.ndarray
+    context: np.ndarray
+    token: np.ndarray
+    counts: np.ndarray
+    types: np.ndarray | None
+    vocab_size: int
+
+    def per_context(self, values: np.ndarray) -> np.ndarray:
+        """Returns the sums of `values` [pairs] by context: float64 [contexts]."""
+        return np.bincount(self.context, values, minlength=len(self.codes))
+
+
+def count(words: Sequence[str], vocab: Vocab, order: int) -> Iterator[Tally]:
+    """Counts every order up to `order`, and yields the lowest first.
+
+    An order is yielded after the next one is counted, which gives its continuation counts. Time is linear in the
+    corpus, memory that of two orders, and no Python runs per n-gram.
+
+    Raises ValueError as `corpus.tokens` says, and for an order whose codes do not fit int32.
+
+    >>> for tally in count(["ab", "b"], Vocab(".ab"), 2):
+    ...     tally.context.tolist(), tally.token.tolist(), tally.counts.tolist(), tally.types
+    ([0, 0, 0], [0, 1, 2], [2, 1, 2], array([1, 1, 2], dtype=int32))
+    ([0, 0, 1, 2], [1, 2, 2, 0], [1, 1, 1, 2], None)
+    """
+    stream = corpus.tokens(words, vocab)
+    size, targets = len(vocab), stream[1:]
+    no_context = (np.zeros(1, np.int32), np.zeros(len(targets), np.int32))
+    below = None
+    pair_below = np.zeros(0, np.int32)  # of each position: its pair in the order below
+    for m, (codes, ids) in enumerate(itertools.chain([no_context], corpus.suffixes(stream, size, order - 1)), 1):
+        if codes[-1] > np.iinfo(np.int32).max:
+            raise ValueError(f"order {m} has too many contexts of {size} characters: give a lower order")
+        pairs, pair = corpus.ranked(corpus.paired(ids, targets, size, len(codes)), len(codes) * size)
+        if below is not None:
+            # A pair of this order is a pair below with one more character before it, so the distinct pairs of this
+            # order, counted by the pair below that each ends in, are its continuation counts.
+            position = np.empty(len(pairs), np.int32)  # one position of each pair
+            position[pair] = np.arange(len(pair), dtype=np.int32)
+            types = np.bincount(pair_below[position], minlength=len(below.counts))
+            yield below._replace(types=types.astype(np.int32))
+        counts = np.bincount(pair, minlength=len(pairs)).astype(np.int32)
+        context, token = (part.astype(np.int32) for part in np.divmod(pairs, pairs.dtype.type(size)))
+        below, pair_below = Tally(codes.astype(np.int32), context, token, counts, None, size), pair
+    assert below is not None  # there is an order 1
+    yield below
+
+
+def look_up(table: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns where each of the codes [codes] stands in an ascending table [entries], and whether it is there."""
+    at = np.minimum(np.searchsorted(table, codes), len(table) - 1)
+    return at, table[at] == codes
+
+
+def walk(
+    levels: Iterable[Any], contexts: Int[np.ndarray, "contexts block_size"], vocab_size: int
+) -> Iterator[tuple[Any, Int[np.ndarray, " contexts"], Bool[np.ndarray, " contexts"]]]:
+    """Follows many contexts through the levels of a model, or the tallies of a list, from order 1 up.
+
+    At order m the last m - 1 tokens of each context are looked up among the ascending `level.codes`. Yields
+    (level, rank, known): the rank of what was found, int64 [contexts], and whether this level and all below have it,
+    bool [contexts]; where not, the rank is in range and means nothing.
+
+    >>> levels = list(count(["ab", "b"], Vocab(".ab"), 2))
+    >>> [(rank.tolist(), known.tolist()) for _, rank, known in walk(levels, np.array([[2], [0]]), 3)]
+    [([0, 0], [True, True]), ([2, 0], [True, True])]
+    """
+    rank, known = np.zeros(len(contexts), np.int64), np.ones(len(contexts), bool)
+    for m, level in enumerate(levels):
+        if m:
+            rank, found = look_up(np.asarray(level.codes), rank * vocab_size + contexts[:, -m])
+            known = known & found
+        yield level, rank, known
