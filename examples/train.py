@@ -43,7 +43,8 @@ def main(args: argparse.Namespace, console: Console) -> None:
     name = args.recipe or next(iter(recipes))
     if name not in recipes:
         raise ValueError(f"{args.model} has no recipe {name!r}: choose {' or '.join(recipes)}")
-    recipe = recipes[name].but(steps=args.steps, batch_size=args.batch_size, learning_rate=args.lr)
+    given = {"steps": args.steps, "batch_size": args.batch_size, "learning_rate": args.lr}
+    recipe = recipes[name].but(**{name: value for name, value in given.items() if value is not None})
     path = args.data or lists.find_words()
     words = mm_jax.load_words(path)
     split = mm_jax.split_words(words)

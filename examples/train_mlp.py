@@ -53,7 +53,8 @@ def main(args: argparse.Namespace, console: Console) -> None:
     recipe = RECIPES[args.recipe]
     if args.recipe == next(iter(RECIPES)):  # the lecture's is taken as it is
         recipe = for_size(recipe, sum(map(len, words)) + len(words), vocab)
-    recipe = recipe.but(steps=args.steps, batch_size=args.batch_size, learning_rate=args.lr)
+    given = {"steps": args.steps, "batch_size": args.batch_size, "learning_rate": args.lr}
+    recipe = recipe.but(**{name: value for name, value in given.items() if value is not None})
 
     init_key, fit_key, sample_key = jax.random.split(jax.random.key(args.seed), 3)
     params = mm_jax.mlp.init(

@@ -3,7 +3,7 @@
 Parameters come first, data and key next, options after that. The files, from the ground up:
 
     vocab          characters <-> token ids
-    numbers        what counts as a whole number
+    checks         checks of word lists, numbers and random keys
     files          files written whole or not at all
     pytrees        what makes a class a model's parameters
     words          word lists: find, read, check, split
@@ -25,5 +25,16 @@ Parameters come first, data and key next, options after that. The files, from th
 import lazy_loader as _lazy
 
 # The names are listed in __init__.pyi; a module is imported when a name of it is first used.
-__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
+_lazily, _, __all__ = _lazy.attach_stub(__name__, __file__)
+__all__[__all__.index("mixing")] = "mixture"  # attach_stub reads the imports of the stub, and no "mixture = mixing"
+
+
+def __getattr__(name: str) -> object:
+    return _lazily("mixing" if name == "mixture" else name)
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 __version__ = "0.2.0"

@@ -5,11 +5,10 @@ from collections.abc import Collection
 
 import numpy as np
 
+from mm_jax.checks import as_set, whole_number
 from mm_jax.models.contract import Params, block_size, functions_of
 from mm_jax.models.contract import max_length as max_length_of
 from mm_jax.models.prediction import log_probs_after
-from mm_jax.numbers import whole_number
-from mm_jax.vocab import as_set
 
 _AHEAD = 255  # open prefixes whose next characters are looked up together with the likeliest one
 _KEPT = 32  # next characters of a prefix that are kept at first; more are looked up again where they are asked for

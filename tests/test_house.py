@@ -22,7 +22,7 @@ import pytest
 import mm_jax
 
 FLOORS = [
-    ["vocab", "numbers", "files", "pytrees"],
+    ["vocab", "checks", "files", "pytrees"],
     ["words", "corpus"],
     ["models"],
     ["evaluation"],
@@ -178,10 +178,9 @@ def test_the_help_of_the_command_imports_no_jax():
 
 # What is tested under another name: with what it is a part of.
 TESTED_IN = {
-    "numbers": "test_edges",
     "models.bigram": "test_equivalence",
     "models.catalogue": "tool.test_choosing",
-    "models.mixture": "training.test_mixture",
+    "models.mixture": "training.test_mixing",
     "models.orders": "tool.test_choosing",
     "models.recurrence": "models.test_whole_words",
     "models.rows": "models.test_whole_words",

@@ -8,7 +8,7 @@
     RNN          h = tanh(C[token] + h @ W1 + b1)                      rnn.init(key, vocab)
     GRU          gates as Cho et al. (2014)                            gru.init(key, vocab)
     Transformer  GPT-2's blocks, with a cache of keys and values       transformer.init(key, vocab)
-    Mixture      sum of weight * p over models                         mixture.fit(models, dev)
+    Mixture      sum of weight * p over models                         mm_jax.mixture.fit(models, dev)
     Fresh        a model corrected for a list that repeats little      fresh.wrap(params, words)
     Network      a function of your own                                network.wrap(apply, variables, vocab)
 

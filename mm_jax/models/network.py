@@ -17,7 +17,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float32, Int, Int32
 
-from mm_jax.numbers import whole_number
+from mm_jax.checks import whole_number
 from mm_jax.pytrees import pytree, static
 from mm_jax.vocab import Vocab
 

@@ -19,12 +19,12 @@ from jax import lax
 from jaxtyping import Array, Float32, Int, Int32
 
 from mm_jax import corpus
+from mm_jax.checks import whole_number
 from mm_jax.models import arpa
 from mm_jax.models.contract import Params
 from mm_jax.models.orders import choose as choose
 from mm_jax.models.smoothing import SMOOTHINGS, Smoothing
 from mm_jax.models.tally import Tally, looked_up, tally
-from mm_jax.numbers import whole_number
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 

@@ -23,7 +23,7 @@ from mm_jax.models.contract import Params, num_params
 from mm_jax.tool import planning, runs, trainer
 from mm_jax.tool.output import say
 from mm_jax.tool.runs import Plan
-from mm_jax.training import mixture
+from mm_jax.training import mixing
 from mm_jax.vocab import Vocab
 
 TRIED = "tried"  # the folder of the candidates, and the name of the file that says how they did
@@ -128,7 +128,7 @@ def choose(
     tried += mixed(tried, split)
     kept = best_of(tried)
     choice = Choice(tried, kept, left_out)
-    if isinstance(kept.params, mixture.Mixture):  # all others were saved when they were the best
+    if isinstance(kept.params, mixing.Mixture):  # all others were saved when they were the best
         runs.save_model(folder, kept.params)
     about = {"tried": [each.as_json() for each in tried], "kept": kept.name, "left out": left_out}
     write_whole(folder / f"{TRIED}.json", json.dumps(about, indent=1).encode())
@@ -155,11 +155,11 @@ def mixed(tried: list[Tried], split: words.Split) -> list[Tried]:
     dev, begin = planning.judged(split), time.perf_counter()
     if len(members) < 2:
         return []
-    weights = np.asarray(mixture.fit([each.params for each in members], dev).weights)
+    weights = np.asarray(mixing.fit([each.params for each in members], dev).weights)
     members = [each for each, weight in zip(members, weights, strict=True) if weight >= _LEAST_WEIGHT]
     if len(members) < 2:
         return []
-    params = mixture.fit([each.params for each in members], dev)
+    params = mixing.fit([each.params for each in members], dev)
     shares = zip(members, np.asarray(params.weights), strict=True)
     name = " + ".join(f"{weight:.2f} {each.name}" for each, weight in shares)
     return [judged(name, params, split, time.perf_counter() - begin)]
@@ -167,4 +167,4 @@ def mixed(tried: list[Tried], split: words.Split) -> list[Tried]:
 
 def best_of(tried: list[Tried]) -> Tried:
     """The lowest loss on dev; a mixture, which comes last, only where it is better by more than a trifle."""
-    return min(tried, key=lambda each: each.dev + _GAIN * isinstance(each.params, mixture.Mixture))
+    return min(tried, key=lambda each: each.dev + _GAIN * isinstance(each.params, mixing.Mixture))

@@ -63,7 +63,9 @@ def plan_for(
         ahead = Recipe.named({name: value for name, value in tried.items() if name not in own})
         chosen = for_size(chosen.but(**ahead), sum(map(len, listed)) + len(listed), vocab, longer=effort is None)
     auto = changes.get("learning_rate") == "auto"
-    chosen = chosen.but(**Recipe.named({**changes, "learning_rate": None if auto else changes.get("learning_rate")}))
+    if auto:
+        del changes["learning_rate"]
+    chosen = chosen.but(**Recipe.named({name: value for name, value in changes.items() if value is not None}))
     if auto:
         chosen = chosen.but(learning_rate=_found_rate(plan, split_for(listed).train, vocab, chosen))
     return Plan(model, options=plan.options, recipe=chosen, **settings)

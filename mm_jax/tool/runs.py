@@ -10,7 +10,6 @@ words.txt           the words: those of train, then of dev, then of test
 import csv
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mm_jax import checkpoint, words
+from mm_jax.checks import cores
 from mm_jax.files import remove_parts, write_whole
 from mm_jax.models.contract import Params
 
@@ -109,11 +109,6 @@ def save_model(folder: Path, params: Params) -> None:
 def fingerprint(split: words.Split) -> str:
     """SHA-256 of the split, in hexadecimal."""
     return hashlib.sha256(json.dumps(split).encode()).hexdigest()
-
-
-def cores() -> int:
-    """The cores that this process may use: another number can give other last digits of the same run."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def write_setup(folder: Path, plan: Plan, split: words.Split, resume: bool) -> None:
