@@ -26,7 +26,8 @@ import lazy_loader as _lazy
 
 # The names are listed in __init__.pyi; a module is imported when a name of it is first used.
 _lazily, _, __all__ = _lazy.attach_stub(__name__, __file__)
-__all__[__all__.index("mixing")] = "mixture"  # attach_stub reads the imports of the stub, and no "mixture = mixing"
+# attach_stub reads the imports of the stub, and no "mixture = mixing".
+__all__[__all__.index("mixing")] = "mixture"  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> object:

@@ -66,7 +66,7 @@ def random_key(name: str, value: Any, *, many: bool = False) -> None:
         wanted = "an array of random keys, such as jax.random.split(jax.random.key(42), 16)"
     if not isinstance(value, jax.Array):
         raise ValueError(f"{name} is {shown(value)}, of type {type(value).__name__}: give {wanted}")
-    if not jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
+    if not jax.numpy.issubdtype(value.dtype, jax.dtypes.prng_key):
         raise ValueError(f"{name} is an array of {value.dtype}: give {wanted}")
     if value.ndim != many:
         raise ValueError(f"{name} has shape {value.shape}: give {wanted}")

@@ -14,7 +14,7 @@ from mm_jax.models.contract import Params
 from mm_jax.tool.output import say
 from mm_jax.tool.runs import Plan, split_for
 from mm_jax.training import rates, whole_words
-from mm_jax.training.recipes import Recipe, recipe_options, recipes_of
+from mm_jax.training.recipes import DECAYED, Recipe, recipe_options, recipes_of
 from mm_jax.vocab import Vocab
 
 JUDGED = 4000  # words of dev that choices are made on
@@ -65,6 +65,8 @@ def plan_for(
     auto = changes.get("learning_rate") == "auto"
     if auto:
         del changes["learning_rate"]
+    if changes.get("optimizer", "adamw") not in DECAYED:  # the recipe's weight decay is that of its own optimizer
+        changes.setdefault("weight_decay", 0.0)
     chosen = chosen.but(**Recipe.named({name: value for name, value in changes.items() if value is not None}))
     if auto:
         chosen = chosen.but(learning_rate=_found_rate(plan, split_for(listed).train, vocab, chosen))

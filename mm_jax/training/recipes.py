@@ -59,6 +59,7 @@ OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
     "adamw": adamw,
     "muon": muon,
 }
+DECAYED = ("adamw", "muon")  # the optimizers with weight decay
 _NAMED: dict[str, dict[str, Any]] = {"optimizer": OPTIMIZERS, "decay": DECAYS}
 # A Dropout's rates, and the options that set them.
 _DROPS = {kind: f"drop_{kind}" for kind in Dropout.static_fields}  # pyright: ignore[reportAttributeAccessIssue]
@@ -95,7 +96,7 @@ class Transformation:
                 made = made(rate, **options)
             except TypeError as error:
                 if options and "weight_decay" in str(error):
-                    message = f"{name} has no weight decay: choose adamw or muon, or leave weight_decay at 0"
+                    message = f"{name} has no weight decay: choose {' or '.join(DECAYED)}, or leave weight_decay at 0"
                     raise ValueError(message) from error
                 raise ValueError(f"optimizer {name} is no function of the learning rate: {error}") from error
             if not isinstance(made, optax.GradientTransformation):
