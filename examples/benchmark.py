@@ -159,7 +159,7 @@ def mm_jax_side(quick: bool) -> dict:
     with np.load(Path(__file__).parent / "fixtures" / "torch_init_2147483647.npz") as arrays:
         start = mm_jax.Bigram(W=jnp.asarray(arrays["bigram_W"]), vocab=mm_jax.Vocab(".abcdefghijklmnopqrstuvwxyz"))
     hundred = Recipe(steps=100, batch_size=None, learning_rate=50.0, l2=0.01)
-    table = batches.of(words, start, hundred)
+    table = batches.make_batches(words, start, hundred)
     n, rates, penalty = jnp.int32(100), hundred.rates(), jnp.float32(0.01)
 
     def hundred_steps():

@@ -78,7 +78,7 @@ def costs(path: Path, n: int) -> dict[str, tuple[float, float]]:
         params = module.init(jax.random.key(0), vocab)
         recipe = recipe.but(teach=0.0)  # a teacher is an n-gram, which was counted above
         part = "whole words in rows, and their trie" if kind == "gru" else "distinct contexts"
-        found[part] = peak_of(batches.of, words, params, recipe)[:2]
+        found[part] = peak_of(batches.make_batches, words, params, recipe)[:2]
         run = loop.run(loop.first_state(params, jax.random.key(1), recipe), words, recipe, interval=STEPS[kind])
         for _ in range(2):  # compiled, and what is made at the first step
             next(run)

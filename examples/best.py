@@ -12,7 +12,6 @@ the student becomes a page.
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -24,6 +23,7 @@ import jax
 import numpy as np
 
 import mm_jax
+from mm_jax.checks import cores
 from mm_jax.training import batches, distil, loop, whole_words
 from mm_jax.training.recipes import Recipe, for_size, recipes_of
 
@@ -92,11 +92,12 @@ class Job:
             begin = time.process_time()
             num_words = 100_000 if self.most_steps is None else 200
             new = distil.new_words(drawer, self.split.train, draw_key, num_words)
-            laid, recipe = distil.lesson(mm_jax.gru.init(init_key, self.vocab), teacher, self.split.train, new)
-            recipe = recipe.but(steps=self.most_steps)
+            params = mm_jax.gru.init(init_key, self.vocab)
+            packed, recipe = distil.student_batches(params, teacher, self.split.train, new)
+            recipe = recipe.but(steps=self.most_steps or recipe.steps)
             seconds = time.process_time() - begin
             print(f"{len(new):,} words drawn and read by the teacher: {seconds:.0f} CPU s", flush=True)
-            return trained(mm_jax.gru.init(init_key, self.vocab), laid, fit_key, recipe)
+            return trained(params, packed, fit_key, recipe)
 
         return self.kept(name, make)
 
@@ -127,11 +128,11 @@ class Job:
 def trained(params: Any, words: Any, key: Any, recipe: Recipe) -> tuple[Any, float]:
     """The trained parameters, and the CPU seconds that its steps and the making of its targets took."""
     begin = time.process_time()
-    laid: Any = words
-    if recipe.draw == "words" and not isinstance(words, whole_words.Words):
-        laid = batches.of(words, params, recipe)
+    packed: Any = words
+    if recipe.draw == "words" and not isinstance(words, whole_words.WordBatches):
+        packed = batches.make_batches(words, params, recipe)
     seconds = time.process_time() - begin
-    run = loop.run(loop.first_state(params, key, recipe), laid, recipe)
+    run = loop.run(loop.first_state(params, key, recipe), packed, recipe)
     state = next(run).state  # compiled, and no step made
     begin = time.process_time()
     for progress in run:
@@ -146,8 +147,7 @@ def main(args: argparse.Namespace) -> None:
     members = [mm_jax.ngram.fit(job.split.train, job.vocab)]
     job.seconds[names[0]] = 0.0
     job.show(names[0], members[0], 0.0)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    with ThreadPoolExecutor(cores) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         members += pool.map(job.member, range(len(MEMBERS)))
     names += MEMBERS
     job.mixed("mixed, of five", names[: QUICK_MEMBERS + 1], members[: QUICK_MEMBERS + 1])

@@ -59,7 +59,7 @@ from .pytrees import static as static
 from .sampling import sample as sample
 from .scoring import Score as Score
 from .scoring import score as score
-from .training import mixture as mixture
+from .training import mixing as _mixing
 from .training.distil import distil as distil
 from .training.loop import History as History
 from .training.loop import fit as fit
@@ -78,4 +78,5 @@ from .words import Split as Split
 from .words import load_words as load_words
 from .words import split_words as split_words
 
+mixture = _mixing
 __version__: str

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mm_jax.vocab import Vocab, as_list, describe
+from mm_jax.checks import as_list
+from mm_jax.vocab import Vocab, describe
 
 
 class DistinctContexts(NamedTuple):

@@ -7,10 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from mm_jax.models.contract import Params, block_size, checked
+from mm_jax.checks import as_set, whole_number
 from mm_jax.models.contract import max_length as max_length_of
 from mm_jax.models.prediction import log_probs_after
-from mm_jax.numbers import whole_number
-from mm_jax.vocab import as_set
 
 _AHEAD = 255  # open prefixes that are evaluated in one call with the likeliest one
 _KEPT = 32  # next tokens that are kept of a prefix at first; where more are needed it is evaluated again

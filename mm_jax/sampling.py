@@ -16,10 +16,10 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float32, Int32, Key
 
+from mm_jax.checks import as_set, random_key, whole_number
 from mm_jax.models import contract
 from mm_jax.models.contract import Params, State, block_size, checked, model_of
-from mm_jax.numbers import whole_number
-from mm_jax.vocab import as_set, decode_columns
+from mm_jax.vocab import decode_columns
 
 MAX_LENGTH = 200  # characters, where no bound is given: an untrained model rarely ends a word
 _SEGMENT = 32  # characters a compiled call
@@ -59,8 +59,9 @@ def sample(
       A list of num_samples strings, without the final `.`.
 
     Raises:
-      ValueError: a negative number or temperature; top_k or max_length below 1; max_length above what the model can
-        read; a prefix longer than max_length or with a character the model does not know; parameters that hold nan.
+      ValueError: a negative number or temperature; a key that is no random key; top_k or max_length below 1; max_length
+        above what the model can read; a prefix longer than max_length or with a character the model does not know;
+        parameters that hold nan.
 
     >>> from mm_jax.models import counts
     >>> from mm_jax.vocab import Vocab
@@ -115,6 +116,7 @@ def search(
     The other arguments and errors are those of `sample`. Fewer words come back where the budget was spent.
     """
     num_samples = whole_number("num_samples", num_samples, least=0)
+    random_key("key", key)
     draw, most = _drawer(params, options)
     budget = 100 * num_samples if budget is None else budget
     words: list[str] = []

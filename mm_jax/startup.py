@@ -54,8 +54,3 @@ def ahead(*calls: Callable[[], Any]) -> Iterator[None]:
         for call in calls:
             pool.submit(call)
         yield
-
-
-def cores() -> int:
-    """Returns how many cores this process may use: another number can give other last digits of the same run."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mm_jax.checks import as_list
+
 SEPARATORS = "." + "|/_␃"  # the first that no word holds; then any other character
 _FIRST_OTHER = 0x2500
 
@@ -98,27 +100,6 @@ class Vocab:
         if points.size and points.max() >= table.size:
             points = np.minimum(points, table.size - 1)  # the table's last entry means 'unknown'
         return table[points]
-
-
-def as_list(words: Iterable[str]) -> list[str]:
-    """`words`, any iterable of str, as a list; ValueError for one str, for none, and for what is no str."""
-    if isinstance(words, str):
-        raise ValueError(f"expected a list of words, got one str: write [{words!r}]")
-    if not isinstance(words, Iterable):
-        raise ValueError(f"expected a list of words, got {words!r}")
-    words = words if isinstance(words, list) else list(words)
-    if not words:
-        raise ValueError("an empty list of words: nothing to read")
-    if others := [word for word in words if not isinstance(word, str)]:
-        raise ValueError(f"expected words as str, got {others[0]!r}, a {type(others[0]).__name__}")
-    return words
-
-
-def as_set(words: Iterable[str]) -> frozenset[str]:
-    """`words`, any iterable of str, to look words up in: it may be empty; ValueError for one str."""
-    if isinstance(words, str):
-        raise ValueError(f"expected a list of words, got one str: write [{words!r}]")
-    return frozenset(words)
 
 
 def _code_points(text: str) -> np.ndarray:

@@ -93,5 +93,5 @@ def mlp_of(arrays, size, vocab=LETTERS):
 
 def loss_of(params, contexts, weights, l2=None):
     """`loop.loss` of contexts and the weights of what follows them."""
-    batch = batches.Everything(jnp.asarray(contexts, jnp.int32), jnp.asarray(weights, jnp.float32))
-    return loop.loss(params, batch.read, *batch.batch(()), l2)
+    batch = batches.FullBatch(jnp.asarray(contexts, jnp.int32), jnp.asarray(weights, jnp.float32))
+    return loop.loss(params, batch.predict, *batch.batch(()), l2)

@@ -99,7 +99,7 @@ def test_one_hot_rows_looked_up_rows_and_the_count_table_give_one_loss_and_gradi
     words = BUNDLED[::20]
     X, Y = corpus.contexts(words, LETTERS, 1)  # float32 sums over more rows differ by more than 1e-6
     W = mm_jax.bigram.init(jax.random.key(0), LETTERS).W
-    everything = batches.of(words, mm_jax.Bigram(W=W, vocab=LETTERS), mm_jax.Recipe(steps=1, batch_size=None))
+    everything = batches.make_batches(words, mm_jax.Bigram(W=W, vocab=LETTERS), mm_jax.Recipe(steps=1, batch_size=None))
 
     def nll(rows):
         return optax.softmax_cross_entropy_with_integer_labels(rows, Y).mean()

@@ -22,7 +22,8 @@ import pytest
 import mm_jax
 
 FLOORS = [
-    ["vocab", "numbers", "files", "output", "startup", "pytrees"],
+    ["checks"],
+    ["vocab", "files", "output", "startup", "pytrees"],
     ["words", "corpus"],
     ["layers", "ngrams"],
     ["models"],
@@ -180,9 +181,8 @@ def test_the_help_of_the_command_imports_no_jax():
 
 # What is tested under another name: with what it is a part of.
 TESTED_IN = {
-    "numbers": "test_edges",
     "models.bigram": "test_equivalence",
-    "models.mixture": "training.test_mixture",
+    "models.mixture": "training.test_mixing",
     "models.recurrence": "models.test_whole_words",
     "models.rows": "models.test_whole_words",
     "models.widened": "tool.test_mixing",

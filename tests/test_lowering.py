@@ -18,7 +18,7 @@ import pytest
 import mm_jax
 from mm_jax import sampling
 from mm_jax.models import contract, mlp, prediction, weights
-from mm_jax.training import batches, loop, mixture, population, recipes
+from mm_jax.training import batches, loop, mixing, population, recipes
 
 from .conftest import FIRST_FIVE
 from .models.zoo import VOCAB, each_of, every_model
@@ -69,7 +69,7 @@ def test_reading_and_drawing(params):
 
 def step(params, recipe):
     """Lowers what `fit` compiles: the first state, and a chunk of steps."""
-    corpus, optimizer = batches.of(FIRST_FIVE, params, recipe), recipe.transformation
+    corpus, optimizer = batches.make_batches(FIRST_FIVE, params, recipe), recipe.transformation
 
     def program(params, key, corpus, n, rates, l2):
         state = loop._fresh(params, key, rates[0], optimizer=optimizer)
@@ -107,12 +107,12 @@ def test_a_population_and_a_mixture():
     recipe = mm_jax.Recipe(steps=2, batch_size=2, optimizer=optax.adam, learning_rate=0.1)
     keys, rates = jax.random.split(jax.random.key(1), 3), np.full((3, 2), 0.1, np.float32)
     params = jax.vmap(lambda key: mlp.init(key, VOCAB, hidden_dim=8))(jax.random.split(jax.random.key(0), 3))
-    corpus = batches.of(FIRST_FIVE, mm_jax.member(params, 0), recipe)
+    corpus = batches.make_batches(FIRST_FIVE, mm_jax.member(params, 0), recipe)
     init, advance = population._compiled(recipe.transformation, 2)
 
     def program(params, keys, rates, logp):
         many = advance(init(params, keys, rates[:, 0]), corpus, jnp.int32(2), rates, None)
-        return many, mixture._descend(logp, jnp.float32(0.1), jnp.int32(2))
+        return many, mixing._descend(logp, jnp.float32(0.1), jnp.int32(2))
 
     lowers(program, params, keys, rates, np.zeros((2, 9), np.float32))
 
@@ -123,7 +123,7 @@ def test_new_weights():
 
 def test_no_compiled_program_is_left_out():
     """A new one at the top of a module fails here until it is lowered above."""
-    tried = [sampling._begun, sampling._table, sampling._segment, loop._fresh, loop.chunk, mixture._descend]
+    tried = [sampling._begun, sampling._table, sampling._segment, loop._fresh, loop.chunk, mixing._descend]
     tried += [
         weights._drawn,
         prediction.of_rows,

@@ -1,7 +1,7 @@
 """Several models as one: p(w | word so far) = sum_k weight_k p_k(w | word so far).
 
 Where all members are windowed, so is the mixture: its window is the longest of theirs. Otherwise its state is the tuple
-of its members' states. `mm_jax.mixture.fit` finds the weights.
+of its members' states. `mm_jax.mixture.fit`, in training/mixing.py, finds the weights.
 """
 
 import functools

@@ -19,7 +19,7 @@ from jax import lax
 from jaxtyping import Array, Float32, Int, Int32, Key
 
 from mm_jax.models.contract import sequential
-from mm_jax.numbers import whole_number
+from mm_jax.checks import whole_number
 from mm_jax.pytrees import pytree, static
 from mm_jax.vocab import Vocab
 

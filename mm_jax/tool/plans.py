@@ -11,7 +11,7 @@ from mm_jax.output import say
 from mm_jax.tool.model_options import options_of
 from mm_jax.tool.runs import Plan
 from mm_jax.training import rates
-from mm_jax.training.recipes import Recipe, for_size, options_for, recipe_options, recipes_of
+from mm_jax.training.recipes import DECAYED, Recipe, for_size, options_for, recipe_options, recipes_of
 from mm_jax.vocab import Vocab
 from mm_jax.words import Split, WordList
 
@@ -63,6 +63,8 @@ def plan_for(
     auto = changes.get("learning_rate") == "auto"
     if auto:
         del changes["learning_rate"]
+    if changes.get("optimizer", "adamw") not in DECAYED:  # the recipe's weight decay is that of its own optimizer
+        changes.setdefault("weight_decay", 0.0)
     chosen = chosen.but(**Recipe.named(changes))
     if auto:
         chosen = chosen.but(learning_rate=_found_rate(plan, words, chosen))

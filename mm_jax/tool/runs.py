@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from mm_jax import checkpoint, words
+from mm_jax.checks import cores
 from mm_jax.files import remove_parts, write_whole
 from mm_jax.models.contract import Params
-from mm_jax.startup import cores
 from mm_jax.words import Split, WordList
 
 FILES = ("model.safetensors", "state.safetensors", "config.json", "history.csv", "words.txt")

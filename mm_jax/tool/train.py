@@ -13,7 +13,7 @@ from mm_jax.evaluation import evaluate as evaluate_words
 from mm_jax.models.contract import Params
 from mm_jax.ngrams.orders import nlls
 from mm_jax.output import give, hushed, say
-from mm_jax.startup import cores
+from mm_jax.checks import cores
 from mm_jax.tool import candidates, conditions, plans, run_trainer
 from mm_jax.tool.model_options import AUTO
 from mm_jax.tool.runs import Plan, RunFolder

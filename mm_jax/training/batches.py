@@ -1,9 +1,11 @@
-"""What a step reads: a minibatch of examples, of contexts or of whole words, or everything there is.
+"""Batches: minibatches of examples, of contexts or of whole words, or the full batch.
 
-Each is a pytree with three functions. `draw(key, steps)` makes the choices of several steps at once, those of step t
-from `fold_in(key, t)` and nothing else; `batch(choice)` turns one step's choice into inputs, and weights: how much each
-next token counts, float32 [batch, ..., vocab_size], 1 in all on average; `read(params, inputs)` is what the model
-predicts there, of the same shape.
+Each source of batches is a pytree with three functions:
+
+    draw(key, steps)         draws the batches of several steps at once; step t uses only fold_in(key, t)
+    batch(choice)            returns the inputs of one step, and the weights of the next tokens: float32
+                             [batch, ..., vocab_size], summing to 1 on average
+    predict(params, inputs)  returns the model's logits at the inputs, of the same shape
 """
 
 from collections.abc import Sequence
@@ -16,16 +18,18 @@ from jax import lax
 from jaxtyping import Array, Float32, Int, Int32, Key, UInt
 
 from mm_jax import corpus
-from mm_jax.models import contract
+from mm_jax.checks import as_list
+from mm_jax.models import contract, ngram
 from mm_jax.models.contract import Params
 from mm_jax.pytrees import pytree, static
 from mm_jax.training import whole_words
 from mm_jax.training.recipes import Recipe
+from mm_jax.vocab import Vocab
 
 
 @pytree
-class Examples:
-    """Minibatches of examples, uniformly with replacement, as the lecture draws them."""
+class ExampleBatches:
+    """Minibatches of examples, drawn uniformly with replacement, as in the lecture."""
 
     stream: UInt[Array, " tokens"]  # padded, so that example i is stream[i : i + block_size + 1]
     batch_size: int = static()
@@ -33,7 +37,7 @@ class Examples:
     vocab_size: int = static()
 
     def draw(self, key: Key[Array, ""], steps: Int32[Array, " steps"]) -> tuple[Array, Array]:
-        """Contexts int32 [steps, batch_size, block_size] and next tokens int32 [steps, batch_size]."""
+        """Draws contexts int32 [steps, batch_size, block_size] and next tokens int32 [steps, batch_size]."""
 
         def example(start):
             window = lax.dynamic_slice(self.stream, (start,), (self.block_size + 1,)).astype(jnp.int32)
@@ -49,23 +53,23 @@ class Examples:
     def batch(
         self, choice: tuple[Array, Array]
     ) -> tuple[Int[Array, "batch block_size"], Float32[Array, "batch vocab"]]:
-        """One step's choice, each example with weight 1 / batch_size."""
+        """Returns contexts, and one-hot next tokens divided by batch_size."""
         contexts, following = choice
         return contexts, jax.nn.one_hot(following, self.vocab_size, dtype=jnp.float32) / self.batch_size
 
-    def read(self, params: Params, contexts: Int[Array, "batch block_size"]) -> Float32[Array, "batch vocab"]:
-        """The logits after each context."""
+    def predict(self, params: Params, contexts: Int[Array, "batch block_size"]) -> Float32[Array, "batch vocab"]:
+        """Returns the logits after each context."""
         return jax.vmap(contract.logits, (None, 0))(params, contexts)
 
 
 @pytree
-class Contexts:
-    """Minibatches of distinct contexts, each with all that ever followed it.
+class ContextBatches:
+    """Minibatches of distinct contexts, each with the counts of all that ever followed it.
 
-    A batch of examples meets the start of a word in every eighth row, and learns one next letter from each. Here a
-    context comes with the counts of everything that followed it, is drawn in proportion to the square root of how
-    often it occurs, and is weighted by what makes the gradient's expectation that of the whole list. It is the same
-    loss; its gradient varies far less, and training takes several times fewer steps.
+    In a batch of examples every eighth row is the start of a word, and tells of one next letter. Here each context is
+    drawn in proportion to the square root of its count (importance sampling), and weighted so that the expected
+    gradient is that of the full batch. The loss is the same, its gradient has far less variance, and training takes
+    several times fewer steps.
     """
 
     contexts: Int32[Array, "distinct block_size"]
@@ -74,7 +78,7 @@ class Contexts:
     batch_size: int = static()
 
     def draw(self, key: Key[Array, ""], steps: Int32[Array, " steps"]) -> Int32[Array, "steps batch_size"]:
-        """Rows of `contexts`, by systematic sampling: evenly spaced points of the cumulative distribution, jittered."""
+        """Draws rows of `contexts` by systematic sampling: jittered, evenly spaced points of the cumulative counts."""
 
         def rows(t):
             jitter = jax.random.uniform(jax.random.fold_in(key, t), (self.batch_size,))
@@ -86,62 +90,92 @@ class Contexts:
     def batch(
         self, choice: Int32[Array, " batch"]
     ) -> tuple[Int[Array, "batch block_size"], Float32[Array, "batch vocab"]]:
-        """One step's choice, weighted so that the expected loss is that of the whole list."""
+        """Returns contexts, and weights whose expected loss is that of the full batch."""
         return self.contexts[choice], self.weights[choice]
 
-    read = Examples.read
+    predict = ExampleBatches.predict
 
 
 @pytree
-class Everything:
-    """The full batch: every distinct context with the frequencies of what followed.
+class FullBatch:
+    """The full batch: every distinct context, with the frequencies of what followed it.
 
-    For the neural bigram these are the 27 rows of the count table: the same loss and the same gradient as all 228,146
-    examples.
+    For the neural bigram these are the 27 rows of the count table; loss and gradient are those of all 228,146 examples.
     """
 
     contexts: Int32[Array, "distinct block_size"]
     weights: Float32[Array, "distinct vocab_size"]
 
     def draw(self, key: Key[Array, ""], steps: Int32[Array, " steps"]) -> tuple[()]:
-        """Nothing to choose."""
+        """Draws nothing: all steps have the same batch."""
         return ()
 
     def batch(self, choice: tuple[()]) -> tuple[Int[Array, "batch block_size"], Float32[Array, "batch vocab"]]:
-        """All contexts and weights; the weights sum to 1."""
+        """Returns all contexts, and weights that sum to 1."""
         return self.contexts, self.weights
 
-    read = Examples.read
+    predict = ExampleBatches.predict
 
 
-def of(words: Sequence[str], params: Params, recipe: Recipe, teacher: Params | None = None) -> Any:
-    """`words` as what a model's steps read, on the device.
+def make_batches(words: Sequence[str], params: Params, recipe: Recipe, teacher: Params | None = None) -> Any:
+    """Makes the batches that a model is trained on, on the device.
 
-    Raises ValueError as `corpus.tokens` says, for a draw that the model cannot read, for words longer than it can read,
-    for a table of contexts or prefixes too large, for dropout that the model does not know, and for a teacher of
-    another vocabulary or without a share.
+    Raises ValueError as `check` does, as `corpus.tokens` does, for words longer than the model can read, and for a
+    table of contexts or prefixes that is too large.
     """
-    size, vocab = contract.block_size(params), params.vocab
-    draw = recipe.draw or ("words" if size is None else "examples")
-    drops = {"tokens": recipe.drop_tokens, "states": recipe.drop_states, "edges": recipe.drop_edges}
-    known = contract.model_of(params).drops if draw == "words" else ()
-    if unknown := [name for name, rate in drops.items() if rate and name not in known]:
-        raise ValueError(
-            f"{type(params).__name__} by draw={draw!r} drops no {unknown[0]}: leave drop_{unknown[0]} at 0"
+    check(params, recipe, teacher)
+    words, vocab, size = as_list(words), params.vocab, contract.block_size(params)
+    if draw_of(params, recipe) == "words":
+        table = None
+        if recipe.teach:
+            teacher = ngram.fit(words, vocab) if teacher is None else teacher
+            table = whole_words.teacher_targets(words, teacher, recipe.teach)
+        return whole_words.pack_words(words, params, recipe, table)
+    assert size is not None  # or `check` would have refused
+    if recipe.batch_size is not None and draw_of(params, recipe) == "examples":
+        stream = corpus.padded(corpus.tokens(words, vocab), size)
+        return ExampleBatches(
+            jax.device_put(stream), batch_size=recipe.batch_size, block_size=size, vocab_size=len(vocab)
         )
+    return _distinct_contexts(words, vocab, size, recipe.batch_size)
+
+
+def draw_of(params: Params, recipe: Recipe) -> str:
+    """Returns what the batches are made of: the recipe's draw, or what None stands for."""
+    return recipe.draw or ("words" if contract.block_size(params) is None else "examples")
+
+
+def check(params: Params, recipe: Recipe, teacher: Params | None = None) -> None:
+    """Raises ValueError where a model cannot be trained by a recipe.
+
+    That is for a draw that the model cannot read, for a kind of dropout that it does not have, for a teacher of another
+    vocabulary, and for a teacher without a share in the targets.
+    """
+    draw, name = draw_of(params, recipe), type(params).__name__
+    if draw != "words" and contract.block_size(params) is None:
+        raise ValueError(f"{name} sees the whole word: draw is {draw!r}, choose 'words'")
+    known = contract.model_of(params).drops if draw == "words" else ()
+    if unknown := [kind for kind in recipe.drops if kind not in known]:
+        raise ValueError(f"{name} by draw={draw!r} drops no {unknown[0]}: leave drop_{unknown[0]} at 0")
     if recipe.teach and draw != "words":
         raise ValueError(f"teach is {recipe.teach} and draw {draw!r}: a teacher needs draw='words'")
-    if teacher is not None and not recipe.teach:
-        raise ValueError("a teacher without a share in the targets: give teach, such as 0.5")
-    if draw == "words":
-        table = whole_words.of_teacher(words, vocab, teacher, recipe.teach) if recipe.teach else None
-        return whole_words.laid(words, params, recipe, table)
-    if size is None:
-        raise ValueError(f"{type(params).__name__} sees the whole word: draw is {draw!r}, choose 'words'")
-    if recipe.batch_size is not None and draw == "examples":
-        stream = corpus.padded(corpus.tokens(words, vocab), size)
-        return Examples(jax.device_put(stream), batch_size=recipe.batch_size, block_size=size, vocab_size=len(vocab))
-    examples = corpus.examples(words, vocab, size)
+    if teacher is not None:
+        if not recipe.teach:
+            raise ValueError("a teacher without a share in the targets: give teach, such as 0.5")
+        check_teacher(teacher, params)
+
+
+def check_teacher(teacher: Params, params: Params) -> None:
+    """Raises ValueError for a teacher that is no model, or has another vocabulary than `params`."""
+    if contract.model_of(teacher) and teacher.vocab != params.vocab:
+        raise ValueError("the teacher has another vocabulary: make both from the same Vocab")
+
+
+def _distinct_contexts(
+    words: list[str], vocab: Vocab, block_size: int, batch_size: int | None
+) -> FullBatch | ContextBatches:
+    """Makes batches of distinct contexts, with the counts of what followed them."""
+    examples = corpus.examples(words, vocab, block_size)
     if examples.contexts.shape[0] * len(vocab) > whole_words.MAX_CELLS:
         raise ValueError(
             f"{len(examples.contexts):,} contexts of {len(vocab):,} characters are too large a table: draw='examples' "
@@ -149,10 +183,11 @@ def of(words: Sequence[str], params: Params, recipe: Recipe, teacher: Params | N
         )
     weights = examples.counts(len(vocab)) / len(examples.targets)
     contexts = jax.device_put(examples.contexts)
-    if recipe.batch_size is None:
-        return Everything(contexts, jax.device_put(weights.astype(np.float32)))
+    if batch_size is None:
+        return FullBatch(contexts, jax.device_put(weights.astype(np.float32)))
+    # Drawn in proportion to the square root of its count, a context's weight is divided by how often it is drawn.
     chance = np.sqrt(weights.sum(1))
     chance /= chance.sum()
-    weights /= recipe.batch_size * chance[:, None]
+    weights /= batch_size * chance[:, None]
     cumulative = jax.device_put(np.cumsum(chance).astype(np.float32))
-    return Contexts(contexts, jax.device_put(weights.astype(np.float32)), cumulative, batch_size=recipe.batch_size)
+    return ContextBatches(contexts, jax.device_put(weights.astype(np.float32)), cumulative, batch_size=batch_size)

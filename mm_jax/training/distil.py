@@ -1,9 +1,9 @@
-"""A student: one network that learns what its teachers know together.
+"""Distillation: one network, the student, learns the distribution of a better model, the teacher.
 
-25,000 names are few: a network of 200,000 numbers that learns them well soon learns them by heart. A teacher, say a
-mixture of several networks and a Kneser-Ney model, knows more than the list: how likely each character is at any prefix
-there may be. So the student gets words that are not in the list, drawn from the teacher, and learns the teacher's whole
-distribution at each of their prefixes. Of such words there is no end, and nothing to learn by heart.
+A network of 200,000 parameters soon overfits 25,000 names. A teacher, such as a mixture of several networks and a
+Kneser-Ney model, gives a distribution over the next character at any prefix. So new words are drawn from the teacher,
+and the student learns the teacher's whole distribution at each of their prefixes. There is no end of such words, and
+the distributions leave nothing to memorise.
 
 Source: Hinton et al. (2015), Distilling the knowledge in a neural network.
 """
@@ -14,17 +14,16 @@ from typing import Any
 import jax
 from jaxtyping import Array, Key
 
-from mm_jax import corpus
+from mm_jax.checks import as_list, random_key, whole_number
 from mm_jax.models import contract
 from mm_jax.models.contract import Params
-from mm_jax.numbers import whole_number
 from mm_jax.sampling import Options, search
-from mm_jax.training import loop, whole_words
+from mm_jax.training import batches, loop, whole_words
 from mm_jax.training.loop import History, recipe_from
 from mm_jax.training.recipes import Recipe
 
 EPOCHS = 6
-FOLLOWED = 0.1  # share of what truly followed in the targets, at prefixes of real words
+FOLLOWED = 0.1  # weight of the frequencies of what followed in the targets, at prefixes of real words
 DEFAULT = {
     "batch_size": 64,
     "draw": "words",
@@ -48,19 +47,19 @@ def distil(
 ) -> tuple[Params, History]:
     """Trains a model on a teacher's distribution, at every prefix of words drawn from the teacher and of `words`.
 
-    At prefixes of `words` a tenth of the target is what truly followed. An epoch holds the drawn words once and `words`
-    twice.
+    At prefixes of `words` the frequencies of what followed have a weight of 0.1 in the target. An epoch holds the drawn
+    words once and `words` twice.
 
     Args:
-      params: the student, any model that `fit` trains; left as it is.
+      params: the student, any model that `fit` trains; not changed.
       teacher: any model of the same vocabulary, such as a mixture.
-      words: the list that the teacher learned from. No drawn word is longer than its longest, or in it.
-      key: decides the drawn words and every minibatch.
+      words: the list that the teacher was trained on. No drawn word is in it, or longer than its longest.
+      key: a random key, for the drawn words and the batches.
       recipe: how to train; or else
-      options: those of `mm_jax.Recipe`. What is not given: AdamW with a weight_decay of 0.02, batches of 64 rows, a
+      options: those of `mm_jax.Recipe`. Defaults: AdamW with a weight_decay of 0.02, batches of 64 rows, a
         learning_rate of 0.01 that falls to 0, steps for six epochs.
-      num_words: how many distinct new words to draw: fewer are found where the teacher knows no more.
-      dev: words to take the nll of on the way; training never depends on them.
+      num_words: how many distinct new words to draw; fewer where ten times as many draws do not find them.
+      dev: words whose nll is taken during training; training never depends on them.
 
     Returns the trained student and a History.
 
@@ -75,38 +74,39 @@ def distil(
     >>> history.loss.shape
     (50,)
     """
-    words = corpus.as_list(words)
-    if contract.model_of(teacher) and teacher.vocab != params.vocab:
-        raise ValueError("the teacher has another vocabulary: make both from the same Vocab")
+    words = as_list(words)
+    random_key("key", key)
+    batches.check_teacher(teacher, params)
     recipe = recipe_from(recipe, options) if recipe is not None else None
     draw_key, fit_key = jax.random.split(key)
     new = new_words(teacher, words, draw_key, num_words)
-    laid, recipe = lesson(params, teacher, words, new, recipe, **({} if recipe else options))
-    return loop.fit(params, laid, fit_key, recipe, dev=dev)
+    packed, recipe = student_batches(params, teacher, words, new, recipe, **({} if recipe else options))
+    return loop.fit(params, packed, fit_key, recipe, dev=dev)
 
 
-def lesson(
+def student_batches(
     params: Params,
     teacher: Params,
     words: Sequence[str],
     new: Sequence[str],
     recipe: Recipe | None = None,
     **options: Any,
-) -> tuple[whole_words.Words, Recipe]:
-    """What `distil` learns from, once the words are drawn, and how: ready for `loop.run`."""
+) -> tuple[whole_words.WordBatches, Recipe]:
+    """Returns the packed words with their targets, and the recipe, that `distil` trains with; `new` are drawn words."""
     steps_given = recipe is not None or "steps" in options
     recipe = recipe or Recipe(**(Recipe.named({"steps": 1, **DEFAULT}) | options))
-    table = whole_words.taught(words, teacher, 1 - FOLLOWED, others=new)
-    laid = whole_words.laid([*new, *words, *words], params, recipe, table)
+    table = whole_words.teacher_targets(words, teacher, 1 - FOLLOWED, others=new)
+    packed = whole_words.pack_words([*new, *words, *words], params, recipe, table)
     if steps_given:
-        return laid, recipe
-    return laid, recipe.but(steps=max(1, EPOCHS * len(laid.targets) // (recipe.batch_size or len(laid.targets))))
+        return packed, recipe
+    rows = len(packed.targets)
+    return packed, recipe.but(steps=max(1, EPOCHS * rows // (recipe.batch_size or rows)))
 
 
 def new_words(model: Params, words: Sequence[str], key: Key[Array, ""], num_words: int) -> list[str]:
-    """Distinct words drawn from a model, none of them in `words` or longer than the longest there.
+    """Draws distinct words from a model, none of them in `words` or longer than the longest there.
 
-    Fewer than num_words where ten times as many draws did not find them.
+    Returns fewer than num_words where ten times as many draws do not find them.
     """
     whole_number("num_words", num_words)
     longest = max(map(len, words))
@@ -119,6 +119,6 @@ def new_words(model: Params, words: Sequence[str], key: Key[Array, ""], num_word
         known.add(word)
         return True
 
-    # One character more, so that a word that was cut is seen to be too long.
+    # One character more than allowed: a word that was cut is then too long, and rejected.
     cut = longest + 1 if limit is None else min(longest + 1, limit)
     return search(model, key, num_words, accept, Options(max_length=cut), budget=10 * num_words).words

@@ -1,15 +1,14 @@
 """Many models trained at once: seeds, learning rates, penalties.
 
-A population is a pytree like one model's, each leaf with a first axis of members. Member i is what `fit` gives alone
-for its parameters, key and rate. One small model fills a CPU's core and no more, so there every member is `fit` on a
-thread, as many at once as there are cores: the same bits, however many. Other devices run the compiled chunk of
-`loop` under `jax.vmap`: the same up to the order of float32 sums. What threads save on your machine is printed by
-examples/benchmark.py: sixteen MLPs took 0.57 of the time of sixteen runs on two cores.
+A population is a pytree like one model's, each leaf with a first axis of members. Member i equals what `fit` returns
+for its parameters, key and rate alone. One small model keeps one CPU core busy, so on a CPU each member runs `fit` on a
+thread, one thread a core: the same bits as alone. Other devices run the compiled chunk of `loop` under `jax.vmap`: the
+same up to the order of float32 sums. examples/benchmark.py prints what threads save: sixteen MLPs took 0.57 of the time
+of sixteen runs, on two cores.
 """
 
 import functools
 import math
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -19,16 +18,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, Key
 
+from mm_jax.checks import cores, random_key
 from mm_jax.evaluation import TokenNLL
 from mm_jax.models.contract import Params
 from mm_jax.training import batches, loop
 from mm_jax.training.loop import recipe_from
-from mm_jax.training.recipes import Recipe
-from mm_jax.training.sameness import Same
+from mm_jax.training.recipes import Recipe, Transformation
 
 
 class Summary(NamedTuple):
-    """Statistics over n members: mean, standard deviation (`spread`), standard error of the mean."""
+    """Statistics of n members: mean, standard deviation (`spread`), standard error of the mean."""
 
     mean: float
     spread: float
@@ -37,7 +36,7 @@ class Summary(NamedTuple):
 
 
 def member(params: Params, i: int) -> Params:
-    """Model i of a population, as one model again.
+    """Returns model i of a population, as a single model.
 
     >>> from mm_jax.models import bigram
     >>> from mm_jax.vocab import Vocab
@@ -51,17 +50,17 @@ def member(params: Params, i: int) -> Params:
 def fit_population(
     params: Params, words: Sequence[str], keys: Key[Array, " members"], recipe: Recipe | None = None, **options: Any
 ) -> tuple[Params, Float32[np.ndarray, "members steps"]]:
-    """Trains every member of a population: on a CPU each on a thread, on other devices all in one vmapped program.
+    """Trains all members of a population: on a CPU one a thread, on other devices in one vmapped program.
 
     Args:
-      params: a population, as `jax.vmap(lambda key: mm_jax.mlp.init(key, vocab))(keys)` makes; left as it is.
-      words: what all learn from.
-      keys: one for each member, [members]; equal keys see equal minibatches.
+      params: a population, as `jax.vmap(lambda key: mm_jax.mlp.init(key, vocab))(keys)` makes; not changed.
+      words: the training list of all members.
+      keys: one for each member, [members]; equal keys give equal minibatches.
       recipe: how to train, a `mm_jax.Recipe`; or else
       options: those of `mm_jax.Recipe`; learning_rate and l2 may be sequences, one value for each member.
 
     Returns:
-      The trained population, and the loss that each step of each member started from, float32 [members, steps].
+      The trained population, and the loss of each member before each step, float32 [members, steps].
 
     Raises ValueError as `fit` does, for no keys, and where the numbers of members differ.
 
@@ -73,17 +72,18 @@ def fit_population(
     >>> loss.shape, int(loss[:, -1].argmin())
     ((3, 50), 2)
     """
+    random_key("keys", keys, many=True)
     if not len(keys):
         raise ValueError("no keys: a population has a member or more")
     if any(len(leaf) != len(keys) for leaf in jax.tree.leaves(params)):
         raise ValueError(f"there are {len(keys)} keys: params must be a population of as many")
-    recipes = [recipe_from(recipe, each) for each in _each(options, len(keys))]
+    recipes = [recipe_from(recipe, own) for own in _member_options(options, len(keys))]
     train = _on_threads if jax.default_backend() == "cpu" else _under_vmap
     return train(params, words, keys, recipes)
 
 
-def _each(options: dict[str, Any], members: int) -> list[dict[str, Any]]:
-    """The options of each member: of learning_rate and l2, a sequence holds one value for each."""
+def _member_options(options: dict[str, Any], members: int) -> list[dict[str, Any]]:
+    """Returns the options of each member: a sequence as learning_rate or l2 holds one value a member."""
     shared = dict(options)
     own: dict[str, list[float]] = {}
     for name in ("learning_rate", "l2"):
@@ -95,38 +95,41 @@ def _each(options: dict[str, Any], members: int) -> list[dict[str, Any]]:
 
 
 def _on_threads(params: Params, words: Sequence[str], keys: Key[Array, " members"], recipes: list[Recipe]):
+    """Trains each member by `fit`, on as many threads as there are cores."""
+
     def alone(i: int) -> tuple[Params, loop.History]:
         return loop.fit(member(params, i), words, keys[i], recipes[i])
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         fitted = list(pool.map(alone, range(len(keys))))
     trained = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[params for params, _ in fitted])
     return trained, np.stack([history.loss for _, history in fitted])
 
 
 def _under_vmap(params: Params, words: Sequence[str], keys: Key[Array, " members"], recipes: list[Recipe]):
+    """Trains all members in one program, `loop.many_steps` under vmap."""
     first = recipes[0]
-    corpus = batches.of(words, member(params, 0), first)
-    # One member goes through `first_state` for its checks; the states are then made under vmap.
+    source = batches.make_batches(words, member(params, 0), first)
+    # `first_state` checks one member, outside vmap; then the states are made under vmap.
     loop.first_state(member(params, 0), jax.random.key(0), first)
     steps, length = first.steps, min(first.steps, 1000)
     init, advance = _compiled(first.transformation, length)
     held = first.learning_rate is None
     rates = None if held else np.stack([recipe.rates() for recipe in recipes])  # pyright: ignore
-    penalties = np.array([recipe.l2 for recipe in recipes], np.float32) if any(each.l2 for each in recipes) else None
+    penalties = np.array([recipe.l2 for recipe in recipes], np.float32)
     state = init(params, keys, None if rates is None else rates[:, 0])
     losses = []
     for done in range(0, steps, length):
         n = min(length, steps - done)
-        ahead = None if rates is None else np.pad(rates[:, done : done + n], ((0, 0), (0, length - n)))
-        state, loss = advance(state, corpus, np.int32(n), ahead, penalties)
+        chunk_rates = None if rates is None else np.pad(rates[:, done : done + n], ((0, 0), (0, length - n)))
+        state, loss = advance(state, source, np.int32(n), chunk_rates, penalties if penalties.any() else None)
         losses.append(np.asarray(loss)[:, :n])
     return state.params, np.concatenate(losses, axis=1)
 
 
 @functools.lru_cache(maxsize=32)
-def _compiled(optimizer: Same, length: int):
-    """What makes the states of a population, and what advances them; compiled once for an optimizer and a length."""
+def _compiled(optimizer: Transformation, length: int):
+    """Compiles what makes the states of a population, and what advances them; once an optimizer and length."""
     many = functools.partial(loop.many_steps, optimizer=optimizer, length=length)
     advance = jax.jit(jax.vmap(many, (0, None, None, 0, 0)), donate_argnums=0)
 
@@ -137,7 +140,7 @@ def _compiled(optimizer: Same, length: int):
 
 
 def evaluate_population(params: Params, words: Sequence[str]) -> np.ndarray:
-    """The nll of each member in nats per character over words: float64 [members].
+    """Computes the nll of each member over `words`, in nats per character: float64 [members].
 
     >>> from mm_jax.models import bigram
     >>> from mm_jax.vocab import Vocab
@@ -150,7 +153,7 @@ def evaluate_population(params: Params, words: Sequence[str]) -> np.ndarray:
 
 
 def best_on_dev(params: Params, dev: Sequence[str]) -> tuple[int, Params]:
-    """The member with the lowest nll on dev, and its number. Choose by this; report test once, of what was chosen.
+    """Returns the number of the member with the lowest nll on dev, and the member. Report test once, of this one.
 
     >>> from mm_jax.models import bigram
     >>> from mm_jax.vocab import Vocab
@@ -164,7 +167,7 @@ def best_on_dev(params: Params, dev: Sequence[str]) -> tuple[int, Params]:
 
 
 def summarize(values: np.ndarray) -> Summary:
-    """Mean, spread and standard error of a figure over members; nan spread for one.
+    """Computes mean, standard deviation and standard error of one value a member; both are nan for one member.
 
     >>> summarize(np.array([1.0, 2.0, 3.0])).mean
     2.0
@@ -175,7 +178,7 @@ def summarize(values: np.ndarray) -> Summary:
 
 
 def compare_paired(one: np.ndarray, other: np.ndarray) -> Summary:
-    """The paired difference `one - other` of two settings: an effect that a seed has on both cancels.
+    """Summarizes the paired differences `one - other` of two settings: effects that a seed has on both cancel.
 
     >>> compare_paired(np.array([2.1, 2.3]), np.array([2.0, 2.2])).spread < 1e-9
     True

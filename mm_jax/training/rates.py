@@ -1,5 +1,6 @@
-"""Finds a learning rate: by the lecture's range test, or by a short run at each of several rates."""
+"""Finds a learning rate: by the lecture's range test, or by one short run for each of several rates."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -8,13 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
+from mm_jax.checks import number, random_key, whole_number
 from mm_jax.models.contract import Params
 from mm_jax.training import loop, population
 from mm_jax.training.recipes import Recipe
 
 
 class RangeTest(NamedTuple):
-    """Learning rates (rising), the loss each led to, and a rate to use with the reason for it.
+    """Rising learning rates, the loss at each, and a suggested rate with the reason for it.
 
     `losses` is float32, shaped like `rates`.
 
@@ -39,12 +41,12 @@ def lr_range_test(
     steps: int = 1000,
     **options: Any,
 ) -> RangeTest:
-    """One run whose learning rate rises exponentially from `low` to `high`, a step at each rate; one compiled call.
+    """Makes one run whose learning rate rises exponentially from `low` to `high`, one step a rate; one compiled call.
 
     Args:
-      params: where to start from; left as they are.
-      words: what to learn from.
-      key: decides the minibatches.
+      params: the start; not changed.
+      words: the training list.
+      key: a random key, for the minibatches.
       low: the rate of the first step.
       high: the rate of the last.
       steps: how many rates.
@@ -52,9 +54,10 @@ def lr_range_test(
 
     Returns:
       A RangeTest: rates and minibatch losses float32 [steps]. The suggestion is half the rate at which the smoothed
-      loss is lowest: beyond that rate it only rises, and just below it there is no room for a bad minibatch.
+      loss is lowest: at that rate itself one bad minibatch can make training diverge.
 
-    Raises ValueError for rates that are not 0 < low < high, for fewer than 10 steps, and as `fit` does.
+    Raises ValueError for rates that are not 0 < low < high, for fewer than 10 steps (in `try_rates` 2), and as `fit`
+    does.
 
     >>> from mm_jax.models import bigram
     >>> from mm_jax.vocab import Vocab
@@ -65,15 +68,14 @@ def lr_range_test(
 
     Source: makemore part 2; Smith (2017), Cyclical learning rates.
     """
-    if not 0 < low < high < float("inf") or steps < 10:
-        raise ValueError(f"expected 0 < low < high and 10 or more steps, got {low=}, {high=}, {steps=}")
+    _check_range(low, high, 10, steps=steps)
 
     def rising(t: np.ndarray) -> np.ndarray:
         return np.geomspace(low / high, 1.0, len(t))
 
     recipe = Recipe(steps=steps, learning_rate=high, decay=rising, **options)
     _, history = loop.fit(params, words, key, recipe)
-    return _read(np.geomspace(low, high, steps), history.loss, smooth=max(1, steps // 20))
+    return _suggest(np.geomspace(low, high, steps), history.loss, smooth=max(1, steps // 20))
 
 
 def try_rates(
@@ -87,10 +89,10 @@ def try_rates(
     steps: int = 100,
     **options: Any,
 ) -> RangeTest:
-    """Trains once with each of `num_rates` rates, all from one start on the same minibatches, as one population.
+    """Trains once at each of `num_rates` rates, from the same start and on the same minibatches, as one population.
 
-    A range test's loss at a rate depends on all the rates before it; here each rate is on its own. Arguments and errors
-    are those of `lr_range_test`, and:
+    In a range test the loss at a rate depends on all rates before it; here it does not. Arguments and errors are those
+    of `lr_range_test`, and:
 
     Args:
       num_rates: how many rates, geometrically spaced.
@@ -105,17 +107,23 @@ def try_rates(
     >>> try_rates(params, ["ab", "b"], jax.random.key(1), low=0.1, high=10.0, num_rates=3, steps=20).rates.tolist()
     [0.10000000149011612, 1.0, 10.0]
     """
-    if not 0 < low < high < float("inf") or min(num_rates, steps) < 2:
-        raise ValueError(
-            f"expected 0 < low < high, 2 or more rates and steps, got {low=}, {high=}, {num_rates=}, {steps=}"
-        )
+    _check_range(low, high, 2, num_rates=num_rates, steps=steps)
+    random_key("key", key)
     rates = np.geomspace(low, high, num_rates)
-    same = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_rates, *leaf.shape)), (params, key))
-    _, losses = population.fit_population(same[0], words, same[1], steps=steps, learning_rate=rates.tolist(), **options)
-    return _read(rates, losses[:, -max(1, steps // 10) :].mean(1), smooth=1)
+    starts, keys = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_rates, *leaf.shape)), (params, key))
+    _, losses = population.fit_population(starts, words, keys, steps=steps, learning_rate=rates.tolist(), **options)
+    return _suggest(rates, losses[:, -max(1, steps // 10) :].mean(1), smooth=1)
 
 
-def _read(rates: np.ndarray, losses: np.ndarray, smooth: int) -> RangeTest:
+def _check_range(low: float, high: float, least: int, **counts: int) -> None:
+    """Raises ValueError unless 0 < low < high, and each of the counts is `least` or more."""
+    if not 0 < number("low", low, "a positive number") < number("high", high, "a positive number") < math.inf:
+        raise ValueError(f"expected 0 < low < high, got {low=}, {high=}")
+    for name, count in counts.items():
+        whole_number(name, count, least)
+
+
+def _suggest(rates: np.ndarray, losses: np.ndarray, smooth: int) -> RangeTest:
     """Suggests half the rate at which the loss [rates], averaged over 2 * smooth + 1 neighbours, is lowest."""
     finite = np.where(np.isfinite(losses), losses, np.inf)
     padded = np.pad(finite, smooth, mode="edge")

@@ -1,24 +1,23 @@
-"""How to train: one object that carries every option, and the form in which it is written to a file.
+"""How to train: one object that carries every option, and its form in a file.
 
 `fit`, `run`, `fit_population`, `lr_range_test`, run folders and the command all take a `Recipe`, or the keywords that
 make one. An option is declared here and nowhere else.
 """
 
 import dataclasses
-import functools
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import jax
 import numpy as np
 import optax
 
-from mm_jax.models.contract import Model
-from mm_jax.numbers import whole_number
+from mm_jax.checks import number, positive_number, shown, whole_number
+from mm_jax.models.contract import Dropout, Model
 from mm_jax.training.muon import muon
-from mm_jax.training.sameness import Same
 from mm_jax.vocab import Vocab
 
 MAX_CELLS = 2**26  # of a table of float32, of contexts or prefixes and what follows them: 256 MB
@@ -31,44 +30,100 @@ Decay = Callable[[np.ndarray], np.ndarray]
 
 
 def constant(t: np.ndarray) -> np.ndarray:
-    """The peak rate at all t [steps]."""
+    """Keeps the peak rate: 1 at all t [steps]."""
     return np.ones_like(t)
 
 
 def cosine(t: np.ndarray) -> np.ndarray:
-    """From the peak rate to 0 along half a cosine: t [steps] is the share of the steps that were made."""
+    """Falls from 1 to 0 along half a cosine; t [steps] is the share of the steps made so far."""
     return 0.5 * (1 + np.cos(np.pi * t))
 
 
 def tenth(t: np.ndarray) -> np.ndarray:
-    """The peak rate for the first half of t [steps], a tenth of it for the second. Source: makemore part 2."""
+    """Keeps 1 for the first half of t [steps] and 0.1 for the second. Source: makemore part 2."""
     return np.where(t < 0.5, 1.0, 0.1)
 
 
 def linear(t: np.ndarray) -> np.ndarray:
-    """Up to the peak rate over the first twentieth of t [steps], then down to 0 along a line."""
+    """Rises from 0 to 1 over the first twentieth of t [steps] (warm-up), then falls to 0 along a line.
+
+    The rate of the very first step is 0.
+    """
     return np.minimum(t / 0.05, (1 - t) / 0.95)
 
 
 def adamw(learning_rate: Any, weight_decay: float = 0.0) -> optax.GradientTransformation:
-    """Adam with decoupled weight decay, its second moment over 100 steps: runs here are short."""
+    """Makes Adam with decoupled weight decay; its second moment averages over 100 steps, because runs are short."""
     return optax.adamw(learning_rate, b2=0.99, weight_decay=weight_decay)
 
 
-DECAYS: dict[str, Decay] = {each.__name__: each for each in (constant, cosine, tenth, linear)}
+DECAYS: dict[str, Decay] = {decay.__name__: decay for decay in (constant, cosine, tenth, linear)}
 OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
     "sgd": optax.sgd,
     "adam": optax.adam,
     "adamw": adamw,
     "muon": muon,
 }
-
-
-def _ready(optimizer: optax.GradientTransformation, rate: None) -> optax.GradientTransformation:
-    return optimizer
-
-
+DECAYED = ("adamw", "muon")  # the optimizers with weight decay
 _NAMED: dict[str, dict[str, Any]] = {"optimizer": OPTIMIZERS, "decay": DECAYS}
+# A Dropout's rates, and the options that set them.
+_DROPS = {kind: f"drop_{kind}" for kind in Dropout.static_fields}  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@dataclass(frozen=True, eq=False)
+class Transformation:
+    """Makes an optax optimizer for a learning rate: a static argument of the compiled steps.
+
+    Two are equal where they hold the same object `make` and the same weight decay. So a recipe, and every recipe with
+    a named optimizer, compiles once, whatever its numbers; a lambda written anew compiles anew, as under `jax.jit`.
+
+    `make` is a function of the learning rate, or an optax optimizer, which ignores the rate.
+    """
+
+    make: Optimizer
+    weight_decay: float = 0.0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Transformation) and (
+            self.make is other.make and self.weight_decay == other.weight_decay
+        )
+
+    def __hash__(self) -> int:
+        return hash((id(self.make), self.weight_decay))
+
+    def __call__(self, rate: Any) -> optax.GradientTransformation:
+        """Makes the optimizer; ValueError where `make` gives none, or gives one without weight decay."""
+        made = self.make
+        if not isinstance(made, optax.GradientTransformation):
+            options = {"weight_decay": self.weight_decay} if self.weight_decay else {}
+            name = getattr(made, "__name__", shown(made))
+            try:
+                made = made(rate, **options)
+            except TypeError as error:
+                if options and "weight_decay" in str(error):
+                    message = f"{name} has no weight decay: choose {' or '.join(DECAYED)}, or leave weight_decay at 0"
+                    raise ValueError(message) from error
+                raise ValueError(f"optimizer {name} is no function of the learning rate: {error}") from error
+            if not isinstance(made, optax.GradientTransformation):
+                raise ValueError(f"optimizer {name} gives {shown(made)}: it has to give an optax optimizer")
+        return optax.GradientTransformation(_promoting(made.init), _promoting(made.update))
+
+
+def _promoting(function: Callable) -> Callable:
+    """Wraps an optimizer's `init` or `update`: Adam takes a float to the power of an int, which a user may forbid.
+
+    Raises ValueError for an `update` that needs more than the gradient, as the line search of `optax.lbfgs` does.
+    """
+
+    def wrapped(*args: Any) -> Any:
+        try:
+            with jax.numpy_dtype_promotion("standard"):
+                return function(*args)
+        except TypeError as error:
+            message = f"optimizer cannot step by the gradient alone: choose another, such as optax.adam ({error})"
+            raise ValueError(message) from error
+
+    return wrapped
 
 
 @dataclass(frozen=True)
@@ -79,23 +134,25 @@ class Recipe:
       steps: number of gradient steps.
       batch_size: examples, contexts or rows of whole words a step. None is the full batch.
       draw: what a batch is made of: examples, contexts or words. "examples" are drawn as in the lecture; "contexts" are
-        distinct ones with all that followed, a gradient that varies far less; "words" are whole ones, the only draw of
-        models that see the whole word. None is "examples", or "words" where that is the only one.
+        distinct contexts, each with the counts of all that followed it: the same loss, a gradient of less variance;
+        "words" are whole words, the only draw of models that see the whole word. None is "examples", or "words" where
+        that is the only one.
       optimizer: which one: sgd, adam, adamw or muon. In Python a function of the learning rate, such as optax.adam, or
-        an optax optimizer, such as optax.adam(0.01).
+        an optax optimizer, such as optax.adam(0.01). A lambda written anew compiles anew.
       learning_rate: the rate at its peak. 0.1 for the default, the lecture's SGD; None for an optax optimizer, which
         holds its own. Another rate, number of steps or decay does not compile anew.
-      decay: how the rate falls: constant, cosine, linear or tenth. In Python a function of t / steps that multiplies
-        the rate, of float64 arrays.
-      weight_decay: that of adamw and muon.
+      decay: how the rate falls: constant, cosine, linear or tenth. In Python a function of t / steps, float64 [steps],
+        that gives the factor of each step's rate.
+      weight_decay: decoupled weight decay; only adamw and muon have it.
       l2: adds l2 * mean(W^2) to the loss for each weight matrix W, as in the lecture.
-      drop_tokens: share of the input characters that a step leaves out.
+      drop_tokens: share of the input characters that a step leaves out (dropout).
       drop_states: share of the hidden states that a step leaves out.
       drop_edges: share of the attention edges that a step leaves out.
-      teach: share of a teacher in what whole words are learned from; the rest is what followed each prefix. The teacher
-        is the one given to `fit`, or else a Kneser-Ney model of the same words.
+      teach: weight of the teacher's distribution in the targets, 0 to 1; the rest is what followed each prefix. The
+        teacher is the one given to `fit`, or else a Kneser-Ney model of the same words.
 
-    Raises ValueError for numbers out of range, and for a rate without an optimizer to take it.
+    Raises ValueError for numbers out of range, for a rate without an optimizer to take it, for a function that makes
+    no optimizer, and for a weight decay that the optimizer does not have.
 
     >>> Recipe(steps=4, learning_rate=1.0, decay=tenth).rates().tolist()
     [1.0, 1.0, 0.10000000149011612, 0.10000000149011612]
@@ -122,46 +179,76 @@ class Recipe:
             whole_number("batch_size", self.batch_size)
         if self.draw not in (None, "examples", "contexts", "words"):
             raise ValueError(f"draw is {self.draw!r}: choose 'examples', 'contexts' or 'words'")
-        if isinstance(self.optimizer, optax.GradientTransformation) == (self.learning_rate is not None):
+        for name in ("l2", "weight_decay"):
+            if not 0 <= number(name, getattr(self, name), wanted := "0 or more") < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}: give {wanted}")
+        for name in _DROPS.values():
+            if not 0 <= number(name, getattr(self, name), wanted := "a share of 0 or more, below 1") < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: give {wanted}")
+        if not 0 <= number("teach", self.teach, wanted := "a share from 0 to 1") <= 1:
+            raise ValueError(f"teach is {self.teach}: give {wanted}")
+        if not callable(self.decay):
+            raise ValueError(f"decay is {shown(self.decay)}: give a function of t / steps, such as recipes.cosine")
+        self._check_optimizer()
+
+    def _check_optimizer(self) -> None:
+        """Raises ValueError where optimizer, learning_rate and weight_decay do not go together."""
+        ready = isinstance(self.optimizer, optax.GradientTransformation)
+        if (not ready and not callable(self.optimizer)) or ready == (self.learning_rate is not None):
             raise ValueError(
                 "give an optax optimizer (optimizer=optax.adam(0.01)), or with learning_rate a function of it "
                 "(optimizer=optax.adam, learning_rate=0.01)"
             )
-        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
-            raise ValueError(f"learning_rate is {self.learning_rate}: give a positive number")
-        for name in ("l2", "weight_decay"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} is {getattr(self, name)}: give 0 or more")
-        for name in ("drop_tokens", "drop_states", "drop_edges"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: give a share of 0 or more, below 1")
-        if not 0 <= self.teach <= 1:
-            raise ValueError(f"teach is {self.teach}: give a share from 0 to 1")
+        if ready and self.weight_decay:
+            raise ValueError(f"weight_decay is {self.weight_decay}: an optax optimizer holds its own, leave it at 0")
+        if callable(self.learning_rate):
+            raise ValueError(
+                "learning_rate is a function: give a number, and as decay what multiplies it; or give an optax "
+                "optimizer that holds a schedule (optimizer=optax.adam(schedule))"
+            )
+        if self.learning_rate is not None:
+            positive_number("learning_rate", self.learning_rate)
+        self.transformation(self.learning_rate)
 
     def but(self, **changes: Any) -> "Recipe":
-        """The recipe with other values where they are not None."""
-        return dataclasses.replace(self, **{name: value for name, value in changes.items() if value is not None})
+        """Returns the recipe with other values, None included."""
+        return dataclasses.replace(self, **changes)
 
     def rates(self) -> np.ndarray | None:
-        """The learning rate of every step, float32 [steps]; None where the optimizer holds its own.
+        """Returns the learning rate of every step, float32 [steps]; None where the optimizer holds its own.
 
-        Computed here once: the compiled program takes rates as data, and no schedule is part of it.
+        Computed once, on the host: the compiled program takes rates as data, and no schedule is part of it. Raises
+        ValueError for a decay that does not give a finite number for each step.
         """
         if self.learning_rate is None:
             return None
-        return (self.learning_rate * np.asarray(self.decay(np.arange(self.steps) / self.steps))).astype(np.float32)
+        factors = np.asarray(self.decay(np.arange(self.steps) / self.steps))
+        if factors.shape != (self.steps,) or factors.dtype.kind not in "fiu" or not np.isfinite(factors).all():
+            raise ValueError(
+                f"decay gives {shown(factors)} of shape {factors.shape} for an array [{self.steps}]: it has to give a "
+                "finite number for each step, such as lambda t: 1 - t"
+            )
+        return (float(self.learning_rate) * factors).astype(np.float32)
 
     @property
-    def transformation(self) -> Same:
-        """A function of the rate that makes the optax optimizer; equal for recipes that differ in numbers alone."""
-        if self.learning_rate is None:
-            return Same(functools.partial(_ready, self.optimizer))  # pyright: ignore[reportArgumentType]
-        options = {"weight_decay": self.weight_decay} if self.weight_decay else {}
-        return Same(functools.partial(self.optimizer, **options))  # pyright: ignore[reportCallIssue, reportArgumentType]
+    def drops(self) -> tuple[str, ...]:
+        """The kinds of dropout whose rate is not 0."""
+        return tuple(kind for kind, name in _DROPS.items() if getattr(self, name))
+
+    @property
+    def dropout(self) -> Dropout | None:
+        """A Dropout with the rates and without a key, which each row of a batch adds; None where nothing is dropped."""
+        rates = {kind: getattr(self, name) for kind, name in _DROPS.items()}
+        return Dropout(key=None, **rates) if self.drops else None  # pyright: ignore[reportArgumentType]
+
+    @property
+    def transformation(self) -> Transformation:
+        """Makes the optimizer for a rate; equal for recipes that differ in other numbers alone."""
+        return Transformation(self.optimizer, self.weight_decay)
 
     def as_json(self) -> dict[str, Any]:
-        """The recipe as JSON values; ValueError for functions that have no name in this module."""
-        values = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        """Returns the recipe as JSON values; ValueError for functions that have no name in this module."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         for field, known in _NAMED.items():
             name = next((name for name, function in known.items() if function is values[field]), None)
             if name is None:
@@ -171,7 +258,7 @@ class Recipe:
 
     @staticmethod
     def named(values: Mapping[str, Any]) -> dict[str, Any]:
-        """Options with the functions that are named in place of their names; ValueError for an unknown name."""
+        """Replaces names such as "adam" or "cosine" by their functions; ValueError for an unknown name."""
         options = dict(values)
         for field, known in _NAMED.items():
             if isinstance(name := options.get(field), str):
@@ -182,8 +269,8 @@ class Recipe:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Recipe":
-        """The recipe that `as_json` wrote, or one of a model's `RECIPES`; ValueError for what is no recipe."""
-        if unknown := set(values) - {each.name for each in dataclasses.fields(cls)}:
+        """Makes a recipe of what `as_json` wrote, or of an entry of `RECIPES`; ValueError for anything else."""
+        if unknown := set(values) - {field.name for field in dataclasses.fields(cls)}:
             raise ValueError(f"a recipe has no option {', '.join(sorted(unknown))}")
         try:
             return cls(**cls.named(values))

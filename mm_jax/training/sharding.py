@@ -1,13 +1,13 @@
-"""Training on more than one device: batches are divided among them, everything else is on each of them whole.
+"""Training on several devices: batches are divided among them (data parallelism), everything else is replicated.
 
 `fit(..., mesh=jax.make_mesh((4,), ("batch",)))` divides every batch among the devices of the mesh's first axis, and jit
-adds up their gradients: the losses are those of one device, but for the order of float32 sums. On two hosts the same
-script runs on both, with
+sums their gradients: the losses are those of one device up to the order of float32 sums. On two hosts run the same
+script on both, with
 
     jax.distributed.initialize("first-host:1234", num_processes=2, process_id=0)   # 1 on the second host
 
-as its first line and `jax.make_mesh((jax.device_count(),), ("batch",))`; both end with the same parameters. Four
-devices in one process, and two processes, are run by tests/training/test_sharding.py.
+as its first line and `jax.make_mesh((jax.device_count(),), ("batch",))`; both end with the same parameters.
+tests/training/test_sharding.py runs four devices in one process, and two processes.
 """
 
 from typing import Any
@@ -18,31 +18,36 @@ import numpy as np
 from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from mm_jax.training.batches import FullBatch
+from mm_jax.training.whole_words import WordBatches
+
 
 def automatic(mesh: Mesh) -> Mesh:
-    """The mesh with axes over which jit decides what is communicated; `jax.make_mesh` makes explicit ones."""
+    """Returns the mesh with automatic axes: jit places the communication. The axes of `jax.make_mesh` are explicit."""
     return Mesh(mesh.devices, mesh.axis_names, axis_types=(AxisType.Auto,) * len(mesh.axis_names))
 
 
 def divide(batch: Any, mesh: Mesh) -> Any:
-    """Gives each device of the mesh's first axis its rows of a batch; jit then adds up what each finds."""
+    """Divides the rows of a batch among the devices of the mesh's first axis; jit then sums their gradients."""
     return lax.with_sharding_constraint(batch, NamedSharding(mesh, PartitionSpec(mesh.axis_names[0])))
 
 
-def divisible(corpus: Any, batch_size: int | None, mesh: Mesh) -> Any:
-    """The corpus, its full batch filled up with rows of weight 0 to what the mesh's first axis divides."""
+def divisible(source: Any, mesh: Mesh) -> Any:
+    """Pads a full batch of contexts with rows of weight 0 to a multiple of the devices on the mesh's first axis.
+
+    Raises ValueError where a minibatch, or a full batch of whole words, is no multiple.
+    """
     devices = mesh.shape[mesh.axis_names[0]]
-    if batch_size is not None:
-        if batch_size % devices:
-            raise ValueError(
-                f"batch_size is {batch_size}: give a multiple of the {devices} devices of the mesh's first axis"
-            )
-        return corpus
-    return jax.tree.map(lambda rows: jnp.pad(rows, ((0, -len(rows) % devices), (0, 0))), corpus)
+    if isinstance(source, FullBatch):
+        return jax.tree.map(lambda rows: jnp.pad(rows, ((0, -len(rows) % devices), (0, 0))), source)
+    size = source.size if isinstance(source, WordBatches) else source.batch_size
+    if size % devices:
+        raise ValueError(f"batch_size is {size}: give a multiple of the {devices} devices of the mesh's first axis")
+    return source
 
 
 def replicate(tree: Any, mesh: Mesh) -> Any:
-    """A copy of every leaf on every device of the mesh, those of other processes included."""
+    """Copies every leaf to every device of the mesh, those of other processes included."""
     whole = NamedSharding(mesh, PartitionSpec())
 
     def spread(leaf):

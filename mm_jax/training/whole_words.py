@@ -1,9 +1,10 @@
-"""Batches of whole words: rows of them, laid end to end, and at each position all that ever followed.
+"""Batches of whole words, packed into rows; the target at a position is the distribution of all that ever followed.
 
-What follows a prefix may also be told by a teacher, a model whose distribution is mixed into the targets.
+A teacher, a model whose distribution is mixed into the targets, may add to what followed.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -12,115 +13,112 @@ import numpy as np
 from jaxtyping import Array, Bool, Float32, Int32, Key
 
 from mm_jax import corpus
-from mm_jax.models import contract, ngram
+from mm_jax.checks import as_list
+from mm_jax.models import contract
 from mm_jax.models.contract import Dropout, Params, model_of
 from mm_jax.models.prediction import log_probs_of_prefixes
 from mm_jax.pytrees import pytree, static
 from mm_jax.training.recipes import MAX_CELLS, Recipe
-from mm_jax.vocab import Vocab
 
 
 @pytree
-class Words:
-    """Whole words laid end to end in rows; at each position, all that ever followed this prefix.
+class WordBatches:
+    """Batches of whole words, packed into rows.
 
-    The next character of one word says little about what may follow its first two; the counts of all words that begin
-    so say it all, and have the same expectation. Prefixes that occur once have nothing to add, and keep the character
-    that followed. Each row is read once before any is read again.
+    The target at a position is the frequency of every continuation of its prefix: the same expected gradient as one
+    sampled character, less variance. A prefix that occurs once has one continuation, the next token, and needs no
+    entry in the table. Each row is used once an epoch.
     """
 
     targets: Int32[Array, "rows length"]
-    prefixes: Int32[Array, "rows length"]  # the row of `following`; -1: the target itself
-    inside: Bool[Array, "rows length"]  # False behind a row's last word
+    prefixes: Int32[Array, "rows length"]  # the row of `following`; -1 where the target is the next token itself
+    inside: Bool[Array, "rows length"]  # a mask: False behind a row's last word
     following: Float32[Array, "prefixes vocab_size"]
-    scale: Float32[Array, ""]  # what makes the weights of a batch 1 on average
+    scale: Float32[Array, ""]  # makes the weights of a batch sum to 1 on average
+    dropout: Dropout | None  # its rates; each batch adds its own keys
     batch_size: int | None = static()
     vocab_size: int = static()
-    rates: tuple[float, float, float] = static()
 
     def draw(self, key: Key[Array, ""], steps: Int32[Array, " steps"]) -> Any:
-        """Rows int32 [steps, batch_size], in a new order each epoch; keys [steps, batch_size] where something drops."""
+        """Draws row numbers int32 [steps, batch_size], and keys [steps, batch_size] where there is dropout.
+
+        Epochs are permutations of all rows, laid end to end: row i of step t is row t * batch_size + i of them. What is
+        left over at the end of an epoch is not used.
+        """
         order, noise = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
-        per_epoch = len(self.targets) // self._size()
+        per_epoch = len(self.targets) // self.size
         first = steps[0] // per_epoch
+        # The epochs that `steps` can touch: a fixed number, for shapes must not depend on the first step.
         epochs = first + jnp.arange((len(steps) - 1) // per_epoch + 2, dtype=jnp.int32)
         shuffle = jax.vmap(lambda epoch: jax.random.permutation(jax.random.fold_in(order, epoch), len(self.targets)))
         shuffled = shuffle(epochs).astype(jnp.int32)
-        places = (steps % per_epoch)[:, None] * self._size() + jnp.arange(self._size(), dtype=jnp.int32)[None, :]
+        places = (steps % per_epoch)[:, None] * self.size + jnp.arange(self.size, dtype=jnp.int32)[None, :]
         rows = shuffled[(steps // per_epoch - first)[:, None], places]
-        if not any(self.rates):
+        if self.dropout is None:
             return rows, None
-        return rows, jax.vmap(lambda t: jax.random.split(jax.random.fold_in(noise, t), self._size()))(steps)
+        return rows, jax.vmap(lambda t: jax.random.split(jax.random.fold_in(noise, t), self.size))(steps)
 
-    def _size(self) -> int:
+    @property
+    def size(self) -> int:
+        """The number of rows in a batch."""
         return len(self.targets) if self.batch_size is None else min(self.batch_size, len(self.targets))
 
     def batch(self, choice: Any) -> tuple[Any, Float32[Array, "batch length vocab"]]:
-        """One step's rows and their keys."""
+        """Returns one step's inputs, rows of tokens and their keys, and the weights of the next tokens."""
         rows, keys = choice
         targets, prefixes = self.targets[rows], self.prefixes[rows]
         own = jax.nn.one_hot(targets, self.vocab_size, dtype=jnp.float32)
         shared = self.following[jnp.maximum(prefixes, 0)]
         weights = jnp.where((prefixes < 0)[..., None], own, shared)
-        return (targets[:, :-1], keys), weights * (self.inside[rows] * self.scale)[..., None]
+        mask = self.inside[rows].astype(jnp.float32)
+        return (targets[:, :-1], keys), weights * (mask * self.scale)[..., None]
 
-    def read(self, params: Params, inputs: Any) -> Float32[Array, "batch length vocab"]:
-        """The logits at each position of each row."""
+    def predict(self, params: Params, inputs: Any) -> Float32[Array, "batch length vocab"]:
+        """Returns the logits at each position of each row."""
         tokens, keys = inputs
-        return contract.unroll_rows(params, tokens, None if keys is None else Dropout(keys, *self.rates))
+        return contract.unroll_rows(params, tokens, None if self.dropout is None else replace(self.dropout, key=keys))
 
 
-def laid(words: Sequence[str], params: Params, recipe: Recipe, table: np.ndarray | None = None) -> Words:
-    """Whole words in rows.
+def pack_words(words: Sequence[str], params: Params, recipe: Recipe, table: np.ndarray | None = None) -> WordBatches:
+    """Packs whole words into rows.
 
-    `table` is what to learn at each prefix, float32 [prefixes, vocab_size], rows summing to 1, in the order of
-    `corpus.prefixes`; None is what followed it.
+    `table` is the target at each prefix, float32 [prefixes, vocab_size], rows summing to 1, in the order of
+    `corpus.prefixes`; None takes the frequencies of what followed. Raises ValueError for a word that is longer than the
+    model can read, and as `corpus.tokens` does.
     """
-    words, vocab, batch_size = corpus.as_list(words), params.vocab, recipe.batch_size
+    words, vocab, batch_size = as_list(words), params.vocab, recipe.batch_size
     contract.check_lengths(params, words)
     trie = corpus.prefixes(words, vocab)
     rows = corpus.rows(words, vocab, pack=model_of(params).packs(params))
     inside = rows.places >= 0
-    known = _following(trie, len(vocab)) if table is None else (np.arange(trie.distinct, dtype=np.int32), table)
+    known = _continuations(trie, len(vocab)) if table is None else (np.arange(trie.distinct, dtype=np.int32), table)
     row_of, following = known
     count = len(rows.targets) if batch_size is None else min(batch_size, len(rows.targets))
-    return Words(
+    return WordBatches(
         targets=jax.device_put(rows.targets),
         prefixes=jax.device_put(np.where(inside, row_of[trie.ids[rows.places]], -1)),
         inside=jax.device_put(inside),
         following=jax.device_put(following),
         scale=jax.device_put(np.float32(len(rows.targets) / (count * len(trie.ids)))),
+        dropout=recipe.dropout,
         batch_size=batch_size,
         vocab_size=len(vocab),
-        rates=(recipe.drop_tokens, recipe.drop_states, recipe.drop_edges),
     )
 
 
-def of_teacher(words: Sequence[str], vocab: Vocab, teacher: Params | None, share: float) -> np.ndarray:
-    """`taught` by a teacher, by default a Kneser-Ney model of the words: float32 [prefixes, vocab_size].
+def teacher_targets(words: Sequence[str], teacher: Params, share: float, others: Sequence[str] = ()) -> np.ndarray:
+    """Returns the target at each prefix of `words` and `others`: float32 [prefixes, vocab_size].
 
-    Raises ValueError for another vocabulary.
+    share * (the teacher's distribution) + (1 - share) * (frequencies of what followed the prefix in `words`); the
+    teacher's distribution alone at prefixes that only `others` have. Raises ValueError for a table too large.
     """
-    if teacher is None:
-        teacher = ngram.fit(words, vocab)
-    if model_of(teacher) and teacher.vocab != vocab:
-        raise ValueError("the teacher has another vocabulary: make both from the same Vocab")
-    return taught(words, teacher, share)
-
-
-def taught(words: Sequence[str], teacher: Params, share: float, others: Sequence[str] = ()) -> np.ndarray:
-    """What to learn at each prefix of `words` and `others`: float32 [prefixes, vocab_size].
-
-    share * (the teacher's distribution there) + (1 - share) * (all that followed this prefix in `words`), the teacher's
-    alone at prefixes that only `others` have. Raises ValueError for a table too large.
-    """
-    read, size = [*others, *words], len(teacher.vocab)
-    trie = corpus.prefixes(read, teacher.vocab)
+    every, size = [*others, *words], len(teacher.vocab)
+    trie = corpus.prefixes(every, teacher.vocab)
     if trie.distinct * size > MAX_CELLS:
         raise ValueError(
             f"{trie.distinct:,} prefixes of {size:,} characters are too large a table for a teacher: give fewer words"
         )
-    table = np.exp(log_probs_of_prefixes(teacher, read))
+    table = np.exp(log_probs_of_prefixes(teacher, every))
     own = slice(sum(map(len, others)) + len(others), None)
     cells = trie.ids[own].astype(np.int64) * size + trie.targets[own]
     followed = np.bincount(cells, minlength=table.size).reshape(table.shape).astype(np.float32)
@@ -129,11 +127,11 @@ def taught(words: Sequence[str], teacher: Params, share: float, others: Sequence
     return np.where(often > 0, np.float32(share) * table + np.float32(1 - share) * followed, table)
 
 
-def _following(trie: corpus.Prefixes, vocab_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The row of each prefix, int32 [distinct], -1 for none; and relative frequencies float32 [rows, vocab_size].
+def _continuations(trie: corpus.Prefixes, vocab_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the table row of each prefix, int32 [distinct], and the table of frequencies, float32 [rows, vocab_size].
 
-    Where the table would be too large, it holds the prefixes that occur most often: what the others learn from has the
-    same expectation.
+    A prefix without a row has -1: it occurs once, or the table would be too large and it is not among the most frequent
+    prefixes. Its target is the next token itself, which has the same expectation.
     """
     often = np.bincount(trie.ids, minlength=trie.distinct)
     most = max(1, MAX_CELLS // vocab_size)

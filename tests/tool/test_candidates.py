@@ -206,3 +206,13 @@ def test_defaults_of_lengths_and_temperature_are_those_of_sample(mm, tmp_path):
     assert f"new words at temperature {temperature}, for 44 words:" in out
     shown = mm("sample", tmp_path / "run", "-n", 10, "--new", "--distinct", "--seed", 1, "-q")[1]
     assert out.endswith(shown)
+
+
+def test_another_optimizer_leaves_the_weight_decay_of_the_recipe():
+    vocab = Vocab(".ab")
+    kept = planning.plan_for(["ab", "b"], vocab, "gru", None, {}).recipe
+    assert kept.weight_decay > 0
+    assert planning.plan_for(["ab", "b"], vocab, "gru", None, {"optimizer": "muon"}).recipe == kept.but(optimizer=muon)
+    assert planning.plan_for(["ab", "b"], vocab, "gru", None, {"optimizer": "sgd"}).recipe.weight_decay == 0
+    with pytest.raises(ValueError, match="sgd has no weight decay: choose adamw or muon"):
+        planning.plan_for(["ab", "b"], vocab, "gru", None, {"optimizer": "sgd", "weight_decay": 0.1})

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import mm_jax
-from mm_jax import files, startup
+from mm_jax import checks, files
 from mm_jax import words as lists
 from mm_jax.tool import runs, train
 
@@ -47,8 +47,8 @@ def test_a_run_begun_on_another_number_of_cores_says_so(mm, tmp_path, monkeypatc
     path = tmp_path / "list.txt"
     path.write_text("\n".join(mm_jax.load_words(NAMES)[::200]), encoding="utf-8")
     assert "core" not in mm("train", path, *options)[2]
-    assert json.loads((tmp_path / "run" / "config.json").read_text())["cores"] == startup.cores()
-    before = startup.cores()
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["cores"] == checks.cores()
+    before = checks.cores()
     for module in (runs, train):
         monkeypatch.setattr(module, "cores", lambda: before + 5)
     said = mm("train", path, *options)[2]

@@ -19,11 +19,11 @@ def new_mlp(seed=0):
 
 
 def gradient(params, batch, choice):
-    return jax.grad(loop.loss)(params, batch.read, *batch.batch(choice))
+    return jax.grad(loop.loss)(params, batch.predict, *batch.batch(choice))
 
 
 def test_a_minibatch_holds_examples_of_the_list():
-    batch = batches.of(WORDS, new_mlp(), Recipe(steps=1, batch_size=64))
+    batch = batches.make_batches(WORDS, new_mlp(), Recipe(steps=1, batch_size=64))
     contexts, following = batch.draw(jax.random.key(0), jnp.arange(50))
     X, Y = corpus.contexts(WORDS, LETTERS, 3)
     known = {(*x, y) for x, y in zip(X.tolist(), Y.tolist(), strict=True)}
@@ -38,9 +38,9 @@ def test_a_minibatch_holds_examples_of_the_list():
 @pytest.mark.parametrize("draw", ["examples", "contexts"])
 def test_the_mean_gradient_of_minibatches_is_that_of_the_full_batch(draw):
     params = new_mlp(3)
-    everything = batches.of(WORDS, params, Recipe(steps=1, batch_size=None))
+    everything = batches.make_batches(WORDS, params, Recipe(steps=1, batch_size=None))
     exact = gradient(params, everything, ())
-    batch = batches.of(WORDS, params, Recipe(steps=1, batch_size=32, draw=draw))
+    batch = batches.make_batches(WORDS, params, Recipe(steps=1, batch_size=32, draw=draw))
     choices = batch.draw(jax.random.key(0), jnp.arange(400))
     each = jax.jit(jax.vmap(lambda choice: gradient(params, batch, choice)))(choices)
 
@@ -56,7 +56,7 @@ def test_contexts_have_the_smaller_variance():
     params = new_mlp(3)
 
     def spread(draw):
-        batch = batches.of(WORDS, params, Recipe(steps=1, batch_size=32, draw=draw))
+        batch = batches.make_batches(WORDS, params, Recipe(steps=1, batch_size=32, draw=draw))
         choices = batch.draw(jax.random.key(0), jnp.arange(200))
         grads = jax.jit(jax.vmap(lambda choice: gradient(params, batch, choice).W2))(choices)
         return float(np.var(grads, 0).sum())

@@ -50,12 +50,12 @@ def test_a_student_learns_its_teacher_beyond_the_list():
 
 def test_an_epoch_holds_the_list_twice_and_the_drawn_words_once():
     few, new = ["emma", "ava", "mia"], ["emmi", "oli"]
-    laid, recipe = distillation.lesson(student(), TEACHER, few, new, batch_size=2)
-    text = "".join(LETTERS.chars[token] for token in np.asarray(laid.targets).reshape(-1))
+    packed, recipe = distillation.student_batches(student(), TEACHER, few, new, batch_size=2)
+    text = "".join(LETTERS.chars[token] for token in np.asarray(packed.targets).reshape(-1))
     assert sorted(word for word in text.split(".") if word) == sorted([*few, *few, *new])
-    assert recipe.steps == 6 * len(laid.targets) // 2
+    assert recipe.steps == 6 * len(packed.targets) // 2
     assert recipe.weight_decay == pytest.approx(0.02)
-    assert distillation.lesson(student(), TEACHER, few, new, steps=7)[1].steps == 7
+    assert distillation.student_batches(student(), TEACHER, few, new, steps=7)[1].steps == 7
 
 
 def test_the_same_key_is_the_same_student():

@@ -12,6 +12,7 @@ import optax
 import pytest
 
 import mm_jax
+from mm_jax.training import batches, sharding
 
 from ..conftest import BUNDLED
 
@@ -79,3 +80,18 @@ def test_refuses(words_file, tmp_path):
     process = start(words_file, tmp_path / "out.npz", 3, stderr=subprocess.PIPE, text=True)
     _, said = process.communicate(timeout=120)
     assert "batch_size is 32: give a multiple of the 3 devices" in said
+
+
+def test_a_full_batch_is_padded_or_refused():
+    """Contexts get rows of weight 0; rows of whole words are counted, and are not padded."""
+    words, vocab = ["ab", "ba"], mm_jax.Vocab(".ab")
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:1] * 3), ("batch",))
+    mlp = mm_jax.mlp.init(jax.random.key(0), vocab, block_size=2, hidden_dim=4)
+    full = mm_jax.Recipe(steps=1, batch_size=None)
+    batch = batches.make_batches(words, mlp, full)
+    padded = sharding.divisible(batch, mesh)
+    assert len(batch.contexts) == 5 and len(padded.contexts) == 6
+    assert float(padded.weights.sum()) == pytest.approx(1)
+    rows = batches.make_batches(words, mm_jax.gru.init(jax.random.key(0), vocab, hidden_dim=4), full)
+    with pytest.raises(ValueError, match="batch_size is 2: give a multiple of the 3 devices"):
+        sharding.divisible(rows, mesh)

@@ -22,11 +22,11 @@ def prefixes_of(words):
     return sorted({word[:t] for word in words for t in range(len(word) + 1)}, key=lambda prefix: (len(prefix), prefix))
 
 
-def targets_of(laid):
-    """The target at each prefix that occurs in rows as they are laid, by the prefix's text."""
+def targets_of(packed):
+    """The target at each prefix that occurs in packed rows, by the prefix's text."""
     found = {}
-    _, weights = laid.batch((jnp.arange(len(laid.targets)), None))
-    for row, wanted in zip(np.asarray(laid.targets), np.asarray(weights / laid.scale), strict=True):
+    _, weights = packed.batch((jnp.arange(len(packed.targets)), None))
+    for row, wanted in zip(np.asarray(packed.targets), np.asarray(weights / packed.scale), strict=True):
         prefix = ""
         for token, target in zip(row.tolist(), wanted, strict=True):
             if target.sum() > 0:
@@ -38,7 +38,7 @@ def targets_of(laid):
 @pytest.mark.parametrize("share", [0.3, 1.0])
 def test_targets_are_what_followed_and_the_teacher(share):
     recipe = Recipe(steps=1, draw="words", teach=share)
-    found = targets_of(batches.of(WORDS, NETWORK, recipe, TEACHER))
+    found = targets_of(batches.make_batches(WORDS, NETWORK, recipe, TEACHER))
     assert sorted(found) == sorted(prefixes_of(WORDS))
     for prefix, target in found.items():
         followed = np.zeros(len(VOCAB))
@@ -51,12 +51,14 @@ def test_targets_are_what_followed_and_the_teacher(share):
 
 def test_without_a_teacher_it_is_a_kneser_ney_model_of_the_words():
     recipe = Recipe(steps=1, draw="words", teach=0.4)
-    own, given = (batches.of(WORDS, NETWORK, recipe, teacher) for teacher in (None, mm_jax.ngram.fit(WORDS, VOCAB)))
+    own, given = (
+        batches.make_batches(WORDS, NETWORK, recipe, teacher) for teacher in (None, mm_jax.ngram.fit(WORDS, VOCAB))
+    )
     np.testing.assert_array_equal(own.following, given.following)
 
 
 def test_prefixes_of_other_words_are_learned_from_the_teacher_alone():
-    table = whole_words.taught(["ab"], TEACHER, 0.25, others=["ac", "b"])
+    table = whole_words.teacher_targets(["ab"], TEACHER, 0.25, others=["ac", "b"])
     order = prefixes_of(["ab", "ac", "b"])  # "", a, b, ab, ac
     taught = np.exp(log_probs_of_prefixes(TEACHER, ["ab", "ac", "b"]))
     followed = np.eye(4)[[*VOCAB.encode("ab").tolist(), 0]]

@@ -39,3 +39,10 @@ def test_mixture_weights_and_equation():
 def test_refuses(others, message):
     with pytest.raises(ValueError, match=message):
         mm_jax.mixture.fit([ngram.fit(["a"], Vocab(".a")), *others], ["a"])
+
+
+def test_mixture_is_one_module_with_its_class():
+    assert mm_jax.mixture.Mixture is mm_jax.Mixture
+    assert "mixture" in dir(mm_jax) and "mixture" in mm_jax.__all__
+    with pytest.raises(AttributeError, match="mixtur"):
+        _ = mm_jax.mixtur

@@ -1,0 +1,116 @@
+"""Checks what users pass in: word lists, numbers, random keys. Raises one ValueError that names the argument.
+
+Imported by `mm-jax --help`, so JAX is imported only where a key is checked.
+"""
+
+import math
+import numbers
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+
+def whole_number(name: str, value: Any, least: int = 1) -> int:
+    """Returns `value` as an int, NumPy's integers included.
+
+    Raises ValueError for anything but a whole number of `least` or more.
+
+    >>> whole_number("steps", 3)
+    3
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+        raise ValueError(f"{name} is {value}: give {least} or more, a whole number")
+    return int(value)
+
+
+def number(name: str, value: Any, wanted: str) -> float:
+    """Returns `value`, a Python number or a 0-d array, as a float: nan and inf are for the caller to refuse.
+
+    Raises ValueError for what is no number; `wanted` says what to give.
+
+    >>> number("l2", np.float32(0.5), "0 or more")
+    0.5
+    """
+    try:
+        if isinstance(value, str | bytes | bool) or np.ndim(value):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is {shown(value)}: give {wanted}") from None
+
+
+def positive_number(name: str, value: Any) -> float:
+    """Returns `value` as a float; ValueError for anything but a finite number above 0.
+
+    >>> positive_number("learning_rate", 1)
+    1.0
+    """
+    if not 0 < (found := number(name, value, "a positive number")) < math.inf:
+        raise ValueError(f"{name} is {value}: give a positive number")
+    return found
+
+
+def random_key(name: str, value: Any, *, many: bool = False) -> None:
+    """Raises ValueError for anything but one typed JAX key, or with `many` an array of them, [keys].
+
+    >>> random_key("key", 42)
+    Traceback (most recent call last):
+    ValueError: key is 42, of type int: give a random key, such as jax.random.key(42)
+    """
+    import jax
+
+    wanted = "a random key, such as jax.random.key(42)"
+    if many:
+        wanted = "an array of random keys, such as jax.random.split(jax.random.key(42), 16)"
+    if not isinstance(value, jax.Array):
+        raise ValueError(f"{name} is {shown(value)}, of type {type(value).__name__}: give {wanted}")
+    if not jax.numpy.issubdtype(value.dtype, jax.dtypes.prng_key):
+        raise ValueError(f"{name} is an array of {value.dtype}: give {wanted}")
+    if value.ndim != many:
+        raise ValueError(f"{name} has shape {value.shape}: give {wanted}")
+
+
+def as_list(words: Iterable[str]) -> list[str]:
+    """Returns `words` as a list. Raises ValueError for a single str, an empty iterable, or an element that is no str.
+
+    >>> as_list(word for word in ("emma", "ava"))
+    ['emma', 'ava']
+    """
+    if isinstance(words, str):
+        raise ValueError(f"expected a list of words, got one str: write [{words!r}]")
+    if not isinstance(words, Iterable):
+        raise ValueError(f"expected a list of words, got {words!r}")
+    words = words if isinstance(words, list) else list(words)
+    if not words:
+        raise ValueError("an empty list of words: nothing to read")
+    if others := [word for word in words if not isinstance(word, str)]:
+        raise ValueError(f"expected words as str, got {others[0]!r}, a {type(others[0]).__name__}")
+    return words
+
+
+def as_set(words: Iterable[str]) -> frozenset[str]:
+    """Returns a frozenset for membership tests; an empty iterable is allowed. Raises ValueError for a single str.
+
+    >>> "ava" in as_set(["emma", "ava"])
+    True
+    """
+    if isinstance(words, str):
+        raise ValueError(f"expected a list of words, got one str: write [{words!r}]")
+    return frozenset(words)
+
+
+def shown(value: Any, limit: int = 60) -> str:
+    """Returns the repr of a value on one line for a message, cut at `limit` characters.
+
+    >>> shown("emma")
+    "'emma'"
+    """
+    text = " ".join(repr(value).split())
+    return text if len(text) <= limit else f"{text[:limit]}..."
+
+
+def cores() -> int:
+    """Returns the number of cores that this process may use. Another number can change the last digits of a run."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
