@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mm_jax.models.contract import Params, block_size, checked
 from mm_jax.checks import as_set, whole_number
+from mm_jax.models.contract import Params, block_size, checked
 from mm_jax.models.contract import max_length as max_length_of
 from mm_jax.models.prediction import log_probs_after
 

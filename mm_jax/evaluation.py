@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from mm_jax import corpus
+from mm_jax.checks import as_set
 from mm_jax.layers.unrolling import rows_at_once
 from mm_jax.models import contract, prediction
 from mm_jax.models.contract import Params, model_of
-from mm_jax.checks import as_set
 from mm_jax.words import Split
 
 _WORDS = 2**17  # evaluated at once

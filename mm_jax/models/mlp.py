@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int, Key
 
-from mm_jax.models.contract import NamedRecipe, windowed
 from mm_jax.checks import whole_number
+from mm_jax.models.contract import NamedRecipe, windowed
 from mm_jax.models.weights import normals
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab

@@ -18,8 +18,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float32, Int, Int32, Key
 
-from mm_jax.models.contract import sequential
 from mm_jax.checks import whole_number
+from mm_jax.models.contract import sequential
 from mm_jax.pytrees import pytree, static
 from mm_jax.vocab import Vocab
 
@@ -83,6 +83,7 @@ def wrap(
     [0.0, 0.0, 0.0]
     """
     length = whole_number("max_length", max_length) + 1
+    apply: Any = module
     if vocab is None:
         if not isinstance(variables, Vocab):
             raise ValueError(f"vocab is missing: give wrap(module, vocab, key=key), got a {type(variables).__name__}")
@@ -90,8 +91,6 @@ def wrap(
         apply, variables = _of_flax(module, key, length)
     elif key is not None or not callable(module):
         raise ValueError("a function comes with its variables, without a key: wrap(apply, variables, vocab)")
-    else:
-        apply = module
     apply, variables = _floats_alone(apply, variables)
     params = Network(variables=variables, vocab=vocab, apply=apply, limit=length - 1)
     tokens = jnp.zeros(length, jnp.int32)

@@ -20,13 +20,13 @@ import numpy as np
 from jaxtyping import Array, Float32, Int, Int32
 
 from mm_jax import corpus
+from mm_jax.checks import whole_number
 from mm_jax.models.contract import NamedRecipe, Params, windowed
 from mm_jax.ngrams import arpa
 from mm_jax.ngrams.counting import count, look_up, walk
 from mm_jax.ngrams.orders import choose as choose
 from mm_jax.ngrams.smoothing import SMOOTHINGS, Smoothing, smoother
 from mm_jax.ngrams.table import Table
-from mm_jax.checks import whole_number
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 

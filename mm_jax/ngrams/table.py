@@ -44,8 +44,8 @@ class Table(NamedTuple):
         first = np.searchsorted(row, np.arange(rows + 1)).astype(np.int32)
         tokens, values = (np.pad(entries, (0, vocab_size)) for entries in (token, value))
         # Converted in NumPy, then moved: `jnp.asarray` compiles a program for each new shape.
-        arrays = first, tokens.astype(np.int32), values.astype(np.float32)
-        return cls(*(jax.device_put(array) for array in arrays), vocab_size)
+        first, tokens, values = map(jax.device_put, (first, tokens.astype(np.int32), values.astype(np.float32)))
+        return cls(first, tokens, values, vocab_size)
 
     def row(self, i: Int32[Array, ""] | int) -> Float32[Array, " vocab_size"]:
         """Returns row i with a value for each token, 0 where it has none; i may be traced."""

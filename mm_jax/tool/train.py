@@ -8,12 +8,12 @@ from typing import Any
 from rich.console import Console
 
 from mm_jax import ladder, terminal, words
+from mm_jax.checks import cores
 from mm_jax.evaluation import Evaluation
 from mm_jax.evaluation import evaluate as evaluate_words
 from mm_jax.models.contract import Params
 from mm_jax.ngrams.orders import nlls
 from mm_jax.output import give, hushed, say
-from mm_jax.checks import cores
 from mm_jax.tool import candidates, conditions, plans, run_trainer
 from mm_jax.tool.model_options import AUTO
 from mm_jax.tool.runs import Plan, RunFolder

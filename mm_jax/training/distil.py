@@ -16,7 +16,7 @@ from jaxtyping import Array, Key
 
 from mm_jax.checks import as_list, random_key, whole_number
 from mm_jax.models import contract
-from mm_jax.models.contract import Params
+from mm_jax.models.contract import P, Params
 from mm_jax.sampling import Options, search
 from mm_jax.training import batches, loop, whole_words
 from mm_jax.training.loop import History, recipe_from
@@ -35,7 +35,7 @@ DEFAULT = {
 
 
 def distil(
-    params: Params,
+    params: P,
     teacher: Params,
     words: Sequence[str],
     key: Key[Array, ""],
@@ -44,7 +44,7 @@ def distil(
     num_words: int = 100_000,
     dev: Sequence[str] | None = None,
     **options: Any,
-) -> tuple[Params, History]:
+) -> tuple[P, History]:
     """Trains a model on a teacher's distribution, at every prefix of words drawn from the teacher and of `words`.
 
     At prefixes of `words` the frequencies of what followed have a weight of 0.1 in the target. An epoch holds the drawn

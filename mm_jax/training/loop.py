@@ -22,7 +22,7 @@ from jaxtyping import Array, Float32, Int32, Key
 
 from mm_jax.checks import random_key, shown, whole_number
 from mm_jax.evaluation import TokenNLL
-from mm_jax.models.contract import Params, checked
+from mm_jax.models.contract import P, Params, checked
 from mm_jax.pytrees import pytree
 from mm_jax.training import batches, sharding, whole_words
 from mm_jax.training.loss import loss, matrices
@@ -33,7 +33,7 @@ from mm_jax.training.recipes import Recipe
 class State:
     """What the next step needs: parameters, optimizer state, the number of steps made, and the key of all batches."""
 
-    params: Params
+    params: Any  # those of any model
     opt_state: Any
     step: Int32[Array, ""]
     key: Key[Array, ""]
@@ -192,7 +192,7 @@ def _next_rates(rates: np.ndarray, done: int, length: int) -> np.ndarray:
 
 
 def fit(
-    params: Params,
+    params: P,
     words: Sequence[str] | whole_words.WordBatches,
     key: Key[Array, ""],
     recipe: Recipe | None = None,
@@ -201,7 +201,7 @@ def fit(
     dev: Sequence[str] | None = None,
     mesh: Mesh | None = None,
     **options: Any,
-) -> tuple[Params, History]:
+) -> tuple[P, History]:
     """Trains a model by gradient steps.
 
     Args:

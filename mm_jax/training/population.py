@@ -20,7 +20,7 @@ from jaxtyping import Array, Float32, Key
 
 from mm_jax.checks import cores, random_key
 from mm_jax.evaluation import TokenNLL
-from mm_jax.models.contract import Params
+from mm_jax.models.contract import P, Params
 from mm_jax.training import batches, loop
 from mm_jax.training.loop import recipe_from
 from mm_jax.training.recipes import Recipe, Transformation
@@ -35,7 +35,7 @@ class Summary(NamedTuple):
     n: int
 
 
-def member(params: Params, i: int) -> Params:
+def member(params: P, i: int) -> P:
     """Returns model i of a population, as a single model.
 
     >>> from mm_jax.models import bigram
@@ -48,8 +48,8 @@ def member(params: Params, i: int) -> Params:
 
 
 def fit_population(
-    params: Params, words: Sequence[str], keys: Key[Array, " members"], recipe: Recipe | None = None, **options: Any
-) -> tuple[Params, Float32[np.ndarray, "members steps"]]:
+    params: P, words: Sequence[str], keys: Key[Array, " members"], recipe: Recipe | None = None, **options: Any
+) -> tuple[P, Float32[np.ndarray, "members steps"]]:
     """Trains all members of a population: on a CPU one a thread, on other devices in one vmapped program.
 
     Args:
@@ -152,7 +152,7 @@ def evaluate_population(params: Params, words: Sequence[str]) -> np.ndarray:
     return np.array([token_nll.mean(member(params, i)) for i in range(len(jax.tree.leaves(params)[0]))])
 
 
-def best_on_dev(params: Params, dev: Sequence[str]) -> tuple[int, Params]:
+def best_on_dev(params: P, dev: Sequence[str]) -> tuple[int, P]:
     """Returns the number of the member with the lowest nll on dev, and the member. Report test once, of this one.
 
     >>> from mm_jax.models import bigram
