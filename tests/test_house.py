@@ -24,6 +24,7 @@ import mm_jax
 FLOORS = [
     ["vocab", "numbers", "files", "pytrees"],
     ["words", "corpus"],
+    ["layers", "ngrams"],
     ["models"],
     ["evaluation"],
     ["scoring", "sampling", "enumeration", "structure", "checkpoint"],
@@ -183,8 +184,6 @@ TESTED_IN = {
     "models.catalogue": "tool.test_choosing",
     "models.mixture": "training.test_mixture",
     "models.orders": "tool.test_choosing",
-    "models.recurrence": "models.test_whole_words",
-    "models.rows": "models.test_whole_words",
     "models.smoothing": "models.test_ngram",
     "models.tally": "models.test_ngram",
     "models.widened": "tool.test_mixing",

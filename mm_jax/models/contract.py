@@ -51,22 +51,13 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.core import Tracer
-from jaxtyping import Array, ArrayLike, Float32, Int, Key
+from jaxtyping import Array, ArrayLike, Float32, Int
 
-from mm_jax.pytrees import is_pytree, pytree, static
+from mm_jax.layers.dropout import Dropout
+from mm_jax.pytrees import is_pytree
 
 Params = Any  # an instance of a class decorated with `pytree`
 State = Any  # a pytree of arrays; of a windowed model, the window: int32 [block_size]
-
-
-@pytree
-class Dropout:
-    """What is left out of one row of words while training: random, by a key, at fixed rates in [0, 1)."""
-
-    key: Key[Array, ""]
-    tokens: float = static()  # whole input characters, never a word's start
-    states: float = static()  # entries of the hidden state
-    edges: float = static()  # attention edges, never a token's own
 
 
 def functions_of(params: Params) -> ModuleType:

@@ -112,7 +112,7 @@ def _of_positions(
     params: Params, targets: Int[Array | np.ndarray, "rows length"]
 ) -> Float32[Array, "rows length vocab_size"]:
     """log p of each token at each position of rows of whole words."""
-    return jax.nn.log_softmax(jax.vmap(contract.unroll, (None, 0))(params, targets[:, :-1]))
+    return jax.nn.log_softmax(contract.unroll_rows(params, targets[:, :-1]))
 
 
 @jax.jit
@@ -127,5 +127,5 @@ def _at_ends(
     params: Params, tokens: Int[Array | np.ndarray, "rows length"], ends: Int[Array | np.ndarray, " rows"]
 ) -> Float32[Array, "rows vocab_size"]:
     """log p of each token after the first `ends` tokens of each row."""
-    rows = jax.vmap(contract.unroll, (None, 0))(params, tokens)
+    rows = contract.unroll_rows(params, tokens)
     return jax.nn.log_softmax(jnp.take_along_axis(rows, ends[:, None, None], axis=1)[:, 0])
