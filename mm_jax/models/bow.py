@@ -47,7 +47,7 @@ class BagOfWords:
     """
 
     C: Float32[Array, "vocab_size embedding_dim"]
-    W1: Float32[Array, "2*embedding_dim hidden_dim"]
+    W1: Float32[Array, "2*embedding_dim hidden_dim"]  # rows: those of the last character, then those of the mean
     b1: Float32[Array, " hidden_dim"]
     W2: Float32[Array, "hidden_dim vocab_size"]
     b2: Float32[Array, " vocab_size"]
@@ -58,11 +58,11 @@ class Bag(NamedTuple):
     """The state: what was read of a word."""
 
     counts: Float32[Array, " vocab_size"]  # how often each token stands in it, its `.` included
-    last: Int32[Array, ""]
+    last: Int32[Array, ""]  # the bag has no order, so the last token is kept beside it
 
 
 def init(key: Key[Array, ""], vocab: Vocab, *, embedding_dim: int = 64, hidden_dim: int = 256) -> BagOfWords:
-    """New parameters, float32: 41,691 numbers for 27 tokens and the default widths.
+    """Returns new parameters, float32: 41,691 numbers for 27 tokens and the default widths.
 
     C is drawn from N(0, 1), W1 with a variance of 1 / fan-in, W2 with a tenth of that deviation, so that the loss
     starts near ln(vocab_size). Biases are 0.
@@ -86,8 +86,8 @@ def init(key: Key[Array, ""], vocab: Vocab, *, embedding_dim: int = 64, hidden_d
     V, D, H = len(vocab), embedding_dim, hidden_dim
     weights = draw(
         key,
-        C=((V, D), 1.0),
-        W1=((2 * D, H), 1.0, 2 * D),
+        C=((V, D), 1.0),  # as torch's nn.Embedding
+        W1=((2 * D, H), 1.0, 2 * D),  # what tanh reads has a deviation below 1: out of saturation
         W2=((H, V), 0.1, H),  # logits near 0: the loss starts near ln(vocab_size)
     )
     return BagOfWords(**weights, b1=jnp.zeros(H, jnp.float32), b2=jnp.zeros(V, jnp.float32), vocab=vocab)

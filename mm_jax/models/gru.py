@@ -59,7 +59,7 @@ EFFORTS = {
 
 @pytree
 class GRU:
-    """What each character gives to the gates, one layer of gated units, an output layer.
+    """A table of what each character gives to the gates, a layer of gated units, an output layer.
 
     >>> import mm_jax
     >>> params = init(jax.random.key(0), mm_jax.Vocab(".ab"), hidden_dim=8)
@@ -67,8 +67,8 @@ class GRU:
     (3, 3)
     """
 
-    C: Float32[Array, "vocab_size 3*hidden_dim"]
-    W1: Float32[Array, "hidden_dim 3*hidden_dim"]
+    C: Float32[Array, "vocab_size 3*hidden_dim"]  # columns: r, z, n; so are those of W1 and b1
+    W1: Float32[Array, "hidden_dim 3*hidden_dim"]  # one matrix for three gates: one product a character
     b1: Float32[Array, " 3*hidden_dim"]
     bn: Float32[Array, " hidden_dim"]  # kept apart from b1, because r multiplies it
     W2: Float32[Array, "hidden_dim vocab_size"]
@@ -77,7 +77,7 @@ class GRU:
 
 
 def init(key: Key[Array, ""], vocab: Vocab, *, hidden_dim: int = 256) -> GRU:
-    """New parameters, float32: 225,307 numbers for 27 tokens and the default width.
+    """Returns new parameters, float32: 225,307 numbers for 27 tokens and the default width.
 
     C is drawn with a deviation of 1/2, W1 with a variance of 1 / hidden_dim, W2 with a tenth of that deviation, so that
     the loss starts near ln(vocab_size). Biases are 0, but that of z is 1: a new network keeps most of its state, so
@@ -151,11 +151,11 @@ def unroll_rows(
     params: GRU, tokens: Int[Array, "batch length"], dropout: Dropout | None = None
 ) -> Float32[Array, "batch length+1 vocab_size"]:
     """Computes the rows of all positions; drops characters, and entries of h where the output layer reads it."""
-    inputs = jax.vmap(with_start)(tokens)
+    inputs = jax.vmap(with_start)(tokens)  # [batch, length + 1]: the first `.` is implied
     table = jax.vmap(jnp.add, (0, None))(with_zero_row(params.C), params.b1)  # a dropped character still gives b1
     shown = jax.vmap(drop_tokens)(inputs, dropout)
     h = recurrence.scan(cell, table, params.W1, _state_bias(params), shown, inputs == 0)
-    h = jax.vmap(drop_states)(h, dropout)
+    h = jax.vmap(drop_states)(h, dropout)  # only what the output layer reads: the state itself is passed on whole
     return jax.vmap(jax.vmap(logits, (None, 0)), (None, 0))(params, h)
 
 

@@ -96,7 +96,7 @@ def init(
     hidden_dim: int = 200,
     init: Literal["scaled", "lecture"] = "scaled",
 ) -> MLP:
-    """New parameters, float32.
+    """Returns new parameters, float32.
 
     Args:
       key: decides every weight.
@@ -119,6 +119,7 @@ def init(
         whole_number(name, size)
     if init not in ("scaled", "lecture"):
         raise ValueError(f"init is {init!r}: choose 'scaled' or 'lecture'")
+    # The biases, zeros here, are named in their place: the key is split by the order of the names.
     V, D, H, fan_in = len(vocab), embedding_dim, hidden_dim, block_size * embedding_dim
     if init == "lecture":
         weights = draw(
@@ -148,7 +149,7 @@ def block_size(params: MLP) -> int:
 
 def logits(params: MLP, context: Int[Array, " block_size"]) -> Float32[Array, " vocab_size"]:
     """Computes the equation above, for one context."""
-    x = params.C[context].reshape(-1)
+    x = params.C[context].reshape(-1)  # [block_size, embedding_dim] end to end: W1 has rows of its own for each place
     h = jnp.tanh(x @ params.W1 + params.b1)
     return h @ column_major(params.W2) + params.b2
 

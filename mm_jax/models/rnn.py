@@ -37,7 +37,7 @@ RUNGS = {"RNN": {}}
 
 @pytree
 class RNN:
-    """What each character gives to the hidden vector, what the vector before gives to it, an output layer.
+    """A table of input vectors, a recurrent layer, an output layer.
 
     >>> import mm_jax
     >>> params = init(jax.random.key(0), mm_jax.Vocab(".ab"), hidden_dim=8)
@@ -45,16 +45,16 @@ class RNN:
     (3, 3)
     """
 
-    C: Float32[Array, "vocab_size hidden_dim"]
+    C: Float32[Array, "vocab_size hidden_dim"]  # what a character gives to h: as wide as h, no product needed
     W1: Float32[Array, "hidden_dim hidden_dim"]
-    b1: Float32[Array, " hidden_dim"]
+    b1: Float32[Array, " hidden_dim"]  # C could hold it, but for dropped characters, which give 0
     W2: Float32[Array, "hidden_dim vocab_size"]
     b2: Float32[Array, " vocab_size"]
     vocab: Vocab
 
 
 def init(key: Key[Array, ""], vocab: Vocab, *, hidden_dim: int = 256) -> RNN:
-    """New parameters, float32: 79,643 numbers for 27 tokens and the default width.
+    """Returns new parameters, float32: 79,643 numbers for 27 tokens and the default width.
 
     C is drawn with a deviation of 1/2, W1 with a variance of 1 / hidden_dim, so that h neither fades nor grows from
     character to character, W2 with a tenth of that deviation, so that the loss starts near ln(vocab_size); biases are
@@ -92,6 +92,7 @@ def start(params: RNN) -> Float32[Array, " hidden_dim"]:
 
 def advance(params: RNN, state: Float32[Array, " hidden_dim"], token: Int[Array, ""]) -> Float32[Array, " hidden_dim"]:
     """Returns h after one more character."""
+    # The lecture multiplies a one-hot row with a matrix; that product is a row of C.
     return jnp.tanh(params.C[token] + state @ params.W1 + params.b1)
 
 
@@ -111,10 +112,10 @@ def unroll_rows(
     params: RNN, tokens: Int[Array, "batch length"], dropout: Dropout | None = None
 ) -> Float32[Array, "batch length+1 vocab_size"]:
     """Computes the rows of all positions; drops characters, and entries of h where the output layer reads it."""
-    inputs = jax.vmap(with_start)(tokens)
+    inputs = jax.vmap(with_start)(tokens)  # [batch, length + 1]: the first `.` is implied
     shown = jax.vmap(drop_tokens)(inputs, dropout)
     # Its cell has no gate that keeps a part of the state itself: all of it comes through s = h @ W1 + b1.
     cell, table = lambda x, s, h: jnp.tanh(x + s), with_zero_row(params.C)
     h = recurrence.scan(cell, table, params.W1, params.b1, shown, inputs == 0)
-    h = jax.vmap(drop_states)(h, dropout)
+    h = jax.vmap(drop_states)(h, dropout)  # only what the output layer reads: the state itself is passed on whole
     return jax.vmap(jax.vmap(logits, (None, 0)), (None, 0))(params, h)

@@ -57,11 +57,11 @@ RUNGS = {"transformer": {}}
 class Block:
     """The arrays of one block."""
 
-    gain1: Float32[Array, " width"]
+    gain1: Float32[Array, " width"]  # of the norm before attention; gain2 and shift2 are those before the MLP
     shift1: Float32[Array, " width"]
-    Wqkv: Float32[Array, "width 3*width"]
+    Wqkv: Float32[Array, "width 3*width"]  # one product makes queries, keys and values of all heads
     bqkv: Float32[Array, " 3*width"]
-    Wo: Float32[Array, "width width"]
+    Wo: Float32[Array, "width width"]  # mixes what the heads found
     bo: Float32[Array, " width"]
     gain2: Float32[Array, " width"]
     shift2: Float32[Array, " width"]
@@ -82,11 +82,11 @@ class Transformer:
     """
 
     C: Float32[Array, "vocab_size width"]
-    P: Float32[Array, "positions width"]
+    P: Float32[Array, "positions width"]  # attention has no order: without P a word is a bag
     blocks: tuple[Block, ...]
     gain: Float32[Array, " width"]
     shift: Float32[Array, " width"]
-    Wu: Float32[Array, "width vocab_size"]
+    Wu: Float32[Array, "width vocab_size"]  # GPT-2 takes C.T: here that would save 1% of the numbers
     bu: Float32[Array, " vocab_size"]
     vocab: Vocab
     num_heads: int = static()  # no shape tells it
@@ -104,7 +104,7 @@ class Cache(NamedTuple):
 def init(
     key: Key[Array, ""], vocab: Vocab, *, num_layers: int = 4, num_heads: int = 4, width: int = 64, max_length: int = 31
 ) -> Transformer:
-    """New parameters, float32: 205,595 numbers for 27 tokens and the default sizes.
+    """Returns new parameters, float32: 205,595 numbers for 27 tokens and the default sizes.
 
     Matrices are drawn with a variance of 1 / fan-in, those that add to x with that over 2 * num_layers, so that x does
     not grow with depth; C with a deviation of 1/2, P of 1/10, Wu with a tenth of its own, so that the loss starts near
@@ -131,11 +131,11 @@ def init(
     of_blocks, of_C, of_P, of_Wu = jax.random.split(key, 4)
     return Transformer(
         C=jax.random.normal(of_C, (len(vocab), width), jnp.float32) * 0.5,
-        P=jax.random.normal(of_P, (max_length + 1, width), jnp.float32) * 0.1,
+        P=jax.random.normal(of_P, (max_length + 1, width), jnp.float32) * 0.1,  # a word is its characters first
         blocks=tuple(_block(each, width, num_layers) for each in jax.random.split(of_blocks, num_layers)),
         gain=jnp.ones(width, jnp.float32),
         shift=jnp.zeros(width, jnp.float32),
-        Wu=jax.random.normal(of_Wu, (width, len(vocab)), jnp.float32) * 0.1 / width**0.5,
+        Wu=jax.random.normal(of_Wu, (width, len(vocab)), jnp.float32) * 0.1 / width**0.5,  # logits near 0
         bu=jnp.zeros(len(vocab), jnp.float32),
         vocab=vocab,
         num_heads=num_heads,
@@ -179,6 +179,7 @@ def validate(params: Transformer) -> None:
 
 def start(params: Transformer) -> Cache:
     """Returns the state of a word's start: a cache that holds its `.`."""
+    # Of fixed shape, however short the word: one program reads all of them.
     nothing = tuple(jnp.zeros(params.P.shape, jnp.float32) for _ in params.blocks)
     empty = Cache(jnp.zeros(params.P.shape[-1], jnp.float32), nothing, nothing, jnp.int32(0))
     return advance(params, empty, jnp.int32(0))
