@@ -183,8 +183,6 @@ def test_the_help_of_the_command_imports_no_jax():
 TESTED_IN = {
     "models.bigram": "test_equivalence",
     "models.mixture": "training.test_mixing",
-    "models.recurrence": "models.test_whole_words",
-    "models.rows": "models.test_whole_words",
     "models.widened": "tool.test_mixing",
     "ngrams.counting": "models.test_ngram",
     "ngrams.orders": "tool.test_candidates",

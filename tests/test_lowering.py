@@ -17,7 +17,8 @@ import pytest
 
 import mm_jax
 from mm_jax import sampling
-from mm_jax.models import contract, mlp, prediction, weights
+from mm_jax.layers import weights
+from mm_jax.models import contract, mlp, prediction
 from mm_jax.training import batches, loop, mixing, population, recipes
 
 from .conftest import FIRST_FIVE
@@ -125,7 +126,7 @@ def test_no_compiled_program_is_left_out():
     """A new one at the top of a module fails here until it is lowered above."""
     tried = [sampling._begun, sampling._table, sampling._segment, loop._fresh, loop.chunk, mixing._descend]
     tried += [
-        weights._drawn,
+        weights._draw,
         prediction.of_rows,
         prediction._of_positions,
         prediction._at_ends,

@@ -30,7 +30,7 @@ class Bigram:
 
 
 def init(key: Key[Array, ""], vocab: Vocab) -> Bigram:
-    """W drawn from N(0, 1), as the lecture does: float32 [vocab_size, vocab_size].
+    """Draws W from N(0, 1), as the lecture does: float32 [vocab_size, vocab_size].
 
     Raises ValueError for an alphabet whose square is too large a table.
 
@@ -42,24 +42,24 @@ def init(key: Key[Array, ""], vocab: Vocab) -> Bigram:
 
 
 def from_counts(params: counts.Counts) -> Bigram:
-    """The same model as a count table, in closed form: W = log(N + smoothing), -inf where that is log 0.
+    """Returns the same model as a count table, in closed form: W = log(N + smoothing), -inf where that is log 0.
 
     >>> table = counts.fit(["ab", "b"], Vocab(".ab"), smoothing=1.0)
     >>> jnp.exp(from_counts(table).W).round().astype(int).tolist()
     [[1, 2, 2], [1, 1, 2], [3, 1, 1]]
     """
-    contexts = jnp.arange(len(params.vocab))[:, None]
+    contexts = jnp.arange(len(params.vocab))[:, None]  # every context there is: one of each character
     return Bigram(W=jax.vmap(counts.logits, (None, 0))(params, contexts), vocab=params.vocab)
 
 
 def block_size(params: Bigram) -> int:
-    """How many tokens a context has: 1."""
+    """Returns how many tokens a context has: 1."""
     return 1
 
 
 def logits(params: Bigram, context: Int[Array, "1"]) -> Float32[Array, " vocab_size"]:
-    """The row of W of the last character."""
-    return params.W[context[0]]
+    """Returns the last character's row of W."""
+    return params.W[context[0]]  # one_hot(context[0]) @ W, without the products with 0
 
 
 RECIPES = {

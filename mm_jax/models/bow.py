@@ -15,9 +15,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int, Int32, Key
 
-from mm_jax.models import rows
-from mm_jax.models.contract import Dropout, NamedRecipe, sequential
-from mm_jax.models.weights import normals
+from mm_jax.layers.dropout import Dropout, drop_edges, drop_states, drop_tokens
+from mm_jax.layers.packing import causal_mask, with_start
+from mm_jax.layers.products import column_major, look_up
+from mm_jax.layers.weights import draw
+from mm_jax.models.contract import NamedRecipe, sequential
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
@@ -33,7 +35,7 @@ class BagOfWords:
     """
 
     C: Float32[Array, "vocab_size embedding_dim"]
-    W1: Float32[Array, "2*embedding_dim hidden_dim"]
+    W1: Float32[Array, "2*embedding_dim hidden_dim"]  # rows: those of the last character, then those of the mean
     b1: Float32[Array, " hidden_dim"]
     W2: Float32[Array, "hidden_dim vocab_size"]
     b2: Float32[Array, " vocab_size"]
@@ -41,14 +43,14 @@ class BagOfWords:
 
 
 class Bag(NamedTuple):
-    """What was read of a word."""
+    """The state: what was read of a word."""
 
     counts: Float32[Array, " vocab_size"]  # how often each token stands in it, its `.` included
-    last: Int32[Array, ""]
+    last: Int32[Array, ""]  # the bag has no order, so the last token is kept beside it
 
 
 def init(key: Key[Array, ""], vocab: Vocab, *, embedding_dim: int = 64, hidden_dim: int = 256) -> BagOfWords:
-    """New parameters, float32: 41,691 numbers for 27 tokens and the default widths.
+    """Returns new parameters, float32: 41,691 numbers for 27 tokens and the default widths.
 
     C is drawn from N(0, 1), W1 with a variance of 1 / fan-in, W2 with a tenth of that deviation, so that the loss
     starts near ln(vocab_size). Biases are 0.
@@ -69,53 +71,54 @@ def init(key: Key[Array, ""], vocab: Vocab, *, embedding_dim: int = 64, hidden_d
     """
     if min(embedding_dim, hidden_dim) < 1:
         raise ValueError(f"sizes must be 1 or more, got {embedding_dim=}, {hidden_dim=}")
-    shapes = (len(vocab), embedding_dim), (2 * embedding_dim, hidden_dim), (hidden_dim, len(vocab))
-    C, W1, W2 = normals(key, *shapes, times=(1, 1, 0.1), over=(1, (2 * embedding_dim) ** 0.5, hidden_dim**0.5))
-    return BagOfWords(
-        C=C,
-        W1=W1,
-        b1=jnp.zeros(hidden_dim, jnp.float32),
-        W2=W2,
-        b2=jnp.zeros(len(vocab), jnp.float32),
-        vocab=vocab,
+    V, D, H = len(vocab), embedding_dim, hidden_dim
+    weights = draw(
+        key,
+        C=((V, D), 1.0),  # as torch's nn.Embedding
+        W1=((2 * D, H), 1.0, 2 * D),  # what tanh reads has a deviation below 1: out of saturation
+        W2=((H, V), 0.1, H),  # logits near 0: the loss starts near ln(vocab_size)
     )
+    return BagOfWords(**weights, b1=jnp.zeros(H, jnp.float32), b2=jnp.zeros(V, jnp.float32), vocab=vocab)
 
 
 def start(params: BagOfWords) -> Bag:
-    """The state of a word's start: a bag with its `.`."""
+    """Returns the state of a word's start: a bag with its `.`."""
     return advance(params, Bag(jnp.zeros(len(params.vocab), jnp.float32), jnp.int32(0)), jnp.int32(0))
 
 
 def advance(params: BagOfWords, state: Bag, token: Int[Array, ""]) -> Bag:
-    """The bag with one more character in it."""
+    """Adds one more character to the bag."""
+    # Counts, not a sum of embeddings: it is the same mean, and stays exact however long the word.
     return Bag(state.counts.at[token].add(1.0), jnp.asarray(token, jnp.int32))
 
 
 def logits(params: BagOfWords, state: Bag) -> Float32[Array, " vocab_size"]:
-    """The equation above, for one bag."""
-    return _output(params, _hidden(params, params.C[state.last], state.counts @ params.C / state.counts.sum()))
+    """Computes the equation above, for one bag."""
+    mean = state.counts @ params.C / state.counts.sum()
+    return _output(params, _hidden(params, params.C[state.last], mean))
 
 
 def unroll(
     params: BagOfWords, tokens: Int[Array, " length"], dropout: Dropout | None = None
 ) -> Float32[Array, "length+1 vocab_size"]:
-    """The rows of all positions; `dropout` leaves out characters, members of each position's bag, and entries of h."""
-    read = rows.inputs(tokens)
-    x = jax.vmap(rows.look_up, (None, 0))(params.C, rows.drop_tokens(read, dropout))
-    seen = rows.drop_edges(rows.edges(read), dropout).astype(jnp.float32)
-    mean = (seen / seen.sum(1, keepdims=True)) @ x
-    h = jax.vmap(_hidden, (None, 0, 0))(params, x, mean)
-    return jax.vmap(_output, (None, 0))(params, rows.drop_states(h, dropout))
+    """Computes the rows of all positions; drops characters, members of each position's bag, and entries of h."""
+    inputs = with_start(tokens)
+    x = look_up(params.C, drop_tokens(inputs, dropout))
+    # The mean over the bag is attention in which every edge has the same weight, so it is one product of the mask.
+    mask = drop_edges(causal_mask(inputs), dropout).astype(jnp.float32)
+    mean = (mask / mask.sum(1, keepdims=True)) @ x
+    h = drop_states(jax.vmap(_hidden, (None, 0, 0))(params, x, mean), dropout)
+    return jax.vmap(_output, (None, 0))(params, h)
 
 
 def _hidden(
     params: BagOfWords, last: Float32[Array, " embedding_dim"], mean: Float32[Array, " embedding_dim"]
 ) -> Float32[Array, " hidden_dim"]:
-    return jnp.tanh(rows.product(jnp.concatenate([last, mean]), params.W1) + params.b1)
+    return jnp.tanh(jnp.concatenate([last, mean]) @ column_major(params.W1) + params.b1)
 
 
 def _output(params: BagOfWords, h: Float32[Array, " hidden_dim"]) -> Float32[Array, " vocab_size"]:
-    return rows.product(h, params.W2) + params.b2
+    return h @ column_major(params.W2) + params.b2
 
 
 RECIPES = {

@@ -30,10 +30,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, ArrayLike, Float32, Int, Key
+from jaxtyping import Array, ArrayLike, Float32, Int
 
 from mm_jax.layers import unrolling
-from mm_jax.pytrees import check_arrays, is_pytree, pytree, static
+from mm_jax.layers.dropout import Dropout
+from mm_jax.pytrees import check_arrays, is_pytree
 from mm_jax.vocab import Vocab
 
 if TYPE_CHECKING:
@@ -50,16 +51,6 @@ else:
 
 P = TypeVar("P", bound=Params)
 State = Any  # a pytree of arrays; of a windowed model, the window: int32 [block_size]
-
-
-@pytree
-class Dropout:
-    """What is left out of one row of words while training: random, by a key, at fixed rates in [0, 1)."""
-
-    key: Key[Array, ""]
-    tokens: float = static()  # whole input characters, never a word's start
-    states: float = static()  # entries of the hidden state
-    edges: float = static()  # attention edges, never a token's own
 
 
 @dataclass(frozen=True)

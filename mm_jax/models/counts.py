@@ -59,7 +59,7 @@ def fit(words: Sequence[str], vocab: Vocab, smoothing: float = 0.0) -> Counts:
 
 
 def check_alphabet(vocab: Vocab) -> None:
-    """ValueError for an alphabet too large for a table of all pairs."""
+    """Raises ValueError for an alphabet too large for a table of all pairs."""
     if len(vocab) > MAX_CHARACTERS:
         raise ValueError(
             f"the alphabet has {len(vocab) - 1:,} characters: a table of all pairs takes {MAX_CHARACTERS - 1:,}; "
@@ -68,11 +68,12 @@ def check_alphabet(vocab: Vocab) -> None:
 
 
 def _count_pairs(stream: np.ndarray, vocab_size: int) -> np.ndarray:
-    """How often each token follows each: int64 [vocab_size, vocab_size]."""
+    """Counts how often each token follows each: int64 [vocab_size, vocab_size]."""
     cells = vocab_size**2
-    dtype = np.min_scalar_type(cells)  # the fewest bytes to move
+    # The table is flattened, and the pair (i, j) is its cell i * vocab_size + j, so that one bincount counts all pairs.
+    dtype = np.min_scalar_type(cells)  # the smallest that holds a cell's number: fewer bytes to move
     total = np.zeros(cells, np.int64)
-    block = max(2**16, cells)  # pairs at once: what bincount makes of them stays in the cache
+    block = max(2**16, cells)  # pairs at a time: bincount's copies of them stay in the cache
     for start in range(0, len(stream) - 1, block):
         wide = stream[start : start + block + 1].astype(dtype)
         total += np.bincount(wide[:-1] * dtype.type(vocab_size) + wide[1:], minlength=cells)
@@ -80,57 +81,44 @@ def _count_pairs(stream: np.ndarray, vocab_size: int) -> np.ndarray:
 
 
 def from_table(N: np.ndarray, vocab: Vocab, smoothing: float = 0.0) -> Counts:
-    """A Counts of a table of your own, int [vocab_size, vocab_size]; ValueError if it does not fit the vocabulary."""
+    """Makes a Counts from a table, int [vocab_size, vocab_size]; raises ValueError if it does not fit `vocab`."""
     if N.shape != (len(vocab), len(vocab)) or N.min() < 0:
         raise ValueError(f"expected counts of shape {(len(vocab), len(vocab))}, none negative, got shape {N.shape}")
     if not 0 <= smoothing < float("inf"):
         raise ValueError(f"smoothing is {smoothing}: give 0 or more fake counts a cell")
-    # Made in NumPy and then moved: a conversion on the device, or jnp.asarray, would be a program of its own.
+    # Converted in NumPy: a conversion on the device, or jnp.asarray, would compile a program.
     return Counts(N=jax.device_put(N.astype(np.int32)), smoothing=jax.device_put(np.float32(smoothing)), vocab=vocab)
 
 
 def most_common(params: Counts, k: int) -> list[tuple[str, int]]:
-    """The k bigrams with the highest counts, highest first; equal ones in the order of the table.
+    """Returns the k bigrams with the highest counts, highest first; equal ones in the order of the table.
 
     >>> most_common(fit(["ab", "b"], Vocab(".ab")), 2)
     [('b.', 2), ('.a', 1)]
     """
-    return _ordered(params, -1)[:k]
-
-
-def least_common(params: Counts, k: int) -> list[tuple[str, int]]:
-    """The k bigrams with the lowest counts above 0, lowest first; equal ones in the order of the table.
-
-    >>> least_common(fit(["ab", "b"], Vocab(".ab")), 2)
-    [('.a', 1), ('.b', 1)]
-    """
-    return _ordered(params, 1)[:k]
-
-
-def _ordered(params: Counts, sign: int) -> list[tuple[str, int]]:
-    """All bigrams that occur, by sign * count."""
     N, chars = np.asarray(params.N), params.vocab.chars
     occurring = np.argwhere(N)
-    order = np.argsort(sign * N[tuple(occurring.T)], kind="stable")
+    order = np.argsort(-N[tuple(occurring.T)], kind="stable")[:k]  # stable: ties stay in the order of the table
     return [(chars[i] + chars[j], int(N[i, j])) for i, j in occurring[order]]
 
 
 def block_size(params: Counts) -> int:
-    """How many tokens a context has: 1."""
+    """Returns how many tokens a context has: 1."""
     return 1
 
 
 def logits(params: Counts, context: Int[Array, "1"]) -> Float32[Array, " vocab_size"]:
-    """log(N + smoothing) of the row of the last character: -inf for a bigram that never was.
+    """Returns log(N + smoothing) of the last character's row: -inf for a bigram that never occurred.
 
-    A row without any counts says nothing about what follows, and is read as uniform.
+    A row without any counts is read as uniform.
     """
+    # Not divided by the sum of the row: softmax does that, and logits need no normalisation.
     row = params.N[context[0]].astype(jnp.float32) + params.smoothing
     return jnp.where(row.sum() > 0, jnp.log(row), jnp.zeros_like(row))
 
 
 def validate(params: Counts) -> None:
-    """ValueError for counts or a smoothing below 0."""
+    """Raises ValueError for counts or a smoothing below 0."""
     if np.asarray(params.N).min() < 0 or not 0 <= float(params.smoothing) < float("inf"):
         raise ValueError("counts or fake counts are below 0")
 

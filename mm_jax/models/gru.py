@@ -17,16 +17,19 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int, Key
 
-from mm_jax.models import recurrence, rows
-from mm_jax.models.contract import Dropout, NamedRecipe, sequential
-from mm_jax.models.weights import normals
+from mm_jax.layers import recurrence
+from mm_jax.layers.dropout import Dropout, drop_states, drop_tokens
+from mm_jax.layers.packing import with_start
+from mm_jax.layers.products import column_major, with_zero_row
+from mm_jax.layers.weights import draw
+from mm_jax.models.contract import NamedRecipe, sequential
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
 
 @pytree
 class GRU:
-    """What each character gives to the gates, one layer of gated units, an output layer.
+    """A table of what each character gives to the gates, a layer of gated units, an output layer.
 
     >>> import mm_jax
     >>> params = init(jax.random.key(0), mm_jax.Vocab(".ab"), hidden_dim=8)
@@ -34,17 +37,17 @@ class GRU:
     (3, 3)
     """
 
-    C: Float32[Array, "vocab_size 3*hidden_dim"]
-    W1: Float32[Array, "hidden_dim 3*hidden_dim"]
+    C: Float32[Array, "vocab_size 3*hidden_dim"]  # columns: r, z, n; so are those of W1 and b1
+    W1: Float32[Array, "hidden_dim 3*hidden_dim"]  # one matrix for three gates: one product a character
     b1: Float32[Array, " 3*hidden_dim"]
-    bn: Float32[Array, " hidden_dim"]  # r multiplies it: no bias of x can stand in for it
+    bn: Float32[Array, " hidden_dim"]  # kept apart from b1, because r multiplies it
     W2: Float32[Array, "hidden_dim vocab_size"]
     b2: Float32[Array, " vocab_size"]
     vocab: Vocab
 
 
 def init(key: Key[Array, ""], vocab: Vocab, *, hidden_dim: int = 256) -> GRU:
-    """New parameters, float32: 225,307 numbers for 27 tokens and the default width.
+    """Returns new parameters, float32: 225,307 numbers for 27 tokens and the default width.
 
     C is drawn with a deviation of 1/2, W1 with a variance of 1 / hidden_dim, W2 with a tenth of that deviation, so that
     the loss starts near ln(vocab_size). Biases are 0, but that of z is 1: a new network keeps most of its state, so
@@ -65,57 +68,62 @@ def init(key: Key[Array, ""], vocab: Vocab, *, hidden_dim: int = 256) -> GRU:
     """
     if hidden_dim < 1:
         raise ValueError(f"sizes must be 1 or more, got {hidden_dim=}")
-    shapes = (len(vocab), 3 * hidden_dim), (hidden_dim, 3 * hidden_dim), (hidden_dim, len(vocab))
-    C, W1, W2 = normals(key, *shapes, times=(0.5, 1, 0.1), over=(1, hidden_dim**0.5, hidden_dim**0.5))
+    H, V = hidden_dim, len(vocab)
+    weights = draw(
+        key,
+        C=((V, 3 * H), 0.5),  # below 1: with s it makes up a gate, which then starts out of saturation
+        W1=((H, 3 * H), 1.0, H),  # s has about the deviation of h
+        W2=((H, V), 0.1, H),  # logits near 0: the loss starts near ln(vocab_size)
+    )
     return GRU(
-        C=C,
-        W1=W1,
-        b1=jnp.zeros(3 * hidden_dim, jnp.float32).at[hidden_dim : 2 * hidden_dim].set(1.0),
-        bn=jnp.zeros(hidden_dim, jnp.float32),
-        W2=W2,
-        b2=jnp.zeros(len(vocab), jnp.float32),
+        **weights,
+        b1=jnp.zeros(3 * H, jnp.float32).at[H : 2 * H].set(1.0),  # of z: sigmoid(1) = 0.73 of the state is kept
+        bn=jnp.zeros(H, jnp.float32),
+        b2=jnp.zeros(V, jnp.float32),
         vocab=vocab,
     )
 
 
 def cell(
-    x: Float32[Array, " gate_dim"], s: Float32[Array, " gate_dim"], h: Float32[Array, " hidden_dim"]
-) -> Float32[Array, " hidden_dim"]:
-    """The next h: r, z, n and h of the equation."""
-    x_r, x_z, x_n = jnp.split(x, 3)  # not three slices: their gradients are padded and added, those of a split joined
+    x: Float32[Array, "gate_dim *batch"], s: Float32[Array, "gate_dim *batch"], h: Float32[Array, "hidden_dim *batch"]
+) -> Float32[Array, "hidden_dim *batch"]:
+    """Returns the next h: r, z, n and h of the equation, along the first axis."""
+    x_r, x_z, x_n = jnp.split(x, 3)  # not three slices: the gradient of a split is one concatenation
     s_r, s_z, s_n = jnp.split(s, 3)
     r, z = jax.nn.sigmoid(x_r + s_r), jax.nn.sigmoid(x_z + s_z)
     n = jnp.tanh(x_n + r * s_n)
-    return n + z * (h - n)
+    return n + z * (h - n)  # z * h + (1 - z) * n with one product less
 
 
 def start(params: GRU) -> Float32[Array, " hidden_dim"]:
-    """The state of a word's start: h after its `.`."""
+    """Returns the state of a word's start: h after its `.`."""
     return advance(params, jnp.zeros(params.W1.shape[-2], jnp.float32), jnp.int32(0))
 
 
 def advance(params: GRU, state: Float32[Array, " hidden_dim"], token: Int[Array, ""]) -> Float32[Array, " hidden_dim"]:
-    """h after one more character."""
+    """Returns h after one more character."""
     return cell(params.C[token] + params.b1, state @ params.W1 + _state_bias(params), state)
 
 
 def logits(params: GRU, state: Float32[Array, " hidden_dim"]) -> Float32[Array, " vocab_size"]:
-    """The output layer."""
-    return rows.product(state, params.W2) + params.b2
+    """Computes the output layer."""
+    return state @ column_major(params.W2) + params.b2
 
 
-def unroll(
-    params: GRU, tokens: Int[Array, " length"], dropout: Dropout | None = None
-) -> Float32[Array, "length+1 vocab_size"]:
-    """The rows of all positions; `dropout` leaves out characters, and entries of h where the output layer reads it."""
-    read = rows.inputs(tokens)
-    table = jax.vmap(jnp.add, (0, None))(rows.with_nothing(params.C), params.b1)
-    shown = rows.drop_tokens(read, dropout)
-    h = recurrence.read(cell, table, params.W1, _state_bias(params), shown, read == 0)
-    return jax.vmap(logits, (None, 0))(params, rows.drop_states(h, dropout))
+def unroll_rows(
+    params: GRU, tokens: Int[Array, "batch length"], dropout: Dropout | None = None
+) -> Float32[Array, "batch length+1 vocab_size"]:
+    """Computes the rows of all positions; drops characters, and entries of h where the output layer reads it."""
+    inputs = jax.vmap(with_start)(tokens)  # [batch, length + 1]: the first `.` is implied
+    table = jax.vmap(jnp.add, (0, None))(with_zero_row(params.C), params.b1)  # a dropped character still gives b1
+    shown = jax.vmap(drop_tokens)(inputs, dropout)
+    h = recurrence.scan(cell, table, params.W1, _state_bias(params), shown, inputs == 0)
+    h = jax.vmap(drop_states)(h, dropout)  # only what the output layer reads: the state itself is passed on whole
+    return jax.vmap(jax.vmap(logits, (None, 0)), (None, 0))(params, h)
 
 
 def _state_bias(params: GRU) -> Float32[Array, " gate_dim"]:
+    """Returns [0, 0, bn]: biases of r and z are b1's, since x and s are added there."""
     return jnp.concatenate([jnp.zeros_like(params.bn), jnp.zeros_like(params.bn), params.bn])
 
 
@@ -140,7 +148,7 @@ MODEL = sequential(
     start=start,
     advance=advance,
     logits=logits,
-    unroll=unroll,
+    unroll_rows=unroll_rows,
     drops=("tokens", "states"),
     init=init,
     recipes=RECIPES,

@@ -10,13 +10,13 @@ a width that change later; here a context is flattened, whatever its size.
 
 from typing import Literal
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int, Key
 
 from mm_jax.checks import whole_number
+from mm_jax.layers.products import column_major
+from mm_jax.layers.weights import draw
 from mm_jax.models.contract import NamedRecipe, windowed
-from mm_jax.models.weights import normals
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
@@ -47,7 +47,7 @@ def init(
     hidden_dim: int = 200,
     init: Literal["scaled", "lecture"] = "scaled",
 ) -> MLP:
-    """New parameters, float32.
+    """Returns new parameters, float32.
 
     Args:
       key: decides every weight.
@@ -70,35 +70,43 @@ def init(
         whole_number(name, size)
     if init not in ("scaled", "lecture"):
         raise ValueError(f"init is {init!r}: choose 'scaled' or 'lecture'")
-    fan_in = block_size * embedding_dim
-    shapes = (len(vocab), embedding_dim), (fan_in, hidden_dim), (hidden_dim,), (hidden_dim, len(vocab)), (len(vocab),)
-    scale = {"times": (1, 1, 0, 0.1, 0), "over": (1, fan_in**0.5, 1, hidden_dim**0.5, 1)} if init == "scaled" else {}
-    C, W1, b1, W2, b2 = normals(key, *shapes, **scale)
-    return MLP(C=C, W1=W1, b1=b1, W2=W2, b2=b2, vocab=vocab)
+    # The biases, zeros here, are named in their place: the key is split by the order of the names.
+    V, D, H, fan_in = len(vocab), embedding_dim, hidden_dim, block_size * embedding_dim
+    if init == "lecture":
+        weights = draw(
+            key,
+            C=((V, D), 1.0),
+            W1=((fan_in, H), 1.0),  # h is +-1 nearly everywhere: tanh is saturated, the "dead neurons" of part 3
+            b1=((H,), 1.0),
+            W2=((H, V), 1.0),  # logits of deviation sqrt(H): confident and wrong
+            b2=((V,), 1.0),
+        )
+    else:
+        weights = draw(
+            key,
+            C=((V, D), 1.0),
+            W1=((fan_in, H), 1.0, fan_in),  # x @ W1 has the deviation of x, which keeps tanh out of saturation
+            b1=((H,), 0.0),
+            W2=((H, V), 0.1, H),  # logits near 0: the loss starts near ln(vocab_size)
+            b2=((V,), 0.0),
+        )
+    return MLP(**weights, vocab=vocab)
 
 
 def block_size(params: MLP) -> int:
-    """How many tokens a context has."""
-    return params.W1.shape[-2] // params.C.shape[-1]
+    """Returns how many tokens a context has."""
+    return params.W1.shape[-2] // params.C.shape[-1]  # from the end: a population has one more axis in front
 
 
 def logits(params: MLP, context: Int[Array, " block_size"]) -> Float32[Array, " vocab_size"]:
-    """The equation above, for one context."""
-    x = params.C[context].reshape(-1)
+    """Computes the equation above, for one context."""
+    x = params.C[context].reshape(-1)  # [block_size, embedding_dim] end to end: W1 has rows of its own for each place
     h = jnp.tanh(x @ params.W1 + params.b1)
-    return _times_columns(h, params.W2) + params.b2
-
-
-def _times_columns(h: Float32[Array, " rows"], W: Float32[Array, "rows columns"]) -> Float32[Array, " columns"]:
-    """h @ W, with W transposed in memory first: XLA's CPU products are faster along its long side, backwards too.
-
-    The barrier keeps the compiler from undoing it.
-    """
-    return jax.lax.optimization_barrier(W.T) @ h
+    return h @ column_major(params.W2) + params.b2
 
 
 def validate(params: MLP) -> None:
-    """ValueError where W1 does not take whole embeddings."""
+    """Raises ValueError where W1 does not take whole embeddings."""
     if params.W1.shape[0] % params.C.shape[1] or not params.W1.shape[0]:
         raise ValueError(f"W1 has {params.W1.shape[0]} rows, no multiple of the {params.C.shape[1]} of an embedding")
 

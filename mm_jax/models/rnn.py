@@ -11,16 +11,19 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int, Key
 
-from mm_jax.models import recurrence, rows
-from mm_jax.models.contract import Dropout, NamedRecipe, sequential
-from mm_jax.models.weights import normals
+from mm_jax.layers import recurrence
+from mm_jax.layers.dropout import Dropout, drop_states, drop_tokens
+from mm_jax.layers.packing import with_start
+from mm_jax.layers.products import column_major, with_zero_row
+from mm_jax.layers.weights import draw
+from mm_jax.models.contract import NamedRecipe, sequential
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
 
 
 @pytree
 class RNN:
-    """What each character gives to the hidden vector, what the vector before gives to it, an output layer.
+    """A table of input vectors, a recurrent layer, an output layer.
 
     >>> import mm_jax
     >>> params = init(jax.random.key(0), mm_jax.Vocab(".ab"), hidden_dim=8)
@@ -28,16 +31,16 @@ class RNN:
     (3, 3)
     """
 
-    C: Float32[Array, "vocab_size hidden_dim"]
+    C: Float32[Array, "vocab_size hidden_dim"]  # what a character gives to h: as wide as h, no product needed
     W1: Float32[Array, "hidden_dim hidden_dim"]
-    b1: Float32[Array, " hidden_dim"]
+    b1: Float32[Array, " hidden_dim"]  # C could hold it, but for dropped characters, which give 0
     W2: Float32[Array, "hidden_dim vocab_size"]
     b2: Float32[Array, " vocab_size"]
     vocab: Vocab
 
 
 def init(key: Key[Array, ""], vocab: Vocab, *, hidden_dim: int = 256) -> RNN:
-    """New parameters, float32: 79,643 numbers for 27 tokens and the default width.
+    """Returns new parameters, float32: 79,643 numbers for 27 tokens and the default width.
 
     C is drawn with a deviation of 1/2, W1 with a variance of 1 / hidden_dim, so that h neither fades nor grows from
     character to character, W2 with a tenth of that deviation, so that the loss starts near ln(vocab_size); biases are
@@ -58,48 +61,43 @@ def init(key: Key[Array, ""], vocab: Vocab, *, hidden_dim: int = 256) -> RNN:
     """
     if hidden_dim < 1:
         raise ValueError(f"sizes must be 1 or more, got {hidden_dim=}")
-    shapes = (len(vocab), hidden_dim), (hidden_dim, hidden_dim), (hidden_dim, len(vocab))
-    C, W1, W2 = normals(key, *shapes, times=(0.5, 1, 0.1), over=(1, hidden_dim**0.5, hidden_dim**0.5))
-    return RNN(
-        C=C,
-        W1=W1,
-        b1=jnp.zeros(hidden_dim, jnp.float32),
-        W2=W2,
-        b2=jnp.zeros(len(vocab), jnp.float32),
-        vocab=vocab,
+    H, V = hidden_dim, len(vocab)
+    weights = draw(
+        key,
+        C=((V, H), 0.5),  # below 1: with h @ W1 it makes up what tanh reads, which then starts out of saturation
+        W1=((H, H), 1.0, H),  # h neither fades nor grows from character to character
+        W2=((H, V), 0.1, H),  # logits near 0: the loss starts near ln(vocab_size)
     )
-
-
-def cell(
-    x: Float32[Array, " hidden_dim"], s: Float32[Array, " hidden_dim"], h: Float32[Array, " hidden_dim"]
-) -> Float32[Array, " hidden_dim"]:
-    """The next h, from what the character (x) and the vector before (s) give to it; of h itself nothing is kept."""
-    return jnp.tanh(x + s)
+    return RNN(**weights, b1=jnp.zeros(H, jnp.float32), b2=jnp.zeros(V, jnp.float32), vocab=vocab)
 
 
 def start(params: RNN) -> Float32[Array, " hidden_dim"]:
-    """The state of a word's start: h after its `.`. makemore learns it as an array of its own; C has a row for it."""
+    """Returns the state of a word's start: h after its `.`. makemore learns it as an array; C has a row for it."""
     return advance(params, jnp.zeros(params.W1.shape[-2], jnp.float32), jnp.int32(0))
 
 
 def advance(params: RNN, state: Float32[Array, " hidden_dim"], token: Int[Array, ""]) -> Float32[Array, " hidden_dim"]:
-    """h after one more character."""
-    return cell(params.C[token], state @ params.W1 + params.b1, state)
+    """Returns h after one more character."""
+    # The lecture multiplies a one-hot row with a matrix; that product is a row of C.
+    return jnp.tanh(params.C[token] + state @ params.W1 + params.b1)
 
 
 def logits(params: RNN, state: Float32[Array, " hidden_dim"]) -> Float32[Array, " vocab_size"]:
-    """The output layer."""
-    return rows.product(state, params.W2) + params.b2
+    """Computes the output layer."""
+    return state @ column_major(params.W2) + params.b2
 
 
-def unroll(
-    params: RNN, tokens: Int[Array, " length"], dropout: Dropout | None = None
-) -> Float32[Array, "length+1 vocab_size"]:
-    """The rows of all positions; `dropout` leaves out characters, and entries of h where the output layer reads it."""
-    read = rows.inputs(tokens)
-    table, shown = rows.with_nothing(params.C), rows.drop_tokens(read, dropout)
-    h = recurrence.read(cell, table, params.W1, params.b1, shown, read == 0)
-    return jax.vmap(logits, (None, 0))(params, rows.drop_states(h, dropout))
+def unroll_rows(
+    params: RNN, tokens: Int[Array, "batch length"], dropout: Dropout | None = None
+) -> Float32[Array, "batch length+1 vocab_size"]:
+    """Computes the rows of all positions; drops characters, and entries of h where the output layer reads it."""
+    inputs = jax.vmap(with_start)(tokens)  # [batch, length + 1]: the first `.` is implied
+    shown = jax.vmap(drop_tokens)(inputs, dropout)
+    # Its cell has no gate that keeps a part of the state itself: all of it comes through s = h @ W1 + b1.
+    cell, table = lambda x, s, h: jnp.tanh(x + s), with_zero_row(params.C)
+    h = recurrence.scan(cell, table, params.W1, params.b1, shown, inputs == 0)
+    h = jax.vmap(drop_states)(h, dropout)  # only what the output layer reads: the state itself is passed on whole
+    return jax.vmap(jax.vmap(logits, (None, 0)), (None, 0))(params, h)
 
 
 RECIPES = {
@@ -122,7 +120,7 @@ MODEL = sequential(
     start=start,
     advance=advance,
     logits=logits,
-    unroll=unroll,
+    unroll_rows=unroll_rows,
     drops=("tokens", "states"),
     init=init,
     recipes=RECIPES,

@@ -15,16 +15,19 @@ look them up: that is the state, a cache. All positions of a word are computed a
 the word's `.` and one for each character, and so bounds a word's length.
 """
 
+import itertools
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float32, Int, Int32, Key
+from jaxtyping import Array, Bool, Float32, Int, Int32, Key
 
-from mm_jax.models import rows
-from mm_jax.models.contract import Dropout, NamedRecipe, sequential
-from mm_jax.models.weights import normals
+from mm_jax.layers.dropout import Dropout, drop_edges, drop_states, drop_tokens
+from mm_jax.layers.packing import causal_mask, with_start, word_positions
+from mm_jax.layers.products import affine_rows, look_up, standardised
+from mm_jax.layers.weights import draw
+from mm_jax.models.contract import NamedRecipe, sequential
 from mm_jax.pytrees import pytree, static
 from mm_jax.vocab import Vocab
 
@@ -33,11 +36,11 @@ from mm_jax.vocab import Vocab
 class Block:
     """The arrays of one block."""
 
-    gain1: Float32[Array, " width"]
+    gain1: Float32[Array, " width"]  # of the norm before attention; gain2 and shift2 are those before the MLP
     shift1: Float32[Array, " width"]
-    Wqkv: Float32[Array, "width 3*width"]
+    Wqkv: Float32[Array, "width 3*width"]  # one product makes queries, keys and values of all heads
     bqkv: Float32[Array, " 3*width"]
-    Wo: Float32[Array, "width width"]
+    Wo: Float32[Array, "width width"]  # mixes what the heads found
     bo: Float32[Array, " width"]
     gain2: Float32[Array, " width"]
     shift2: Float32[Array, " width"]
@@ -58,11 +61,11 @@ class Transformer:
     """
 
     C: Float32[Array, "vocab_size width"]
-    P: Float32[Array, "positions width"]
+    P: Float32[Array, "positions width"]  # attention has no order: without P a word is a bag
     blocks: tuple[Block, ...]
     gain: Float32[Array, " width"]
     shift: Float32[Array, " width"]
-    Wu: Float32[Array, "width vocab_size"]
+    Wu: Float32[Array, "width vocab_size"]  # GPT-2 takes C.T: here that would save 1% of the numbers
     bu: Float32[Array, " vocab_size"]
     vocab: Vocab
     num_heads: int = static()  # no shape tells it
@@ -72,7 +75,7 @@ class Cache(NamedTuple):
     """What was read of a word: the last x after all blocks, keys and values of all positions, and how many they are."""
 
     x: Float32[Array, " width"]
-    keys: tuple[Float32[Array, "positions width"], ...]  # of each block: one array of all would be copied each time
+    keys: tuple[Float32[Array, "positions width"], ...]  # one a block: a stacked array would be copied at every step
     values: tuple[Float32[Array, "positions width"], ...]
     length: Int32[Array, ""]
 
@@ -80,7 +83,7 @@ class Cache(NamedTuple):
 def init(
     key: Key[Array, ""], vocab: Vocab, *, num_layers: int = 4, num_heads: int = 4, width: int = 64, max_length: int = 31
 ) -> Transformer:
-    """New parameters, float32: 205,595 numbers for 27 tokens and the default sizes.
+    """Returns new parameters, float32: 205,595 numbers for 27 tokens and the default sizes.
 
     Matrices are drawn with a variance of 1 / fan-in, those that add to x with that over 2 * num_layers, so that x does
     not grow with depth; C with a deviation of 1/2, P of 1/10, Wu with a tenth of its own, so that the loss starts near
@@ -107,11 +110,11 @@ def init(
     of_blocks, of_C, of_P, of_Wu = jax.random.split(key, 4)
     return Transformer(
         C=jax.random.normal(of_C, (len(vocab), width), jnp.float32) * 0.5,
-        P=jax.random.normal(of_P, (max_length + 1, width), jnp.float32) * 0.1,
+        P=jax.random.normal(of_P, (max_length + 1, width), jnp.float32) * 0.1,  # a word is its characters first
         blocks=tuple(_block(each, width, num_layers) for each in jax.random.split(of_blocks, num_layers)),
         gain=jnp.ones(width, jnp.float32),
         shift=jnp.zeros(width, jnp.float32),
-        Wu=jax.random.normal(of_Wu, (width, len(vocab)), jnp.float32) * 0.1 / width**0.5,
+        Wu=jax.random.normal(of_Wu, (width, len(vocab)), jnp.float32) * 0.1 / width**0.5,  # logits near 0
         bu=jnp.zeros(len(vocab), jnp.float32),
         vocab=vocab,
         num_heads=num_heads,
@@ -119,96 +122,90 @@ def init(
 
 
 def _block(key: Key[Array, ""], width: int, num_layers: int) -> Block:
-    shapes = (width, 3 * width), (width, width), (width, 4 * width), (4 * width, width)
-    variances = 1.0, 0.5 / num_layers, 1.0, 0.5 / num_layers
-    scales = tuple((variance / fan_in) ** 0.5 for variance, (fan_in, _) in zip(variances, shapes, strict=True))
-    Wqkv, Wo, W1, W2 = normals(key, *shapes, times=scales)
-
-    def fill(value, size):
-        return jnp.full(size, value, jnp.float32)
-
+    added = (0.5 / num_layers) ** 0.5  # 2 * num_layers matrices add to x: their sum has a variance of about 1
+    weights = draw(
+        key,
+        Wqkv=((width, 3 * width), 1.0, width),
+        Wo=((width, width), added, width),
+        W1=((width, 4 * width), 1.0, width),
+        W2=((4 * width, width), added, 4 * width),
+    )
+    ones, zeros = jnp.ones(width, jnp.float32), jnp.zeros(width, jnp.float32)
     return Block(
-        gain1=fill(1.0, width),
-        shift1=fill(0.0, width),
-        Wqkv=Wqkv,
-        bqkv=fill(0.0, 3 * width),
-        Wo=Wo,
-        bo=fill(0.0, width),
-        gain2=fill(1.0, width),
-        shift2=fill(0.0, width),
-        W1=W1,
-        b1=fill(0.0, 4 * width),
-        W2=W2,
-        b2=fill(0.0, width),
+        **weights,
+        gain1=ones,
+        shift1=zeros,
+        bqkv=jnp.zeros(3 * width, jnp.float32),
+        bo=zeros,
+        gain2=ones,
+        shift2=zeros,
+        b1=jnp.zeros(4 * width, jnp.float32),
+        b2=zeros,
     )
 
 
 def max_length(params: Transformer) -> int:
-    """The longest word that it reads, in characters."""
+    """Returns the longest word that it reads, in characters."""
     return params.P.shape[-2] - 1
 
 
 def validate(params: Transformer) -> None:
-    """ValueError for heads that do not divide the width, and blocks of another width."""
+    """Raises ValueError for heads that do not divide the width, and for blocks of another width."""
     _check_heads(params.num_heads, params.C.shape[-1])
     if any(len(block.gain1) != params.C.shape[-1] for block in params.blocks):
         raise ValueError("its blocks have another width")
 
 
 def start(params: Transformer) -> Cache:
-    """The state of a word's start: a cache that holds its `.`."""
+    """Returns the state of a word's start: a cache that holds its `.`."""
+    # Of fixed shape, however short the word: one program reads all of them.
     nothing = tuple(jnp.zeros(params.P.shape, jnp.float32) for _ in params.blocks)
     empty = Cache(jnp.zeros(params.P.shape[-1], jnp.float32), nothing, nothing, jnp.int32(0))
     return advance(params, empty, jnp.int32(0))
 
 
 def advance(params: Transformer, state: Cache, token: Int[Array, ""]) -> Cache:
-    """The cache with one more position: its x passes all blocks, each of which sees the keys and values before."""
-    x, at = (params.C[token] + params.P[state.length])[None], state.length
-    seen = jnp.arange(len(params.P)) <= at
+    """Appends a position to the cache: its x passes all blocks, each of which sees the keys and values before."""
+    x, place = (params.C[token] + params.P[state.length])[None], state.length
+    mask = jnp.arange(len(params.P)) <= place  # behind it, the cache holds zeros
     keys, values = [], []
     for block, k_before, v_before in zip(params.blocks, state.keys, state.values, strict=True):
         q, k, v = _queries_keys_values(block, x)
-        keys.append(lax.dynamic_update_slice_in_dim(k_before, k, at, 0))
-        values.append(lax.dynamic_update_slice_in_dim(v_before, v, at, 0))
-        a = rows.attend(params.num_heads, q[None], keys[-1][None], values[-1][None], seen[None, None])[0]
-        x = x + _project(block, a)
+        keys.append(lax.dynamic_update_slice_in_dim(k_before, k, place, 0))
+        values.append(lax.dynamic_update_slice_in_dim(v_before, v, place, 0))
+        a = _attend(params.num_heads, q[None], keys[-1][None], values[-1][None], mask[None, None])[0]
+        x = x + affine_rows(a, block.Wo, block.bo)
         x = x + _mlp(block, x)
-    return Cache(x[0], tuple(keys), tuple(values), at + 1)
+    return Cache(x[0], tuple(keys), tuple(values), place + 1)
 
 
 def logits(params: Transformer, state: Cache) -> Float32[Array, " vocab_size"]:
-    """The output layer, for the last position."""
-    return _head(params, state.x[None])[0]
-
-
-def unroll(
-    params: Transformer, tokens: Int[Array, " length"], dropout: Dropout | None = None
-) -> Float32[Array, "length+1 vocab_size"]:
-    """The rows of all positions at once; `dropout` leaves out characters, edges, and entries of what is added to x."""
-    return unroll_rows(params, tokens[None], jax.tree.map(lambda key: key[None], dropout))[0]
+    """Computes the output layer, for the last position."""
+    return _output(params, state.x[None])[0]
 
 
 def unroll_rows(
     params: Transformer, tokens: Int[Array, "batch length"], dropout: Dropout | None = None
 ) -> Float32[Array, "batch length+1 vocab_size"]:
-    """`unroll` of many rows of tokens. All but attention works on each position alone: x is [batch * size, width]."""
-    read = jax.vmap(rows.inputs)(tokens)
-    batch, size = read.shape
-    shown = jax.vmap(rows.drop_tokens)(read, dropout).reshape(-1)
-    x = rows.look_up(params.C, shown) + rows.look_up(params.P, jax.vmap(rows.positions)(read).reshape(-1))
-    edges = jax.vmap(rows.edges)(read)
+    """Computes the rows of all positions at once; drops characters, edges, and entries of what is added to x."""
+    inputs = jax.vmap(with_start)(tokens)
+    batch, size = inputs.shape
+    # All but attention works on each position alone: x is [batch * size, width], so each product is a single one.
+    shown = jax.vmap(drop_tokens)(inputs, dropout).reshape(-1)
+    x = look_up(params.C, shown) + look_up(params.P, jax.vmap(word_positions)(inputs).reshape(-1))
+    mask = jax.vmap(causal_mask)(inputs)
+    place = itertools.count()  # numbers what is added to x, so that each has a dropout mask of its own
 
-    def dropped(added, place):
+    def dropped(added):
         added = added.reshape(batch, size, -1)
-        return jax.vmap(rows.drop_states, (0, 0, None))(added, dropout, place).reshape(batch * size, -1)
+        return jax.vmap(drop_states, (0, 0, None))(added, dropout, next(place)).reshape(batch * size, -1)
 
     for i, block in enumerate(params.blocks):
-        q, k, v = (each.reshape(batch, size, -1) for each in _queries_keys_values(block, x))
-        a = rows.attend(params.num_heads, q, k, v, jax.vmap(rows.drop_edges, (0, 0, None))(edges, dropout, i))
-        x = x + dropped(_project(block, a.reshape(x.shape)), 2 * i)
-        x = x + dropped(_mlp(block, x), 2 * i + 1)
-    return _head(params, x).reshape(batch, size, -1)
+        q, k, v = (rows.reshape(batch, size, -1) for rows in _queries_keys_values(block, x))
+        a = _attend(params.num_heads, q, k, v, jax.vmap(drop_edges, (0, 0, None))(mask, dropout, i))
+        x = x + dropped(affine_rows(a.reshape(x.shape), block.Wo, block.bo))
+        x = x + dropped(_mlp(block, x))
+    return _output(params, x).reshape(batch, size, -1)
 
 
 def _check_heads(num_heads: int, width: int) -> None:
@@ -216,22 +213,45 @@ def _check_heads(num_heads: int, width: int) -> None:
         raise ValueError(f"{num_heads} heads do not divide a width of {width}: choose a width that is a multiple")
 
 
+def _attend(
+    num_heads: int,
+    q: Float32[Array, "batch queries width"],
+    keys: Float32[Array, "batch positions width"],
+    values: Float32[Array, "batch positions width"],
+    mask: Bool[Array, "batch queries positions"],
+) -> Float32[Array, "batch queries width"]:
+    """Computes attention: softmax(q . k / sqrt(head)) . v of each head, over the positions that the mask shows."""
+    q, k, v = (x.reshape(*x.shape[:2], num_heads, -1) for x in (q, keys, values))
+    # A product of two vectors of N(0, 1) has the deviation sqrt(head): divided by it, softmax does not start as a max.
+    scores = jnp.einsum("bthc,bshc->bhts", q, k) * q.shape[-1] ** -0.5
+    scores = scores + jnp.where(mask, 0.0, -jnp.inf)[:, None]  # adding -inf needs no select in the backward pass
+    a = jnp.einsum("bhts,bshc->bthc", jax.nn.softmax(scores), v)
+    return a.reshape(*a.shape[:2], -1)
+
+
+def _norm_affine(
+    x: Float32[Array, "n width"],
+    gain: Float32[Array, " width"],
+    shift: Float32[Array, " width"],
+    W: Float32[Array, "width m"],
+    b: Float32[Array, " m"],
+) -> Float32[Array, "n m"]:
+    """Computes norm(x) @ W + b."""
+    # (gain * y + shift) @ W + b = y @ (gain * W) + (shift @ W + b): done once to W and b, and not at every position.
+    return affine_rows(standardised(x), gain[:, None] * W, shift @ W + b)
+
+
 def _queries_keys_values(block: Block, x: Float32[Array, "n width"]) -> list[Float32[Array, "n width"]]:
-    return jnp.split(rows.of_normed(x, block.gain1, block.shift1, block.Wqkv, block.bqkv), 3, 1)
-
-
-def _project(block: Block, a: Float32[Array, "n width"]) -> Float32[Array, "n width"]:
-    return rows.affine(a, block.Wo, block.bo)
+    return jnp.split(_norm_affine(x, block.gain1, block.shift1, block.Wqkv, block.bqkv), 3, 1)
 
 
 def _mlp(block: Block, x: Float32[Array, "n width"]) -> Float32[Array, "n width"]:
-    return rows.affine(
-        jax.nn.gelu(rows.of_normed(x, block.gain2, block.shift2, block.W1, block.b1)), block.W2, block.b2
-    )
+    inside = jax.nn.gelu(_norm_affine(x, block.gain2, block.shift2, block.W1, block.b1))
+    return affine_rows(inside, block.W2, block.b2)
 
 
-def _head(params: Transformer, x: Float32[Array, "n width"]) -> Float32[Array, "n vocab_size"]:
-    return rows.of_normed(x, params.gain, params.shift, params.Wu, params.bu)
+def _output(params: Transformer, x: Float32[Array, "n width"]) -> Float32[Array, "n vocab_size"]:
+    return _norm_affine(x, params.gain, params.shift, params.Wu, params.bu)
 
 
 _TUNED = {
@@ -257,7 +277,6 @@ MODEL = sequential(
     start=start,
     advance=advance,
     logits=logits,
-    unroll=unroll,
     unroll_rows=unroll_rows,
     max_length=max_length,
     drops=("tokens", "states", "edges"),

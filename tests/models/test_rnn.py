@@ -20,7 +20,7 @@ def test_an_example_by_hand():
     )
     first = np.tanh([0.5, 0.25])  # h is 0 before the `.`
     second = np.tanh([first[0], -1.0 + 2 * first[0] + first[1] + 0.25])
-    found = rnn.unroll(params, jnp.array([1, 0], jnp.int32))
+    found = mm_jax.unroll(params, jnp.array([1, 0], jnp.int32))
     expected = [[0, 0, 0, h[0] + 10 * h[1], 0, 0, 4.0] for h in (first, second, first)]
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 

@@ -48,7 +48,7 @@ def reference(params, tokens):
 
 def test_the_equation_in_float64():
     tokens = [3, 1, 1, 6, 2]
-    found = transformer.unroll(SMALL, jnp.array(tokens, jnp.int32))
+    found = mm_jax.unroll(SMALL, jnp.array(tokens, jnp.int32))
     np.testing.assert_allclose(found, reference(SMALL, tokens), rtol=1e-4, atol=1e-5)
 
 
@@ -94,7 +94,7 @@ def test_against_flax():
             x = FlaxBlock(4).apply({"params": flax_weights(block, 4)}, x)
         rows = nn.LayerNorm(epsilon=1e-5).apply({"params": {"scale": params.gain, "bias": params.shift}}, x)
         expected = rows @ params.Wu + params.bu
-    np.testing.assert_allclose(transformer.unroll(params, tokens), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(mm_jax.unroll(params, tokens), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_what_is_not_read_yet_is_not_seen():
@@ -112,7 +112,7 @@ def test_longest_word():
         contract.check_lengths(SMALL, ["a", "a" * 7])
     tokens = jnp.array([1, 2, 3, 4, 5, 6], jnp.int32)
     np.testing.assert_allclose(
-        transformer.unroll(SMALL, tokens), reference(SMALL, tokens.tolist()), rtol=1e-4, atol=1e-5
+        mm_jax.unroll(SMALL, tokens), reference(SMALL, tokens.tolist()), rtol=1e-4, atol=1e-5
     )
 
 

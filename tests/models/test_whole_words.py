@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import mm_jax
-from mm_jax.models import bow, contract, gru, rnn, rows, transformer
-from mm_jax.models.contract import Dropout
+from mm_jax.layers.dropout import Dropout
+from mm_jax.models import bow, contract, gru, rnn, transformer
 
 from ..conftest import LETTERS
 
@@ -150,18 +150,3 @@ def test_defaults_start_near_uniform(model):
 )
 def test_parameter_counts(model, count):
     assert contract.num_params(model.init(jax.random.key(0), LETTERS)) == count
-
-
-def test_rows_left_out_at_their_rate():
-    dropout = Dropout(key=jax.random.key(5), tokens=0.25, states=0.1, edges=0.2)
-    n = 20000
-    gone = rows.left_out(dropout, rows.TOKENS, (n,), 0.25)
-    assert abs(float(gone.mean()) - 0.25) < 5 * (0.25 * 0.75 / n) ** 0.5
-    assert not (np.asarray(gone) == np.asarray(rows.left_out(dropout, rows.STATES, (n,), 0.25))).all()
-    h = rows.drop_states(jnp.ones((n,)), dropout)
-    assert abs(float(h.mean()) - 1) < 5 * (0.1 / 0.9 / n) ** 0.5
-    assert rows.left_out(dropout, 0, (3, 5), 0.9999).shape == (3, 5)
-    seen = rows.drop_edges(jnp.tril(jnp.ones((99, 99), bool)), dropout)
-    assert bool(jnp.diagonal(seen).all())
-    below = seen[np.tril_indices(99, -1)]
-    assert abs(float(below.mean()) - 0.8) < 5 * (0.16 / below.size) ** 0.5

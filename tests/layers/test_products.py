@@ -1,0 +1,51 @@
+"""The fast forms against the plain ones, values and gradients."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mm_jax.layers import products
+
+
+def normals(*shapes):
+    keys = jax.random.split(jax.random.key(1), len(shapes))
+    return [jax.random.normal(key, shape) for key, shape in zip(keys, shapes, strict=True)]
+
+
+def agree(function, plain, *arguments):
+    """Values and gradients of a random linear function of both are the same."""
+    out = plain(*arguments)
+    aim = jax.random.normal(jax.random.key(2), out.shape)
+    np.testing.assert_allclose(function(*arguments), out, rtol=1e-5, atol=1e-5)
+    everything = tuple(range(len(arguments)))
+    found, expected = (
+        jax.jit(jax.grad(lambda *args, f=f: (f(*args) * aim).sum(), everything))(*arguments) for f in (function, plain)
+    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), found, expected)
+
+
+@pytest.mark.parametrize(("n", "m"), [(3, 8), (8, 3), (4, 4)])
+def test_affine_rows(n, m):
+    agree(products.affine_rows, lambda x, W, b: x @ W + b[None], *normals((5, n), (n, m), (m,)))
+
+
+def test_column_major_is_the_matrix():
+    x, W = normals((5, 3), (3, 7))
+    one = jax.vmap(lambda x, W: x @ products.column_major(W), (0, None))
+    agree(one, lambda x, W: x @ W, x, W)
+
+
+def test_standardised():
+    def plain(x):
+        return (x - x.mean(1, keepdims=True)) / jnp.sqrt(x.var(1, keepdims=True) + 1e-5)
+
+    (x,) = normals((6, 10))
+    agree(products.standardised, plain, 3 * x + 1)
+
+
+def test_look_up_and_its_zero_row():
+    (table,) = normals((4, 3))
+    index = jnp.array([[2, 0], [3, -1], [2, 2]])
+    agree(lambda table: products.look_up(table, index), lambda table: products.with_zero_row(table)[index], table)
+    assert products.look_up(table, index)[1, 1].tolist() == [0.0, 0.0, 0.0]
