@@ -31,17 +31,5 @@ Parameters come first, data and key next, options after that. The modules, from 
 import lazy_loader as _lazy
 
 # The names are listed in __init__.pyi; a module is imported when a name of it is first used.
-_lazily, _, __all__ = _lazy.attach_stub(__name__, __file__)
-# attach_stub reads the imports of the stub, and no "mixture = mixing".
-__all__[__all__.index("mixing")] = "mixture"  # pyright: ignore[reportUnsupportedDunderAll]
-
-
-def __getattr__(name: str) -> object:
-    return _lazily("mixing" if name == "mixture" else name)
-
-
-def __dir__() -> list[str]:
-    return __all__
-
-
-__version__ = "0.2.0"
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
+__version__ = "0.3.0"
