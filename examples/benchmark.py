@@ -145,7 +145,7 @@ def mm_jax_side(quick: bool) -> dict:
     import numpy as np
 
     import mm_jax
-    from mm_jax.evaluation import TokenNLL
+    from mm_jax.models.prediction import TokenNLL
     from mm_jax.training import batches, loop
     from mm_jax.training.recipes import Recipe, recipes_of
 

@@ -100,7 +100,7 @@ def mm_jax_side(kind: str, quick: bool) -> dict:
 
     import mm_jax
     from mm_jax import models
-    from mm_jax.evaluation import TokenNLL
+    from mm_jax.models.prediction import TokenNLL
     from mm_jax.training import loop
     from mm_jax.training.recipes import recipes_of
 

@@ -20,7 +20,7 @@ Parameters come first, data and key next, options after that. The modules, from 
     enumeration    the likeliest words
     structure      what a model is made of, as JSON
     checkpoint     save, load
-    training       batches, recipes, the loop (step, chunk, run, fit), populations, rates, mixtures, students, devices
+    training       batches, recipes, the loop (step, chunk, run, fit), populations, rates, students, devices
     terminal       progress bars and tables
     ladder         every model on one list
     plotting       pictures

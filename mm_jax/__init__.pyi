@@ -31,6 +31,7 @@ from .models import bow as bow
 from .models import counts as counts
 from .models import fresh as fresh
 from .models import gru as gru
+from .models import mixture as mixture
 from .models import mlp as mlp
 from .models import network as network
 from .models import ngram as ngram
@@ -59,7 +60,6 @@ from .pytrees import static as static
 from .sampling import sample as sample
 from .scoring import Score as Score
 from .scoring import score as score
-from .training import mixing as _mixing
 from .training.distil import distil as distil
 from .training.loop import History as History
 from .training.loop import fit as fit
@@ -78,5 +78,4 @@ from .words import Split as Split
 from .words import load_words as load_words
 from .words import split_words as split_words
 
-mixture = _mixing
 __version__: str

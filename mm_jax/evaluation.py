@@ -12,9 +12,8 @@ import numpy as np
 
 from mm_jax import corpus
 from mm_jax.checks import as_set
-from mm_jax.layers.unrolling import rows_at_once
-from mm_jax.models import contract, prediction
-from mm_jax.models.contract import Params, model_of
+from mm_jax.models.contract import Params
+from mm_jax.models.prediction import TokenNLL
 from mm_jax.words import Split
 
 _WORDS = 2**17  # evaluated at once
@@ -41,97 +40,6 @@ class Evaluation:
     nll_unseen: float
     stderr_unseen: float
     words_unseen: int
-
-
-class TokenNLL:
-    """Evaluates models of one kind on one list; what depends on the list alone is computed once."""
-
-    def __init__(self, words: Sequence[str], params: Params):
-        """`params`: any model of the kind. Raises ValueError as `corpus.tokens` says, and for words too long for it."""
-        words = corpus.as_list(words)
-        contract.checked(params)
-        contract.check_lengths(params, words)
-        size = contract.block_size(params)
-        if model_of(params).combine is not None:
-            self._list: _Members | _WholeWords | _Windows = _Members(words, params)
-        else:
-            self._list = _WholeWords(words, params) if size is None else _Windows(words, params, size)
-
-    def __call__(self, params: Params) -> np.ndarray:
-        """The nll of every token of the list in order, in nats: float32 [tokens], inf where the model says never."""
-        return -self._list.log_probs(params)[self._list.place]
-
-    def mean(self, params: Params) -> float:
-        """Nats per character over the whole list."""
-        logp = -self._list.log_probs(params).astype(np.float64)
-        often = self._list.often
-        return float((logp[often > 0] * often[often > 0]).sum() / often.sum())
-
-
-class _Windows:
-    """The distinct (context, next token) pairs of a list, for a windowed model.
-
-    `place` is int32 [tokens], the pair of each token; `often` int64 [pairs], how often each occurs.
-    """
-
-    def __init__(self, words: list[str], params: Params, size: int):
-        self.vocab_size = len(params.vocab)
-        self.contexts, ids, targets = corpus.examples(words, params.vocab, size)
-        cells = len(self.contexts) * self.vocab_size
-        pairs, self.place = corpus.ranked(corpus.paired(ids, targets, self.vocab_size, len(self.contexts)), cells)
-        self.context, self.target = np.divmod(pairs, self.vocab_size)
-        self.often = np.bincount(self.place)
-
-    def log_probs(self, params: Params) -> np.ndarray:
-        """log p of each pair: float32 [pairs]. Rows are read a block at a time, and never held all at once."""
-        if (own := model_of(params).pair_log_probs) is not None:
-            return own(params, self.contexts[self.context], self.target)
-        logp = np.empty(len(self.context), np.float32)
-        block = rows_at_once(self.vocab_size)
-        for first in range(0, len(self.contexts), block):
-            begin, end = np.searchsorted(self.context, [first, first + block])
-            rows = prediction.log_probs(params, self.contexts[first : first + block])
-            logp[begin:end] = rows[self.context[begin:end] - first, self.target[begin:end]]
-        return logp
-
-
-class _Members:
-    """A list for a combination of models, prepared for each member; `place` and `often` as those of `_Windows`."""
-
-    def __init__(self, words: list[str], params: Params):
-        self.lists = [TokenNLL(words, member) for member in model_of(params).members(params)]
-        self.place = np.arange(sum(map(len, words)) + len(words))
-        self.often = np.ones(len(self.place), np.int64)
-
-    def log_probs(self, params: Params) -> np.ndarray:
-        """log p of each token: float32 [tokens]."""
-        lists = iter(self.lists)
-        found = prediction.combined(params, lambda member: -next(lists)(member))
-        assert found is not None  # or the list was prepared for another kind of model
-        return found
-
-
-class _WholeWords:
-    """The rows that a list is laid in, for a sequential model; `place` and `often` as those of `_Windows`."""
-
-    def __init__(self, words: list[str], params: Params):
-        longest = max(map(len, words)) + 1
-        length = -(-longest // 8) * 8  # few programs
-        if (limit := contract.max_length(params)) is not None:
-            length = min(length, limit + 1)
-        self.rows = corpus.rows(words, params.vocab, pack=model_of(params).packs(params), length=max(length, longest))
-        inside = self.rows.places >= 0
-        self.place = np.empty(inside.sum(), np.int64)
-        self.place[self.rows.places[inside]] = np.flatnonzero(inside)
-        self.often = inside.reshape(-1).astype(np.int64)
-
-    def log_probs(self, params: Params) -> np.ndarray:
-        """log p of each target of the rows: float32 [rows * length]."""
-        targets = self.rows.targets
-        block = max(1, rows_at_once(len(params.vocab)) // 4)
-        filled = np.pad(targets, ((0, -len(targets) % block), (0, 0)))
-        parts = [np.asarray(prediction.of_rows(params, filled[i : i + block])) for i in range(0, len(filled), block)]
-        return np.concatenate(parts)[: len(targets)].reshape(-1)
 
 
 def evaluate(params: Params, words: Sequence[str], *, seen: Collection[str] = ()) -> Evaluation:

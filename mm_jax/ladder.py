@@ -10,10 +10,10 @@ from rich.table import Table
 
 from mm_jax import models
 from mm_jax.evaluation import evaluate
-from mm_jax.models import counts
+from mm_jax.models import counts, mixture
 from mm_jax.models.contract import Model, NamedRecipe, Params
 from mm_jax.sampling import sample
-from mm_jax.training import loop, mixing
+from mm_jax.training import loop
 from mm_jax.training.recipes import Recipe, for_size, options_for
 from mm_jax.words import Split, WordList
 
@@ -87,7 +87,7 @@ def _mixtures(fitted: dict[str, list[Rung]], split: Split) -> Iterator[Rung]:
         if len(members) > 1:
             entries = sum(rung.entries for rung in members)
             title = " + ".join(rung.name for rung in members) if len(members) < 4 else _span(members, best)
-            yield _rung(title, lambda: mixing.fit([r.params for r in members], split.dev[::2]), lambda _: entries)  # noqa: B023
+            yield _rung(title, lambda: mixture.fit([r.params for r in members], split.dev[::2]), lambda _: entries)  # noqa: B023
 
 
 def _span(members: list[Rung], best: list[Rung]) -> str:

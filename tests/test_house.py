@@ -182,7 +182,7 @@ def test_the_help_of_the_command_imports_no_jax():
 # What is tested under another name: with what it is a part of.
 TESTED_IN = {
     "models.bigram": "test_equivalence",
-    "models.mixture": "training.test_mixing",
+    "models.mixture": "models.test_mixture",
     "models.widened": "tool.test_mixing",
     "ngrams.counting": "models.test_ngram",
     "ngrams.orders": "tool.test_candidates",

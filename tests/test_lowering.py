@@ -18,8 +18,8 @@ import pytest
 import mm_jax
 from mm_jax import sampling
 from mm_jax.layers import weights
-from mm_jax.models import contract, mlp, prediction
-from mm_jax.training import batches, loop, mixing, population, recipes
+from mm_jax.models import contract, mixture, mlp, prediction
+from mm_jax.training import batches, loop, population, recipes
 
 from .conftest import FIRST_FIVE
 from .models.zoo import VOCAB, each_of, every_model
@@ -113,7 +113,7 @@ def test_a_population_and_a_mixture():
 
     def program(params, keys, rates, logp):
         many = advance(init(params, keys, rates[:, 0]), corpus, jnp.int32(2), rates, None)
-        return many, mixing._descend(logp, jnp.float32(0.1), jnp.int32(2))
+        return many, mixture._descend(logp, jnp.float32(0.1), jnp.int32(2))
 
     lowers(program, params, keys, rates, np.zeros((2, 9), np.float32))
 
@@ -124,7 +124,7 @@ def test_new_weights():
 
 def test_no_compiled_program_is_left_out():
     """A new one at the top of a module fails here until it is lowered above."""
-    tried = [sampling._begun, sampling._table, sampling._segment, loop._fresh, loop.chunk, mixing._descend]
+    tried = [sampling._begun, sampling._table, sampling._segment, loop._fresh, loop.chunk, mixture._descend]
     tried += [
         weights._draw,
         prediction.of_rows,

@@ -17,11 +17,11 @@ import numpy as np
 from mm_jax import models
 from mm_jax.evaluation import evaluate
 from mm_jax.files import write_whole
+from mm_jax.models import mixture
 from mm_jax.models.contract import Params, num_params
 from mm_jax.output import say
 from mm_jax.tool import plans, run_trainer
 from mm_jax.tool.runs import Plan, RunFolder
-from mm_jax.training import mixing
 from mm_jax.vocab import Vocab
 from mm_jax.words import Split, WordList
 
@@ -153,11 +153,11 @@ def mixture_of(tried: list[Tried], split: Split) -> list[Tried]:
     dev, begin = plans.judged_on(split), time.perf_counter()
     if len(members) < 2:
         return []
-    weights = np.asarray(mixing.fit([one.params for one in members], dev).weights)
+    weights = np.asarray(mixture.fit([one.params for one in members], dev).weights)
     members = [one for one, weight in zip(members, weights, strict=True) if weight >= _LEAST_WEIGHT]
     if len(members) < 2:
         return []
-    params = mixing.fit([one.params for one in members], dev)
+    params = mixture.fit([one.params for one in members], dev)
     shares = zip(members, np.asarray(params.weights), strict=True)
     name = " + ".join(f"{weight:.2f} {one.name}" for one, weight in shares)
     return [judged(name, params, split, time.perf_counter() - begin, is_mixture=True)]

@@ -21,8 +21,8 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float32, Int32, Key
 
 from mm_jax.checks import random_key, shown, whole_number
-from mm_jax.evaluation import TokenNLL
 from mm_jax.models.contract import P, Params, checked
+from mm_jax.models.prediction import TokenNLL
 from mm_jax.pytrees import pytree
 from mm_jax.training import batches, sharding, whole_words
 from mm_jax.training.loss import loss, matrices

@@ -19,8 +19,8 @@ import numpy as np
 from jaxtyping import Array, Float32, Key
 
 from mm_jax.checks import cores, random_key
-from mm_jax.evaluation import TokenNLL
 from mm_jax.models.contract import P, Params
+from mm_jax.models.prediction import TokenNLL
 from mm_jax.training import batches, loop
 from mm_jax.training.loop import recipe_from
 from mm_jax.training.recipes import Recipe, Transformation

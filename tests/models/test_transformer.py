@@ -111,9 +111,7 @@ def test_longest_word():
     with pytest.raises(ValueError, match=r"'aaaaaaa' has 7 characters, and this Transformer reads 6 at most"):
         contract.check_lengths(SMALL, ["a", "a" * 7])
     tokens = jnp.array([1, 2, 3, 4, 5, 6], jnp.int32)
-    np.testing.assert_allclose(
-        mm_jax.unroll(SMALL, tokens), reference(SMALL, tokens.tolist()), rtol=1e-4, atol=1e-5
-    )
+    np.testing.assert_allclose(mm_jax.unroll(SMALL, tokens), reference(SMALL, tokens.tolist()), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("option", ["num_layers", "num_heads", "width", "max_length"])
