@@ -21,10 +21,9 @@ from mm_jax.models import contract, mlp, prediction, weights
 from mm_jax.training import batches, loop, mixture, population, recipes
 
 from .conftest import FIRST_FIVE
-from .models.zoo import VOCAB, each_of, every_model
+from .models.zoo import EVERY, TRAINED, VOCAB, each_of
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
-EVERY = every_model()
 TOKENS = np.zeros((2, 8), np.int32)
 
 
@@ -77,13 +76,6 @@ def step(params, recipe):
 
     l2 = jnp.float32(recipe.l2) if recipe.l2 else None
     lowers(program, params, jax.random.key(0), corpus, jnp.int32(2), recipe.rates(), l2)
-
-
-TRAINED = [
-    params
-    for params in EVERY
-    if all(jnp.issubdtype(leaf.dtype, jnp.floating) and np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
-]
 
 
 @each_of(TRAINED)
