@@ -57,6 +57,7 @@ def test_four_devices(words_file, one_device, tmp_path):
     check(tmp_path / "out.npz", one_device, 4)
 
 
+@pytest.mark.slow
 def test_two_processes(words_file, one_device, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
