@@ -1,4 +1,5 @@
 """What every test runs under: quick compilation, shapes and types checked, broadcasting and key reuse refused."""
+# ruff: noqa: E402  (settings come before JAX)
 
 import os
 import sys

@@ -23,7 +23,6 @@ def test_round_trip(params, tmp_path):
     mm_jax.save(params, path)
     again = mm_jax.load(path, like=params if isinstance(params, mm_jax.Network) else None)
     assert equal(params, again)
-    assert mm_jax.sample(params, jax.random.key(0), 5) == mm_jax.sample(again, jax.random.key(0), 5)
     assert [p.name for p in path.parent.iterdir()] == ["model.safetensors"]
 
 

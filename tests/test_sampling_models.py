@@ -18,7 +18,7 @@ SOME = ["counts", "ngram", "gru", "transformer", "mixture, sequential", "fresh"]
 
 
 def check_frequencies(found, p):
-    """Chi-square of the N words counted in `found` against their probabilities, at 5 sigma of its degrees of freedom."""
+    """Chi-square of the N words counted in `found` against their probabilities, at 5 sigma."""
     assert all(p[each] > 0 for each in found)
     likely = [each for each in p if p[each] * N > 5]
     chi2 = sum((found[each] - p[each] * N) ** 2 / (p[each] * N) for each in likely)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import mm_jax
+
 from .zoo import by_steps, unrolled
 
 VOCAB = mm_jax.Vocab(".abc")

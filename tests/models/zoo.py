@@ -209,6 +209,8 @@ SMALL = {short(module): functools.partial(small, module) for module in MODULES i
 MAKERS = SMALL | OTHERS | SECOND
 KINDS = sorted(SMALL | OTHERS)  # one model of every module
 EVERY = sorted(MAKERS)
+# One of every way in which predictions are read: a table, contexts, rows of whole words, members of a mixture.
+READ = [*KINDS, "mixture, sequential", "ngram of order 1"]
 # The state is a window; the others see the whole word.
 WINDOWED = ["bigram", "bigram of counts", "counts", "mixture", "mlp", "mlp of the lecture", "ngram", "ngram of order 1"]
 WINDOWED += ["toy_windowed"]

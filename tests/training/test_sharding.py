@@ -41,7 +41,8 @@ def one_device(words_file):
 
 
 def start(words_file, out, devices, *extra, **options):
-    env = {**os.environ, "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}", "JAX_PLATFORMS": "cpu"}
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
+    env = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     return subprocess.Popen([sys.executable, SCRIPT, words_file, out, *map(str, extra)], env=env, **options)
 
 
