@@ -32,7 +32,7 @@ class Reference:
                 for m in range(1, order + 1):
                     grams[m][tuple(tokens[i - m + 1 : i + 1])] += 1
         self.counts = grams
-        if smoothing == "modified-kneser-ney" and len(words) in (1, 500):
+        if smoothing == "modified-kneser-ney":
             for m in range(1, order):
                 before = defaultdict(set)
                 for gram in grams[m + 1]:
