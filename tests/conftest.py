@@ -1,25 +1,42 @@
-"""What every test runs under: shapes and types checked, broadcasting and key reuse refused."""
+"""What every test runs under: quick compilation, shapes and types checked, broadcasting and key reuse refused."""
+# ruff: noqa: E402  (settings come before JAX)
 
-import importlib
+import gc
 import os
-import pkgutil
+import sys
+from importlib.metadata import version
 from pathlib import Path
+
+from jaxtyping import install_import_hook
+
+from . import typechecking  # noqa: F401  (the hook looks it up by name)
+
+ROOT = Path(__file__).parent.parent
+
+# The tests compile some ten thousand small programs and hardly run them: XLA's optimizations cost more than they gain,
+# and programs are kept for the next run. JAX reads these when it is imported; processes that tests start inherit them.
+assert "jax" not in sys.modules, "a plugin of pytest imported JAX before its settings were made"
+FLAGS = ["--xla_backend_optimization_level=0"]
+if tuple(map(int, version("jaxlib").split(".")[:3])) < (0, 11, 1):  # later ones end at a flag that they do not know
+    FLAGS.append("--xla_cpu_use_fusion_emitters=false")
+QUICK = {
+    "XLA_FLAGS": " ".join(FLAGS),
+    "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".pytest_cache" / "jax"),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
+for name, value in QUICK.items():
+    os.environ.setdefault(name, value)
+
+# Every module of mm_jax that is imported from here on is checked; none is imported before a test needs it.
+install_import_hook("mm_jax", "tests.typechecking.checked")
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jaxtyping import install_import_hook
 
 import mm_jax
-
-from . import typechecking  # noqa: F401  (the hook looks it up by name)
-
-with install_import_hook("mm_jax", "tests.typechecking.checked"):
-    for module in pkgutil.walk_packages(mm_jax.__path__, "mm_jax."):
-        if not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
-
 from mm_jax import words as word_lists
 from mm_jax.training import batches, loop
 
@@ -39,10 +56,23 @@ def pytest_collection_modifyitems(items):
             item.add_marker("names")
 
 
+def pytest_collection_finish():
+    """Python looks for garbage less often: that takes a seventh of the time of a compilation."""
+    gc.set_threshold(100_000)
+
+
 @pytest.fixture(autouse=True)
 def no_download(monkeypatch):
     """No test reaches for the network: what a download does is tested with a stand-in."""
     monkeypatch.setattr(word_lists, "_download", lambda: None)
+
+
+@pytest.fixture
+def params(request):
+    """The model of the zoo that a test names (see `models.zoo.each_of`)."""
+    from .models.zoo import model
+
+    return model(*request.param)
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +100,7 @@ def table():
 @pytest.fixture(scope="session")
 def torch_init():
     """What torch.randn gives for the lectures' generator seed 2147483647."""
-    with np.load(Path(__file__).parent.parent / "examples" / "fixtures" / "torch_init_2147483647.npz") as arrays:
+    with np.load(ROOT / "examples" / "fixtures" / "torch_init_2147483647.npz") as arrays:
         return dict(arrays)
 
 

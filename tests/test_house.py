@@ -177,38 +177,3 @@ def test_the_help_of_the_command_imports_no_jax():
     code = "import sys\nsys.argv = ['mm-jax', '--help']\ntry:\n    from mm_jax.__main__ import main\n    main()\n"
     code += "except SystemExit:\n    pass\nprint()"
     assert not imported_after(code) & {"jax", "flax", "optax"}
-
-
-# What is tested under another name: with what it is a part of.
-TESTED_IN = {
-    "models.bigram": "test_equivalence",
-    "models.mixture": "models.test_mixture",
-    "models.widened": "tool.test_mixing",
-    "ngrams.counting": "models.test_ngram",
-    "ngrams.orders": "tool.test_candidates",
-    "ngrams.smoothing": "models.test_ngram",
-    "page.known": "page.test_page",
-    "page.pack": "page.test_page",
-    "tool.arguments": "tool.test_commands",
-    "tool.entry": "tool.test_hardening",
-    "tool.train": "tool.test_candidates",
-    "tool.model_options": "tool.test_candidates",
-    "tool.output": "tool.test_hardening",
-    "tool.pages": "page.test_page",
-    "tool.pictures": "tool.test_hardening",
-    "tool.plans": "tool.test_candidates",
-    "tool.queries": "tool.test_commands",
-    "tool.sampling": "tool.test_conditions",
-    "tool.terminal": "tool.test_hardening",
-}
-
-
-def test_tests_mirror_the_package():
-    tests = Path(__file__).parent
-    for name in FILES:
-        packages = ("models", "ngrams", "training", "page", "tool")
-        if name.split(".")[0] in ("", "plotting", "__main__") or name in packages:
-            continue
-        folder, _, file = name.rpartition(".")
-        place = TESTED_IN.get(name, f"{folder}.test_{file}" if folder else f"test_{file}")
-        assert (tests / f"{place.replace('.', '/')}.py").exists(), f"{name}: no {place}"

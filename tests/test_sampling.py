@@ -1,4 +1,5 @@
-import itertools
+"""New words, whatever the model: how many, how long, of which characters, at which temperature."""
+
 from collections import Counter
 
 import jax
@@ -9,80 +10,20 @@ import pytest
 import mm_jax
 from mm_jax import Vocab, sampling
 
-from .conftest import BUNDLED, FIRST_FIVE, LETTERS
-from .models.zoo import by_steps, each_of, every_model, name_of
+from .conftest import FIRST_FIVE
+from .models.zoo import model
 
-# By a table of all contexts and without one, from a window, a vector, a cache, and states of several parts; all models
-# are tried below, on a smaller alphabet.
-SOME = (
-    "Counts, 1",
-    "NGram, 3",
-    "GRU, whole word",
-    "Transformer, whole word",
-    "Mixture, whole word",
-    "Fresh, whole word",
-)
-TRAINED = list({name_of(each): each for each in every_model(LETTERS, tuple(BUNDLED)) if name_of(each) in SOME}.values())
-models = each_of(TRAINED)
-
-
-@models
-def test_first_characters_have_the_models_frequencies(params):
-    """Chi-square of 20,000 first characters, at 5 sigma of a chi-square of that many degrees of freedom."""
-    n = 20_000
-    p = np.asarray(jax.nn.softmax(mm_jax.logits(params, mm_jax.start(params))), np.float64)
-    drawn = [word[0] if word else "." for word in mm_jax.sample(params, jax.random.key(7), n, max_length=1)]
-    found = np.array([drawn.count(char) for char in LETTERS.chars])
-    likely = p * n > 5
-    chi2 = ((found - p * n)[likely] ** 2 / (p * n)[likely]).sum()
-    degrees = likely.sum() - 1
-    assert abs(chi2 - degrees) < 5 * np.sqrt(2 * degrees)
-    assert found[p == 0].sum() == 0
-
-
-@models
-def test_second_characters_follow_the_first(params):
-    n = 20_000
-    drawn = mm_jax.sample(params, jax.random.key(7), n, prefix="ma", max_length=3)
-    p = np.asarray(jax.nn.softmax(by_steps(params, LETTERS.encode("ma"))[-1]), np.float64)
-    found = np.array([sum(word[2:] == char.strip(".") for word in drawn) for char in LETTERS.chars])
-    likely = p * n > 5
-    chi2 = ((found - p * n)[likely] ** 2 / (p * n)[likely]).sum()
-    degrees = likely.sum() - 1
-    assert abs(chi2 - degrees) < 5 * np.sqrt(2 * degrees)
-
-
-@models
-def test_same_key_same_words_and_a_longer_list_begins_with_them(params):
-    first = mm_jax.sample(params, jax.random.key(3), 20)
-    assert first == mm_jax.sample(params, jax.random.key(3), 20)
-    assert first[:7] == mm_jax.sample(params, jax.random.key(3), 7)
-    assert mm_jax.sample(params, jax.random.key(3), 300)[:20] == first
-    assert first != mm_jax.sample(params, jax.random.key(4), 20)
-
-
-@models
-def test_temperature_zero_is_greedy_and_ignores_the_key(params):
-    greedy = mm_jax.sample(params, jax.random.key(0), 3, temperature=0.0, max_length=12)
-    assert greedy == mm_jax.sample(params, jax.random.key(1), 3, temperature=0, max_length=12)
-    assert greedy == mm_jax.sample(params, jax.random.key(2), 3, top_k=1, max_length=12)
-    word = ""
-    while len(word) < 12 and (token := int(jnp.argmax(by_steps(params, LETTERS.encode(word))[-1]))):
-        word += LETTERS.chars[token]
-    assert greedy == [word] * 3
-
-
-@models
-def test_prefix_and_length(params):
-    words = mm_jax.sample(params, jax.random.key(0), 50, prefix="ma", max_length=6)
-    assert all(word.startswith("ma") and len(word) <= 6 for word in words)
-    assert mm_jax.sample(params, jax.random.key(0), 2, prefix="mama", max_length=4) == ["mama", "mama"]
+AB = Vocab(".ab")
 
 
 def test_a_model_that_never_ends_is_cut():
     params = mm_jax.counts.from_table(np.array([[0, 1], [0, 1]]), Vocab(".a"))
     assert mm_jax.sample(params, jax.random.key(0), 2) == ["a" * sampling.MAX_LENGTH] * 2
     assert mm_jax.sample(params, jax.random.key(0), 1, max_length=33) == ["a" * 33]
+
+
+def test_a_prefix_of_the_greatest_length_is_all():
+    assert mm_jax.sample(model("counts"), jax.random.key(0), 2, prefix="mama", max_length=4) == ["mama", "mama"]
 
 
 def test_top_k_and_low_temperature():
@@ -115,7 +56,7 @@ def test_search_counts_what_it_tried():
 
 
 def test_no_table_is_the_same_distribution(monkeypatch):
-    params = TRAINED[0]
+    params = model("counts")
     with_table = mm_jax.sample(params, jax.random.key(0), 50)
     monkeypatch.setattr(sampling, "_TABLE", 0)
     assert mm_jax.sample(params, jax.random.key(0), 50) == with_table
@@ -143,48 +84,13 @@ def test_any_alphabet():
 )
 def test_refuses(options, message):
     with pytest.raises(ValueError, match=message):
-        mm_jax.sample(TRAINED[0], jax.random.key(0), **options)
+        mm_jax.sample(model("counts"), jax.random.key(0), **options)
 
 
 def test_diverged_parameters_are_refused():
     params = mm_jax.bigram.Bigram(W=jnp.full((3, 3), jnp.nan), vocab=Vocab(".ab"))
     with pytest.raises(ValueError, match="hold nan"):
         mm_jax.sample(params, jax.random.key(0))
-
-
-AB = Vocab(".ab")
-SMALL = every_model(AB, ("ab", "ba", "b", "abba"))
-
-
-@each_of(SMALL)
-def test_against_every_short_word(params):
-    """20,000 words of at most 3 characters, against the probability of each of the 15: chi-square at 5 sigma."""
-    n, p = 20_000, {}
-    for word in ("".join(chars) for length in range(4) for chars in itertools.product("ab", repeat=length)):
-        rows = np.asarray(
-            jax.nn.softmax(by_steps(params, AB.encode(word)) if word else by_steps(params, [])), np.float64
-        )
-        tokens = [*AB.encode(word), 0] if len(word) < 3 else AB.encode(word)  # of 3 characters it is cut
-        p[word] = float(np.prod([row[token] for row, token in zip(rows, tokens, strict=False)]))
-    assert sum(p.values()) == pytest.approx(1, abs=1e-5)
-    drawn = Counter(mm_jax.sample(params, jax.random.key(11), n, max_length=3))
-    assert all(p[word] > 0 for word in drawn)
-    likely = [word for word in p if p[word] * n > 5]
-    chi2 = sum((drawn[word] - p[word] * n) ** 2 / (p[word] * n) for word in likely)
-    degrees = max(1, len(likely) - 1)
-    assert abs(chi2 - degrees) < 5 * np.sqrt(2 * degrees)
-
-
-@each_of(SMALL)
-def test_nearly_no_temperature_is_greedy(params):
-    """Every character drawn is one of the likeliest: of equally likely ones any may be."""
-    words = set()
-    for cold in (1e-10, 1e-38, 5e-324):
-        words |= set(mm_jax.sample(params, jax.random.key(0), 20, temperature=cold, max_length=5))
-    for word in words:
-        rows = np.asarray(by_steps(params, AB.encode(word)))
-        for row, token in zip(rows, [*AB.encode(word), 0][: 5 if len(word) == 5 else None], strict=False):
-            assert row[token] == pytest.approx(row.max(), abs=1e-5)
 
 
 @pytest.mark.parametrize("hot", [1e30, 1e39, 1e308])
@@ -216,7 +122,7 @@ def test_no_triangle_of_a_large_alphabet():
 
 def test_the_memory_of_a_call_is_bounded_by_its_states(monkeypatch):
     """States of a quarter of the bound: no more than four words are drawn at once, and all come back."""
-    params = SMALL[-1]
+    params = model("mlp of the lecture", AB.chars)
     monkeypatch.setattr(sampling, "_BYTES", 4 * (4 * 2 + 16 * 3))
     widths = []
     begun = sampling._begun

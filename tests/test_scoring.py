@@ -8,12 +8,12 @@ import mm_jax
 from mm_jax import Vocab
 
 from .conftest import FIRST_FIVE
-from .models.zoo import VOCAB, by_steps, each_of, every_model
+from .models.zoo import KINDS, VOCAB, by_steps, each_of
 
 AB = Vocab(".ab")
 
 
-@each_of(every_model())
+@each_of(KINDS)
 def test_against_the_logits_one_by_one(params):
     found = mm_jax.score(params, "olivia")
     assert "".join(each.character for each in found.characters) == "olivia."
@@ -51,11 +51,11 @@ def test_most_common():
     assert sum(n for _, n in mm_jax.counts.most_common(counts, 999)) == 32
 
 
-@each_of(every_model(AB, ("ab", "ba", "b", "abba")))
+@each_of(KINDS, AB.chars)
 def test_all_short_words_and_what_they_leave_make_one(params):
     """Words of up to 3 characters, and the prefixes of 4 that stand for all others."""
     words = ["".join(chars) for length in range(1, 4) for chars in itertools.product("ab", repeat=length)]
-    empty = float(jax.nn.softmax(mm_jax.logits(params, mm_jax.start(params)))[0])
+    empty = float(jax.nn.softmax(by_steps(params, [])[0])[0])
     whole = sum(np.exp(-mm_jax.score(params, word).nll) for word in words)
     longer = ("".join(chars) for chars in itertools.product("ab", repeat=4))
     others = sum(np.exp(-sum(each.nll for each in mm_jax.score(params, word).characters[:-1])) for word in longer)

@@ -2,7 +2,6 @@
 
 import json
 
-import jax
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -11,15 +10,14 @@ import mm_jax
 from mm_jax import checkpoint
 
 from .conftest import FIRST_FIVE, equal
-from .models.zoo import VOCAB
-
-NGRAM = mm_jax.ngram.fit(FIRST_FIVE, VOCAB, order=4)
+from .models.zoo import VOCAB, model
 
 
 def rewrite(path, arrays=None, metadata=None, spec=None):
     """The file again with other contents, and a checksum that is right for them. None as a value takes a name out."""
+    arrays = {name: value() if callable(value) else value for name, value in (arrays or {}).items()}
     old_arrays, old_metadata = checkpoint.read_arrays(path, "model")
-    new = {name: value for name, value in (old_arrays | (arrays or {})).items() if value is not None}
+    new = {name: value for name, value in (old_arrays | arrays).items() if value is not None}
     described = {name: value for name, value in (old_metadata | (metadata or {})).items() if value is not None}
     if spec is not None:
         described["model"] = spec if isinstance(spec, str) else json.dumps(spec)
@@ -27,21 +25,26 @@ def rewrite(path, arrays=None, metadata=None, spec=None):
     path.write_bytes(safetensors.numpy.save(new, described))
 
 
-MLP = mm_jax.mlp.init(jax.random.key(0), VOCAB, hidden_dim=8)
-COUNTS = mm_jax.counts.fit(FIRST_FIVE, VOCAB, smoothing=1.0)
-MIXTURE = mm_jax.mixture.fit([NGRAM, COUNTS], FIRST_FIVE[:3], steps=5)
-BIGRAM = mm_jax.bigram.init(jax.random.key(0), VOCAB)
+# Models of the zoo, by name.
+MLP, COUNTS, NGRAM, MIXTURE, BIGRAM = "mlp", "counts", "ngram", "mixture", "bigram"
 N = len(VOCAB)
 
 
-def level(name, i=2):
-    return np.array(getattr(NGRAM.levels[i], name))
+def levels(name, change):
+    """An array of the third level of the n-gram, altered when a case is run."""
+    return {"arrays": {f"levels.2.{name}": lambda: change(np.array(getattr(model(NGRAM).levels[2], name)))}}
 
 
-def changed(values, at, value):
-    values = values.copy()
-    values[at] = value
-    return values
+def backwards(values):
+    return values[::-1].copy()
+
+
+def changed(at, value):
+    def change(values):
+        values[at] = value
+        return values
+
+    return change
 
 
 def nested(depth):
@@ -95,22 +98,22 @@ CORRUPTED = {
     "table": (COUNTS, {"arrays": {"N": np.zeros((N, N - 1), np.int32)}}, "N of Counts"),
     "codes out of order": (
         NGRAM,
-        {"arrays": {"levels.2.codes": level("codes")[::-1].copy()}},
+        levels("codes", backwards),
         "order 3 is out of order",
     ),
-    "codes too large": (NGRAM, {"arrays": {"levels.2.codes": changed(level("codes"), -1, 2**30)}}, "out of order"),
-    "codes below 0": (NGRAM, {"arrays": {"levels.2.codes": changed(level("codes"), 0, -5)}}, "out of order"),
-    "first out of order": (NGRAM, {"arrays": {"levels.2.first": level("first")[::-1].copy()}}, "out of order"),
-    "first too large": (NGRAM, {"arrays": {"levels.2.first": changed(level("first"), -1, 10**6)}}, "out of order"),
-    "tokens": (NGRAM, {"arrays": {"levels.2.tokens": changed(level("tokens"), 0, N)}}, "beyond the vocabulary"),
+    "codes too large": (NGRAM, levels("codes", changed(-1, 2**30)), "out of order"),
+    "codes below 0": (NGRAM, levels("codes", changed(0, -5)), "out of order"),
+    "first out of order": (NGRAM, levels("first", backwards), "out of order"),
+    "first too large": (NGRAM, levels("first", changed(-1, 10**6)), "out of order"),
+    "tokens": (NGRAM, levels("tokens", changed(0, N)), "beyond the vocabulary"),
     "tokens below 0": (
         NGRAM,
-        {"arrays": {"levels.2.tokens": changed(level("tokens"), 0, -1)}},
+        levels("tokens", changed(0, -1)),
         "beyond the vocabulary",
     ),
-    "values": (NGRAM, {"arrays": {"levels.2.values": changed(level("values"), 0, 7.0)}}, "outside"),
-    "backoff": (NGRAM, {"arrays": {"levels.2.backoff": changed(level("backoff"), 0, -1.0)}}, "outside"),
-    "values nan": (NGRAM, {"arrays": {"levels.2.values": changed(level("values"), 0, np.nan)}}, "nan"),
+    "values": (NGRAM, levels("values", changed(0, 7.0)), "outside"),
+    "backoff": (NGRAM, levels("backoff", changed(0, -1.0)), "outside"),
+    "values nan": (NGRAM, levels("values", changed(0, np.nan)), "nan"),
     "sizes differ": (NGRAM, {"arrays": {"levels.2.backoff": np.zeros(1, np.float32)}}, "backoff"),
     "no levels": (NGRAM, {"spec": {"class": "mm_jax.models.ngram:NGram", "fields": {"levels": []}}}, "no model"),
     "weights": (MIXTURE, {"arrays": {"scores": np.zeros(3, np.float32)}}, "2 members and 3 weights"),
@@ -126,9 +129,9 @@ CORRUPTED = {
 
 @pytest.mark.parametrize("case", CORRUPTED)
 def test_a_wrong_content_with_a_right_checksum(tmp_path, case):
-    params, changes, message = CORRUPTED[case]
+    name, changes, message = CORRUPTED[case]
     path = tmp_path / "model.safetensors"
-    mm_jax.save(params, path)
+    mm_jax.save(model(name), path)
     rewrite(path, **changes)
     with pytest.raises(ValueError, match=message) as refusal:
         mm_jax.load(path)

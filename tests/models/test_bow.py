@@ -6,6 +6,7 @@ import pytest
 from mm_jax.models import bow
 
 from .test_whole_words import VOCAB
+from .zoo import unrolled
 
 
 def test_an_example_by_hand():
@@ -17,7 +18,7 @@ def test_an_example_by_hand():
         b2=jnp.zeros(7),
         vocab=VOCAB,
     )
-    found = bow.unroll(params, jnp.array([1, 2, 2, 0, 1], jnp.int32))[:, :2]
+    found = unrolled(params, jnp.array([1, 2, 2, 0, 1], jnp.int32))[:, :2]
     last = [4.0, 1.0, -2.0, -2.0, 4.0, 1.0]
     mean = [4.0, 5 / 2, 3 / 3, 1 / 4, 4.0, 5 / 2]
     expected = np.stack([np.tanh(last), np.tanh(0.5 * np.array(mean) + 0.25)], 1)
@@ -26,9 +27,9 @@ def test_an_example_by_hand():
 
 def test_a_bag_has_no_order():
     params = bow.init(jax.random.key(0), VOCAB, embedding_dim=4, hidden_dim=8)
-    one, other = (bow.unroll(params, jnp.array(word, jnp.int32))[-1] for word in ([1, 5, 5, 3, 2], [5, 3, 1, 5, 2]))
+    one, other = (unrolled(params, jnp.array(word, jnp.int32))[-1] for word in ([1, 5, 5, 3, 2], [5, 3, 1, 5, 2]))
     np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
-    last_differs = bow.unroll(params, jnp.array([2, 5, 5, 3, 1], jnp.int32))[-1]
+    last_differs = unrolled(params, jnp.array([2, 5, 5, 3, 1], jnp.int32))[-1]
     assert float(jnp.abs(one - last_differs).max()) > 1e-3
 
 

@@ -8,6 +8,7 @@ from mm_jax.models import gru
 
 from ..conftest import LETTERS
 from .test_whole_words import ROW, VOCAB
+from .zoo import COMPILED, unrolled
 
 
 def sigmoid(x):
@@ -20,7 +21,7 @@ def test_the_equation_in_float64():
     C, W1, b1, bn, W2, b2 = (
         np.asarray(getattr(params, name), np.float64) for name in ("C", "W1", "b1", "bn", "W2", "b2")
     )
-    h = np.zeros(3)
+    h, rows = np.zeros(3), unrolled(params, np.array([2, 5, 0, 1], np.int32))
     for position, token in enumerate([0, 2, 5, 0, 1]):
         if token == 0:
             h = np.zeros(3)
@@ -28,23 +29,22 @@ def test_the_equation_in_float64():
         r, z = sigmoid(x[:3] + s[:3]), sigmoid(x[3:6] + s[3:6])
         n = np.tanh(x[6:] + r * (s[6:] + bn))
         h = (1 - z) * n + z * h
-        row = mm_jax.unroll(params, jnp.array([2, 5, 0, 1], jnp.int32))[position]
-        np.testing.assert_allclose(row, h @ W2 + b2, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(rows[position], h @ W2 + b2, rtol=1e-5, atol=1e-6)
 
 
 def test_against_flax():
     params = gru.init(jax.random.key(1), VOCAB, hidden_dim=12)
     params = jax.tree.map(lambda leaf: leaf + 0.2 * jax.random.normal(jax.random.key(leaf.size), leaf.shape), params)
     cell = nn.GRUCell(12)
-    eye = jnp.eye(len(VOCAB))  # one-hot inputs: a kernel is then a table
+    eye = np.eye(len(VOCAB), dtype=np.float32)  # one-hot inputs: a kernel is then a table
     C, b1, W1 = (jnp.split(leaf, 3, axis=-1) for leaf in (params.C, params.b1, params.W1))
     weights = {f"i{gate}": {"kernel": C[i], "bias": b1[i]} for i, gate in enumerate("rzn")}
     weights |= {"hr": {"kernel": W1[0]}, "hz": {"kernel": W1[1]}, "hn": {"kernel": W1[2], "bias": params.bn}}
-    h = jnp.zeros(12)
+    h, apply = jnp.zeros(12), jax.jit(cell.apply)
     state = gru.start(params)
     for token in (0, 4, 2, 2, 6):
-        h, _ = cell.apply({"params": weights}, h, eye[token])
-        state = state if token == 0 else gru.advance(params, state, jnp.int32(token))
+        h, _ = apply({"params": weights}, h, eye[token])
+        state = state if token == 0 else COMPILED[0](params, state, np.int32(token))
         np.testing.assert_allclose(state, h, rtol=1e-5, atol=1e-6)
 
 

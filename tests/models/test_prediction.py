@@ -9,14 +9,14 @@ from mm_jax.models import contract, prediction
 from mm_jax.models.prediction import log_probs_after, log_probs_of_prefixes
 
 from ..conftest import FIRST_FIVE
-from .zoo import VOCAB, by_steps, each_of, every_model
+from .zoo import READ, VOCAB, by_steps, each_of
 
 WORDS = [*FIRST_FIVE, "ava", "a", "avo"]
 # By length, then as in the alphabet: the order of the trie.
 PREFIXES = sorted({word[:t] for word in WORDS for t in range(len(word) + 1)}, key=lambda prefix: (len(prefix), prefix))
 
 
-@each_of(every_model())
+@each_of(READ)
 def test_the_distribution_at_every_prefix(params):
     expected = np.stack([jax.nn.log_softmax(by_steps(params, VOCAB.encode(prefix))[-1]) for prefix in PREFIXES])
     encoded = [tuple(VOCAB.encode(prefix).tolist()) for prefix in PREFIXES]

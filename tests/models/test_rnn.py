@@ -7,6 +7,7 @@ import pytest
 from mm_jax.models import rnn
 
 from .test_whole_words import VOCAB
+from .zoo import COMPILED, unrolled
 
 
 def test_an_example_by_hand():
@@ -20,7 +21,7 @@ def test_an_example_by_hand():
     )
     first = np.tanh([0.5, 0.25])  # h is 0 before the `.`
     second = np.tanh([first[0], -1.0 + 2 * first[0] + first[1] + 0.25])
-    found = mm_jax.unroll(params, jnp.array([1, 0], jnp.int32))
+    found = unrolled(params, jnp.array([1, 0], jnp.int32))
     expected = [[0, 0, 0, h[0] + 10 * h[1], 0, 0, 4.0] for h in (first, second, first)]
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
@@ -30,10 +31,10 @@ def test_against_flax():
     params = jax.tree.map(lambda leaf: leaf + 0.2 * jax.random.normal(jax.random.key(leaf.size), leaf.shape), params)
     cell = nn.SimpleCell(12)
     weights = {"i": {"kernel": params.C, "bias": params.b1}, "h": {"kernel": params.W1}}
-    h, state = jnp.zeros(12), rnn.start(params)
+    h, state, apply = jnp.zeros(12), rnn.start(params), jax.jit(cell.apply)
     for token in (0, 4, 2, 2, 6):
-        h, _ = cell.apply({"params": weights}, h, jnp.eye(len(VOCAB))[token])
-        state = state if token == 0 else rnn.advance(params, state, jnp.int32(token))
+        h, _ = apply({"params": weights}, h, np.eye(len(VOCAB), dtype=np.float32)[token])
+        state = state if token == 0 else COMPILED[0](params, state, np.int32(token))
         np.testing.assert_allclose(state, h, rtol=1e-5, atol=1e-6)
 
 

@@ -8,17 +8,20 @@ import mm_jax
 from mm_jax.models import contract, transformer
 
 from .test_whole_words import VOCAB
+from .zoo import COMPILED, started, unrolled
 
 
 def disturbed(params, scale=0.2):
     """No bias is 0 and no gain is 1."""
     leaves, tree = jax.tree.flatten(params)
-    keys = jax.random.split(jax.random.key(9), len(leaves))
-    noise = [scale * jax.random.normal(key, leaf.shape) for key, leaf in zip(keys, leaves, strict=True)]
-    return jax.tree.unflatten(tree, [leaf + each for leaf, each in zip(leaves, noise, strict=True)])
+    rng = np.random.default_rng(9)
+    noisy = [np.asarray(leaf) + np.float32(scale) * rng.normal(size=leaf.shape).astype(np.float32) for leaf in leaves]
+    return jax.tree.unflatten(tree, noisy)
 
 
-SMALL = disturbed(transformer.init(jax.random.key(0), VOCAB, num_layers=2, num_heads=2, width=4, max_length=6))
+@pytest.fixture(scope="module")
+def small():
+    return disturbed(transformer.init(jax.random.key(0), VOCAB, num_layers=2, num_heads=2, width=4, max_length=6))
 
 
 def norm(x, gain, shift):
@@ -46,10 +49,10 @@ def reference(params, tokens):
     return norm(x, params.gain, params.shift) @ params.Wu + params.bu
 
 
-def test_the_equation_in_float64():
+def test_the_equation_in_float64(small):
     tokens = [3, 1, 1, 6, 2]
-    found = mm_jax.unroll(SMALL, jnp.array(tokens, jnp.int32))
-    np.testing.assert_allclose(found, reference(SMALL, tokens), rtol=1e-4, atol=1e-5)
+    found = unrolled(small, np.array(tokens, np.int32))
+    np.testing.assert_allclose(found, reference(small, tokens), rtol=1e-4, atol=1e-5)
 
 
 class FlaxBlock(nn.Module):
@@ -88,30 +91,35 @@ def test_against_flax():
         transformer.init(jax.random.key(2), VOCAB, num_layers=3, num_heads=4, width=16, max_length=9), 0.1
     )
     tokens = jnp.array([6, 6, 2, 1, 4, 3, 2], jnp.int32)
-    x = params.C[jnp.append(0, tokens)] + params.P[: len(tokens) + 1]
-    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+
+    @jax.jit
+    def expected(params):
+        x = params.C[jnp.append(0, tokens)] + params.P[: len(tokens) + 1]
         for block in params.blocks:
             x = FlaxBlock(4).apply({"params": flax_weights(block, 4)}, x)
-        rows = nn.LayerNorm(epsilon=1e-5).apply({"params": {"scale": params.gain, "bias": params.shift}}, x)
-        expected = rows @ params.Wu + params.bu
-    np.testing.assert_allclose(mm_jax.unroll(params, tokens), expected, rtol=1e-5, atol=1e-5)
+        return nn.LayerNorm(epsilon=1e-5).apply({"params": {"scale": params.gain, "bias": params.shift}}, x)
+
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        rows = np.asarray(expected(params)) @ params.Wu + params.bu
+    np.testing.assert_allclose(unrolled(params, tokens), rows, rtol=1e-5, atol=1e-5)
 
 
-def test_what_is_not_read_yet_is_not_seen():
-    state = contract.advance(SMALL, transformer.start(SMALL), jnp.int32(2))
+def test_what_is_not_read_yet_is_not_seen(small):
+    advance, logits = COMPILED
+    state = advance(small, started(small), np.int32(2))
     keys, values = (tuple(each.at[2:].set(99.0) for each in cache) for cache in (state.keys, state.values))
     full = state._replace(keys=keys, values=values)
-    one, other = (transformer.advance(SMALL, each, jnp.int32(3)) for each in (state, full))
-    np.testing.assert_array_equal(transformer.logits(SMALL, one), transformer.logits(SMALL, other))
+    one, other = (advance(small, each, np.int32(3)) for each in (state, full))
+    np.testing.assert_array_equal(logits(small, one), logits(small, other))
 
 
-def test_longest_word():
-    assert transformer.max_length(SMALL) == 6
-    contract.check_lengths(SMALL, ["a" * 6])
+def test_longest_word(small):
+    assert transformer.max_length(small) == 6
+    contract.check_lengths(small, ["a" * 6])
     with pytest.raises(ValueError, match=r"'aaaaaaa' has 7 characters, and this Transformer reads 6 at most"):
-        contract.check_lengths(SMALL, ["a", "a" * 7])
-    tokens = jnp.array([1, 2, 3, 4, 5, 6], jnp.int32)
-    np.testing.assert_allclose(mm_jax.unroll(SMALL, tokens), reference(SMALL, tokens.tolist()), rtol=1e-4, atol=1e-5)
+        contract.check_lengths(small, ["a", "a" * 7])
+    tokens = np.array([1, 2, 3, 4, 5, 6], np.int32)
+    np.testing.assert_allclose(unrolled(small, tokens), reference(small, tokens.tolist()), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("option", ["num_layers", "num_heads", "width", "max_length"])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import mm_jax
@@ -148,58 +149,113 @@ def causal(variables, tokens):
     return share @ variables["C"][tokens] @ variables["out"]["W"]
 
 
-def small(module, key, vocab):
+def short(module):
+    return module.__name__.rpartition(".")[2]
+
+
+def small(module, vocab, words):
     """New parameters of few numbers, whatever the model."""
     sizes = {"hidden_dim": 8, "embedding_dim": 8, "width": 8, "num_heads": 2, "num_layers": 1}
     takes = inspect.signature(module.init).parameters
-    return module.init(key, vocab, **{name: size for name, size in sizes.items() if name in takes})
+    return module.init(jax.random.key(1), vocab, **{name: size for name, size in sizes.items() if name in takes})
+
+
+def ngrams(vocab, words, order=4):
+    return mm_jax.ngram.fit(words, vocab, order=order)
+
+
+def table(vocab, words):
+    return mm_jax.counts.fit(words, vocab, smoothing=0.5)
+
+
+def toy(vocab, words):
+    return SEQUENTIAL_TOY.init(jax.random.key(3), vocab)
+
+
+def mixed(*makers):
+    def make(vocab, words):
+        members = tuple(maker(vocab, words) for maker in makers)
+        return mm_jax.Mixture(members=members, scores=jnp.array([0.5, -0.5], jnp.float32), vocab=vocab)
+
+    return make
+
+
+def widened(module):
+    """Of a vocabulary that lacks a character, `h` or `b`."""
+
+    def make(vocab, words):
+        narrow = mm_jax.Vocab(vocab.chars.replace("h" if "h" in vocab.chars else "b", ""))
+        return models.widened.wrap(module.init(jax.random.key(5), narrow), vocab)
+
+    return make
+
+
+def a_network(vocab, words):
+    C, W = (jax.random.normal(key, (len(vocab), 4)) for key in jax.random.split(jax.random.key(4)))
+    return mm_jax.network.wrap(causal, {"C": C, "out": {"W": W.T}}, vocab, max_length=16)
+
+
+def lecture(vocab, words):
+    key = jax.random.key(2)
+    return mm_jax.mlp.init(key, vocab, block_size=2, embedding_dim=3, hidden_dim=8, init="lecture")
+
+
+# By the name of the module, the first way of a kind; a module that is not here is made by `small`.
+OTHERS = {
+    "counts": table,
+    "ngram": ngrams,
+    "mixture": mixed(ngrams, table),
+    "fresh": lambda vocab, words: models.fresh.wrap(ngrams(vocab, words), words[:3], share=0.3),
+    "widened": widened(WINDOWED_TOY),
+    "network": a_network,
+}
+SECOND = {
+    "ngram of order 1": functools.partial(ngrams, order=1),
+    "mixture, sequential": mixed(ngrams, toy),
+    "fresh, sequential": lambda vocab, words: models.fresh.wrap(toy(vocab, words), words[:3]),
+    "widened, sequential": widened(SEQUENTIAL_TOY),
+    "bigram of counts": lambda vocab, words: mm_jax.bigram.from_counts(table(vocab, words)),
+    "mlp of the lecture": lecture,
+}
+SMALL = {short(module): functools.partial(small, module) for module in MODULES if short(module) not in OTHERS}
+MAKERS = SMALL | OTHERS | SECOND
+KINDS = sorted(SMALL | OTHERS)  # one model of every module
+EVERY = sorted(MAKERS)
+# One of every way in which predictions are read: a table, contexts, rows of whole words, members of a mixture.
+READ = [*KINDS, "mixture, sequential", "ngram of order 1"]
+# The state is a window; the others see the whole word.
+WINDOWED = ["bigram", "bigram of counts", "counts", "mixture", "mlp", "mlp of the lecture", "ngram", "ngram of order 1"]
+WINDOWED += ["toy_windowed"]
+# New parameters, to be trained by gradient steps.
+TRAINED = [name for name in [*SMALL, "network", "mlp of the lecture"] if name in EVERY]
+WORDS = {".ab": ("ab", "ba", "b", "abba"), VOCAB.chars: tuple(FIRST_FIVE)}
 
 
 @functools.cache
-def every_model(vocab=VOCAB, words=tuple(FIRST_FIVE)):
-    """One model or more of every module, of few numbers."""
-    words = list(words)
-    table, ngrams = mm_jax.counts.fit(words, vocab, smoothing=0.5), mm_jax.ngram.fit(words, vocab, order=4)
-    toy = SEQUENTIAL_TOY.init(jax.random.key(3), vocab)
-    narrow = mm_jax.Vocab(vocab.chars.replace("h" if "h" in vocab.chars else "b", ""))
-    C, W = (jax.random.normal(key, (len(vocab), 4)) for key in jax.random.split(jax.random.key(4)))
-    others = {
-        models.counts: [table],
-        models.ngram: [ngrams, mm_jax.ngram.fit(words, vocab, order=1)],
-        models.mixture: [mm_jax.mixture.fit(each, words[:3], steps=5) for each in ([ngrams, table], [ngrams, toy])],
-        models.fresh: [models.fresh.wrap(ngrams, words[:3], share=0.3), models.fresh.wrap(toy, words[:3])],
-        models.widened: [
-            models.widened.wrap(each.init(jax.random.key(5), narrow), vocab) for each in (WINDOWED_TOY, SEQUENTIAL_TOY)
-        ],
-        models.network: [mm_jax.network.wrap(causal, {"C": C, "out": {"W": W.T}}, vocab, max_length=16)],
-    }
-    found = []
-    for module in MODULES:
-        found += others[module] if module in others else [small(module, jax.random.key(1), vocab)]
-    lecture = mm_jax.mlp.init(jax.random.key(2), vocab, block_size=2, embedding_dim=3, hidden_dim=8, init="lecture")
-    return [*found, mm_jax.bigram.from_counts(table), lecture]
+def model(name, chars=VOCAB.chars):
+    """A model of few numbers by its name, made when it is first asked for."""
+    with jax.numpy_dtype_promotion("standard"):
+        return MAKERS[name](mm_jax.Vocab(chars), list(WORDS[chars]))
 
 
-def name_of(params):
-    size = contract.block_size(params)
-    return f"{type(params).__name__}, {'whole word' if size is None else size}"
+def each_of(names, chars=VOCAB.chars):
+    """Runs a test on each of some models; the fixture `params` makes a model when its test begins."""
+    return pytest.mark.parametrize("params", [(name, chars) for name in names], ids=names, indirect=True)
 
 
-def each_of(found):
-    """A test for each of some models."""
-    return pytest.mark.parametrize("params", found, ids=name_of)
-
-
+# One program each a model, for all tests of a process: a test compiles nothing of its own that is here.
 COMPILED = jax.jit(contract.advance), jax.jit(contract.logits)
 PLAIN = contract.advance, contract.logits
+unrolled = jax.jit(contract.unroll)
+started = jax.jit(contract.start)
 
 
 def by_steps(params, tokens, verbs=COMPILED):
     """The rows of `unroll`, token by token: float32 [length + 1, vocab_size]."""
     advance, logits = verbs
-    state = contract.start(params)
+    state = started(params)
     rows = [logits(params, state)]
-    for token in tokens:
-        state = advance(params, state, jnp.int32(token))
+    for token in np.asarray(tokens, np.int32):
+        state = advance(params, state, token)
         rows.append(logits(params, state))
-    return jnp.stack(rows)
+    return np.stack(rows)

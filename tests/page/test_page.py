@@ -209,13 +209,13 @@ def test_nothing_can_end_the_data(tmp_path):
 
 
 def test_the_command_refuses_before_it_works(tmp_path):
-    from mm_jax.tool import pages
+    from mm_jax.tool import commands
 
     with pytest.raises(ValueError, match="is no run folder"):
-        pages.write(tmp_path, tmp_path / "x.html", None, with_words=False, half=False, overwrite=False)
+        commands.write_page(tmp_path, tmp_path / "x.html", None, with_words=False, half=False, overwrite=False)
     (tmp_path / "x.html").write_text("mine")
     with pytest.raises(ValueError, match="--overwrite"):
-        pages.write(tmp_path, tmp_path / "x.html", None, with_words=False, half=False, overwrite=False)
+        commands.write_page(tmp_path, tmp_path / "x.html", None, with_words=False, half=False, overwrite=False)
 
 
 def test_importing_the_page_is_not_slow():

@@ -1,6 +1,5 @@
 """The command, called in this process; and run folders to call it on."""
 
-import subprocess
 import sys
 
 import pytest
@@ -32,6 +31,9 @@ def trained(tmp_path_factory):
     """Two run folders of bundled names: an n-gram, and an MLP of few steps."""
     folder = tmp_path_factory.mktemp("runs")
     for model, extra in (("ngram", []), ("mlp", ["--steps", "40", "--hidden-dim", "16"])):
-        command = [sys.executable, "-m", "mm_jax", "train", NAMES, "--model", model, "--out", folder / model, *extra]
-        subprocess.run(list(map(str, command)), check=True, capture_output=True)
+        command = ["mm-jax", "train", NAMES, "--model", model, "--out", folder / model, *extra]
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+            patch.setattr(sys, "argv", list(map(str, command)))
+            entry.main()
+        assert not ended.value.code
     return folder

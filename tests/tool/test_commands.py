@@ -247,7 +247,7 @@ def test_small_lists_do_not_overfit(mm, tmp_path):
 
 def test_the_rate_can_be_found(mm, tmp_path):
     path = make(tmp_path, mm_jax.load_words(NAMES)[::80])
-    options = ["--model", "mlp", "--lr", "auto", "--steps", 20, "--hidden-dim", 16]
+    options = ["--model", "mlp", "--lr", "auto", "--steps", 10, "--hidden-dim", 16]
     status, out, _ = mm("train", path, "--out", tmp_path / "run", *options, "--json")
     assert status == 0
     assert 1e-3 < json.loads(out)["plan"]["learning_rate"] < 1

@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import numpy as np
 import pytest
@@ -8,11 +10,15 @@ from mm_jax.training import distil as distillation
 from ..conftest import LETTERS
 
 WORDS = mm_jax.load_words(mm_jax.words.bundled_names())[::60]
-TEACHER = mm_jax.ngram.fit(WORDS, LETTERS, order=3)
+
+
+@functools.cache
+def teacher():
+    return mm_jax.ngram.fit(WORDS, LETTERS, order=3)
 
 
 def test_new_words_are_new_distinct_and_no_longer_than_the_list():
-    drawn = distillation.new_words(TEACHER, WORDS, jax.random.key(0), 500)
+    drawn = distillation.new_words(teacher(), WORDS, jax.random.key(0), 500)
     assert len(drawn) == len(set(drawn)) == 500
     assert not set(drawn) & {"", *WORDS}
     assert max(map(len, drawn)) <= max(map(len, WORDS))
@@ -37,28 +43,28 @@ def student(seed=0):
 
 def test_a_student_learns_its_teacher_beyond_the_list():
     """Its distance from the teacher, on words of the teacher that neither of the two fits saw."""
-    unseen = distillation.new_words(TEACHER, WORDS, jax.random.key(9), 300)
+    unseen = distillation.new_words(teacher(), WORDS, jax.random.key(9), 300)
     options = {"steps": 200, "learning_rate": 0.01}
-    taught, history = mm_jax.distil(student(), TEACHER, WORDS, jax.random.key(1), num_words=1000, **options)
+    taught, history = mm_jax.distil(student(), teacher(), WORDS, jax.random.key(1), num_words=1000, **options)
     alone, _ = mm_jax.fit(
         student(), WORDS, jax.random.key(1), optimizer=mm_jax.training.recipes.adamw, draw="words", **options
     )
     assert history.loss.shape == (200,)
-    asked = [mm_jax.evaluate(model, unseen).nll for model in (TEACHER, taught, alone)]
+    asked = [mm_jax.evaluate(model, unseen).nll for model in (teacher(), taught, alone)]
     assert asked[0] < asked[1] < asked[2]
 
 
 def test_an_epoch_holds_the_list_twice_and_the_drawn_words_once():
     few, new = ["emma", "ava", "mia"], ["emmi", "oli"]
-    packed, recipe = distillation.student_batches(student(), TEACHER, few, new, batch_size=2)
+    packed, recipe = distillation.student_batches(student(), teacher(), few, new, batch_size=2)
     text = "".join(LETTERS.chars[token] for token in np.asarray(packed.targets).reshape(-1))
     assert sorted(word for word in text.split(".") if word) == sorted([*few, *few, *new])
     assert recipe.steps == 6 * len(packed.targets) // 2
     assert recipe.weight_decay == pytest.approx(0.02)
-    assert distillation.student_batches(student(), TEACHER, few, new, steps=7)[1].steps == 7
+    assert distillation.student_batches(student(), teacher(), few, new, steps=7)[1].steps == 7
 
 
 def test_the_same_key_is_the_same_student():
     options = {"num_words": 100, "steps": 5}
-    first, second = (mm_jax.distil(student(), TEACHER, WORDS, jax.random.key(3), **options)[0] for _ in range(2))
+    first, second = (mm_jax.distil(student(), teacher(), WORDS, jax.random.key(3), **options)[0] for _ in range(2))
     assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), first, second))

@@ -42,7 +42,8 @@ def one_device(words_file):
 
 
 def start(words_file, out, devices, *extra, **options):
-    env = {**os.environ, "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}", "JAX_PLATFORMS": "cpu"}
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
+    env = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     return subprocess.Popen([sys.executable, SCRIPT, words_file, out, *map(str, extra)], env=env, **options)
 
 
@@ -58,6 +59,7 @@ def test_four_devices(words_file, one_device, tmp_path):
     check(tmp_path / "out.npz", one_device, 4)
 
 
+@pytest.mark.slow
 def test_two_processes(words_file, one_device, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

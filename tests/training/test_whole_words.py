@@ -1,5 +1,7 @@
 """Whole words in rows, and what is learned at each prefix: what followed it, and what a teacher says."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,8 +15,16 @@ from mm_jax.training.recipes import Recipe
 
 VOCAB = mm_jax.Vocab(".abc")
 WORDS = ["ab", "abc", "ab", "ba", "cabb", "a", "bcab"]
-TEACHER = mm_jax.ngram.fit(WORDS, VOCAB, order=3, smoothing="witten-bell")
-NETWORK = mm_jax.gru.init(jax.random.key(1), VOCAB, hidden_dim=8)
+
+
+@functools.cache
+def ngrams():
+    return mm_jax.ngram.fit(WORDS, VOCAB, order=3, smoothing="witten-bell")
+
+
+@functools.cache
+def network():
+    return mm_jax.gru.init(jax.random.key(1), VOCAB, hidden_dim=8)
 
 
 def prefixes_of(words):
@@ -38,29 +48,29 @@ def targets_of(packed):
 @pytest.mark.parametrize("share", [0.3, 1.0])
 def test_targets_are_what_followed_and_the_teacher(share):
     recipe = Recipe(steps=1, draw="words", teach=share)
-    found = targets_of(batches.make_batches(WORDS, NETWORK, recipe, TEACHER))
+    found = targets_of(batches.make_batches(WORDS, network(), recipe, ngrams()))
     assert sorted(found) == sorted(prefixes_of(WORDS))
     for prefix, target in found.items():
         followed = np.zeros(len(VOCAB))
         for word in WORDS:
             if word.startswith(prefix):
                 followed[VOCAB.encode(word[len(prefix) :][:1]).tolist() or [0]] += 1
-        taught = np.exp(log_probs_after(TEACHER, [tuple(VOCAB.encode(prefix).tolist())])[0])
+        taught = np.exp(log_probs_after(ngrams(), [tuple(VOCAB.encode(prefix).tolist())])[0])
         np.testing.assert_allclose(target, (1 - share) * followed / followed.sum() + share * taught, atol=1e-6)
 
 
 def test_without_a_teacher_it_is_a_kneser_ney_model_of_the_words():
     recipe = Recipe(steps=1, draw="words", teach=0.4)
     own, given = (
-        batches.make_batches(WORDS, NETWORK, recipe, teacher) for teacher in (None, mm_jax.ngram.fit(WORDS, VOCAB))
+        batches.make_batches(WORDS, network(), recipe, teacher) for teacher in (None, mm_jax.ngram.fit(WORDS, VOCAB))
     )
     np.testing.assert_array_equal(own.following, given.following)
 
 
 def test_prefixes_of_other_words_are_learned_from_the_teacher_alone():
-    table = whole_words.teacher_targets(["ab"], TEACHER, 0.25, others=["ac", "b"])
+    table = whole_words.teacher_targets(["ab"], ngrams(), 0.25, others=["ac", "b"])
     order = prefixes_of(["ab", "ac", "b"])  # "", a, b, ab, ac
-    taught = np.exp(log_probs_of_prefixes(TEACHER, ["ab", "ac", "b"]))
+    taught = np.exp(log_probs_of_prefixes(ngrams(), ["ab", "ac", "b"]))
     followed = np.eye(4)[[*VOCAB.encode("ab").tolist(), 0]]
     for prefix, truth in zip(["", "a", "ab"], followed, strict=True):
         i = order.index(prefix)
@@ -71,10 +81,10 @@ def test_prefixes_of_other_words_are_learned_from_the_teacher_alone():
 
 def test_a_network_that_only_hears_its_teacher_comes_to_agree():
     trained, _ = mm_jax.fit(
-        NETWORK, WORDS, jax.random.key(2), teacher=TEACHER, teach=1.0, steps=400, batch_size=None,
+        network(), WORDS, jax.random.key(2), teacher=ngrams(), teach=1.0, steps=400, batch_size=None,
         optimizer=mm_jax.training.recipes.adamw, learning_rate=0.02, draw="words",
     )  # fmt: skip
-    gap = np.exp(log_probs_of_prefixes(trained, WORDS)) - np.exp(log_probs_of_prefixes(TEACHER, WORDS))
+    gap = np.exp(log_probs_of_prefixes(trained, WORDS)) - np.exp(log_probs_of_prefixes(ngrams(), WORDS))
     assert np.abs(gap).max() < 0.03
 
 
@@ -83,11 +93,11 @@ def test_bad_input():
     mlp = mm_jax.mlp.init(jax.random.key(0), VOCAB, hidden_dim=4)
     key = jax.random.key(0)
     with pytest.raises(ValueError, match="teacher has another vocabulary"):
-        mm_jax.fit(NETWORK, WORDS, key, steps=1, teach=0.5, teacher=other)
+        mm_jax.fit(network(), WORDS, key, steps=1, teach=0.5, teacher=other)
     with pytest.raises(ValueError, match="teacher has another vocabulary"):
-        mm_jax.distil(NETWORK, other, WORDS, key, steps=1)
+        mm_jax.distil(network(), other, WORDS, key, steps=1)
     with pytest.raises(ValueError, match="give teach"):
-        mm_jax.fit(NETWORK, WORDS, key, steps=1, teacher=TEACHER)
+        mm_jax.fit(network(), WORDS, key, steps=1, teacher=ngrams())
     with pytest.raises(ValueError, match="draw='words'"):
         mm_jax.fit(mlp, WORDS, key, steps=1, teach=0.5)
     with pytest.raises(ValueError, match="share from 0 to 1"):
@@ -97,5 +107,5 @@ def test_bad_input():
 def test_too_many_prefixes_are_refused(monkeypatch):
     monkeypatch.setattr(whole_words, "MAX_CELLS", 20)
     with pytest.raises(ValueError, match="too large a table for a teacher"):
-        mm_jax.fit(NETWORK, WORDS, jax.random.key(0), steps=1, teach=0.5)
+        mm_jax.fit(network(), WORDS, jax.random.key(0), steps=1, teach=0.5)
     assert corpus.prefixes(WORDS, VOCAB).distinct > 5
