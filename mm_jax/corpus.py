@@ -95,6 +95,7 @@ def tokens(words: Sequence[str], vocab: Vocab) -> np.ndarray:
 
 
 def _refuse_unknown(words: Sequence[str], vocab: Vocab) -> None:
+    """Raises ValueError for the first character that the vocabulary lacks; returns where there is none."""
     for number, word in enumerate(words, 1):
         if unknown := set(word) - set(vocab.chars):
             char = min(unknown, key=word.index)

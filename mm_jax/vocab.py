@@ -1,9 +1,9 @@
-"""Characters and token ids.
+"""Maps characters to token ids and back.
 
-Token 0 starts and ends every word. It is written `.`, as in the lecture, unless a word holds a `.` (St. Ives): then it
-is written as another character that no word holds. The other characters follow in code-point order, as in the lecture's
-`stoi`. A character is one code point after NFC normalisation. Unlike the lecture's two dicts, encoding and decoding are
-table look-ups over whole texts: no Python runs per character.
+Token 0 starts and ends every word. It is written `.`, as in the lecture, unless a word holds a `.` (St. Ives): then
+another character that no word holds stands for it. The other characters follow in code-point order, as in the lecture's
+`stoi`. A character is one code point after NFC normalisation. The lecture has two dicts; here encoding and decoding are
+table look-ups over whole texts, so that no Python runs per character.
 """
 
 import functools
@@ -14,10 +14,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+<<<<<<< HEAD
 from mm_jax.checks import as_list
 
 SEPARATORS = "." + "|/_␃"  # the first that no word holds; then any other character
 _FIRST_OTHER = 0x2500
+=======
+SEPARATORS = "." + "|/_␃"  # candidates: the first that no word holds is taken
+_FIRST_OTHER = 0x2500  # where words hold them all: the first code point from here on that no word holds
+>>>>>>> ngrams
 
 
 @dataclass(frozen=True)
@@ -47,9 +52,9 @@ class Vocab:
 
     @classmethod
     def from_words(cls, words: Iterable[str]) -> "Vocab":
-        """The sorted characters of `words`, behind a separator; ValueError if there are no characters.
+        """Makes the vocabulary of the sorted characters of `words`; ValueError if there are no characters.
 
-        The separator is `.`, or where a word holds that, the first of `|`, `/`, `_` and so on that none holds.
+        The separator is `.`; where a word holds that, the first of `|`, `/`, `_` and so on that no word holds.
         """
         chars = set("".join(as_list(words)))
         if not chars:
@@ -62,18 +67,18 @@ class Vocab:
 
     @property
     def separator(self) -> str:
-        """The character that token 0 is written as."""
+        """Returns the character that token 0 is written as."""
         return self.chars[0]
 
     @property
     def dtype(self) -> np.dtype:
-        """The smallest unsigned dtype that holds every token id, and one more for 'unknown'."""
+        """Returns the smallest unsigned dtype that holds every token id, and one more for 'unknown'."""
         return np.min_scalar_type(len(self))
 
     def encode(self, text: str) -> np.ndarray:
-        """Token ids of one word (or of a prefix of one), after NFC; int32 [len(text)].
+        """Returns the token ids of one word or prefix, after NFC normalisation: int32 [characters].
 
-        Raises ValueError for a character that the vocabulary lacks, naming it and where it stands.
+        Raises ValueError for what is no str, and for a character that the vocabulary lacks, with its position.
         """
         if not isinstance(text, str):
             raise ValueError(f"expected a word, got {text!r}, a {type(text).__name__}")
@@ -87,14 +92,14 @@ class Vocab:
         return ids.astype(np.int32)
 
     def decode(self, tokens: Iterable[int] | np.ndarray) -> str:
-        """The characters of token ids, `.` included: the inverse of `encode`."""
+        """Returns the characters of token ids, `.` included: the inverse of `encode`."""
         points = _code_points(self.chars)[np.asarray(tokens, dtype=np.int64)]
         return points.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
 
     def lookup(self, text: str) -> np.ndarray:
-        """Token id of every character of `text`, `len(self)` for unknown ones; smallest unsigned dtype, [len(text)]."""
+        """Returns the token id of every character, `len(self)` for unknown ones: of `dtype`, [len(text)]."""
         table = _ids_by_code_point(self)
-        if text.isascii() and table.itemsize == 1:  # four times sooner than indexing
+        if text.isascii() and table.itemsize == 1:  # four times as fast as indexing
             return np.frombuffer(text.encode("ascii").translate(table[:256].tobytes()), np.uint8)
         points = _code_points(text)
         if points.size and points.max() >= table.size:
@@ -103,7 +108,7 @@ class Vocab:
 
 
 def _code_points(text: str) -> np.ndarray:
-    """The code point of each character: uint8 [len(text)] of ASCII, else uint32."""
+    """Returns the code point of each character [len(text)]: uint8 of ASCII text, else uint32."""
     if text.isascii():
         return np.frombuffer(text.encode("ascii"), dtype=np.uint8)
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
@@ -111,7 +116,7 @@ def _code_points(text: str) -> np.ndarray:
 
 @functools.lru_cache(maxsize=16)
 def _ids_by_code_point(vocab: Vocab) -> np.ndarray:
-    """Token id of each code point, `len(vocab)` for unknown ones: [largest code point + 2, or 256]."""
+    """Returns the token id of each code point, `len(vocab)` for unknown ones; [256 or more]."""
     points = _code_points(vocab.chars)
     table = np.full(max(int(points.max()) + 2, 256), len(vocab), dtype=vocab.dtype)
     table[points] = np.arange(len(vocab))
@@ -119,12 +124,12 @@ def _ids_by_code_point(vocab: Vocab) -> np.ndarray:
 
 
 def describe(chars: str, limit: int = 60) -> str:
-    """At most `limit` characters for a message: `it has: abc`, or `it has 812 characters: abc...`."""
+    """Describes characters in a message: `it has: abc`, or above `limit` of them, `it has 812 characters: abc...`."""
     return f"it has: {chars}" if len(chars) <= limit else f"it has {len(chars)} characters: {chars[:limit]}..."
 
 
 def decode_columns(tokens: np.ndarray, chars: str) -> list[str]:
-    """Words from tokens int [length, words], each up to its first 0, or whole where it has none."""
+    """Decodes columns of tokens, int [length, words], to words: each up to its first 0, or whole where it has none."""
     rows = np.concatenate([tokens, np.zeros((1, tokens.shape[1]), tokens.dtype)]).T
     ends = (rows == 0).argmax(axis=1)
     kept = rows[np.arange(rows.shape[1]) <= ends[:, None]]

@@ -12,4 +12,4 @@ import pkgutil as _pkgutil
 import lazy_loader as _lazy
 
 # A module is imported when it is first used.
-__getattr__, __dir__, __all__ = _lazy.attach(__name__, [each.name for each in _pkgutil.iter_modules(__path__)])
+__getattr__, __dir__, __all__ = _lazy.attach(__name__, [module.name for module in _pkgutil.iter_modules(__path__)])
