@@ -14,15 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-<<<<<<< HEAD
 from mm_jax.checks import as_list
 
 SEPARATORS = "." + "|/_␃"  # the first that no word holds; then any other character
 _FIRST_OTHER = 0x2500
-=======
-SEPARATORS = "." + "|/_␃"  # candidates: the first that no word holds is taken
-_FIRST_OTHER = 0x2500  # where words hold them all: the first code point from here on that no word holds
->>>>>>> ngrams
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,6 @@ def test_version():
     assert mm_jax.__version__ == importlib.metadata.version("mm_jax")
 
 
-<<<<<<< HEAD
 def length(function, lines):
     """The lines of code in a function's body: without signature, docstring, blank lines and lines of comment."""
     body = function.body[1:] if ast.get_docstring(function) is not None else function.body
@@ -81,12 +80,4 @@ def test_files_and_functions_are_short():
         for node in ast.walk(ast.parse("\n".join(lines))):
             if isinstance(node, ast.FunctionDef) and length(node, lines) > MOST_OF_A_FUNCTION:
                 long[f"{path.name}: {node.name}"] = length(node, lines)
-=======
-def test_files_are_short():
-    long = {
-        path.name: lines
-        for path in Path(mm_jax.__file__).parent.rglob("*.py")
-        if (lines := len(path.read_text().splitlines())) > 400
-    }
->>>>>>> ngrams
     assert long == {}
