@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mm_jax.words import NAMES_SHA256
+
 FIXTURES = Path(__file__).parent / "fixtures"
-NAMES_SHA256 = "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
 
 
 def stored() -> dict[str, np.ndarray]:

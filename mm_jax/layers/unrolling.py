@@ -13,6 +13,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Int
 
+from mm_jax.corpus import in_blocks
+
 Unroll = Callable[..., Array]  # (params, tokens, dropout=None) -> logits
 
 
@@ -98,9 +100,6 @@ def many_contexts(logits: Callable) -> Callable[[Any, np.ndarray], np.ndarray]:
         return jax.nn.log_softmax(jax.vmap(logits, (None, 0))(params, contexts))
 
     def log_probs(params: Any, contexts: Int[np.ndarray, "contexts block_size"]) -> np.ndarray:
-        block = rows_at_once(len(params.vocab))
-        filled = np.pad(contexts, ((0, -len(contexts) % block), (0, 0)))
-        parts = [np.asarray(after(params, filled[i : i + block])) for i in range(0, len(filled), block)]
-        return np.concatenate(parts)[: len(contexts)]
+        return in_blocks(lambda block: after(params, block), contexts, block=rows_at_once(len(params.vocab)))
 
     return log_probs

@@ -13,6 +13,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float32, Key
 
+from mm_jax.checks import random_key
+
 Weights = (
     tuple[tuple[int, ...], float] | tuple[tuple[int, ...], float, int]
 )  # shape, gain, and the fan-in, 1 if left out
@@ -31,6 +33,7 @@ def draw(key: Key[Array, ""], **arrays: Weights) -> dict[str, Float32[Array, "..
     >>> float(weights["W1"].std().round(2)), float(weights["b1"].max())  # 1 / sqrt(30) = 0.18
     (0.18, 0.0)
     """
+    random_key("key", key)
     shapes, gains, fan_ins = zip(*((*array, 1)[:3] for array in arrays.values()), strict=True)
     factors = np.array([gains, np.sqrt(fan_ins)], np.float32)
     drawn = tuple(i for i, gain in enumerate(gains) if gain)

@@ -31,6 +31,11 @@ def combined(params: Params, predict: Callable[[Any], np.ndarray]) -> np.ndarray
     return model.combine(params, [predict(member) for member in model.members(params)])
 
 
+def _words_at_once(params: Params) -> int:
+    """Returns how many rows of whole words one call predicts."""
+    return max(1, rows_at_once(len(params.vocab)) // 4)
+
+
 def log_probs_after(params: Params, prefixes: Sequence[tuple[int, ...]]) -> np.ndarray:
     """Returns the log probability of every token after some beginnings of words: float32 [prefixes, vocab_size]."""
     if (found := combined(params, lambda member: log_probs_after(member, prefixes))) is not None:
@@ -41,17 +46,13 @@ def log_probs_after(params: Params, prefixes: Sequence[tuple[int, ...]]) -> np.n
         windows = [(padding + prefix)[len(prefix) :] for prefix in prefixes]
         return log_probs(params, np.array(windows, np.int32).reshape(len(prefixes), size))
     lengths = np.array([len(prefix) for prefix in prefixes])
-    length = -(-max(8, int(lengths.max())) // 8) * 8
+    length = corpus.rounded_up(max(8, int(lengths.max())), 8)
     if (limit := contract.max_length(params)) is not None:
         length = min(length, limit)
-    block = max(1, rows_at_once(len(params.vocab)) // 4)
-    tokens = np.zeros((-(-len(prefixes) // block) * block, length), np.int32)
-    for row, prefix in zip(tokens, prefixes, strict=False):
+    tokens = np.zeros((len(prefixes), length), np.int32)
+    for row, prefix in zip(tokens, prefixes, strict=True):
         row[: len(prefix)] = prefix
-    ends = np.pad(lengths, (0, len(tokens) - len(lengths)))
-    starts = range(0, len(tokens), block)
-    parts = [np.asarray(_at_ends(params, tokens[i : i + block], ends[i : i + block])) for i in starts]
-    return np.concatenate(parts)[: len(prefixes)]
+    return corpus.in_blocks(lambda *block: _at_ends(params, *block), tokens, lengths, block=_words_at_once(params))
 
 
 def log_probs_of_prefixes(params: Params, words: Sequence[str]) -> np.ndarray:
@@ -74,9 +75,9 @@ def log_probs_of_prefixes(params: Params, words: Sequence[str]) -> np.ndarray:
         return log_probs(params, examples.contexts)[context]
     rows = corpus.rows(words, params.vocab, pack=model_of(params).packs(params))
     by_prefix = np.empty((trie.distinct, len(params.vocab)), np.float32)
-    block = max(1, rows_at_once(len(params.vocab)) // 4)
+    block = _words_at_once(params)
     filled = np.pad(rows.targets, ((0, -len(rows.targets) % block), (0, 0)))
-    for first in range(0, len(rows.targets), block):
+    for first in range(0, len(rows.targets), block):  # the logits of all rows are never held at once
         places = rows.places[first : first + block]
         logp = np.asarray(_of_positions(params, filled[first : first + block]))[: len(places)]
         by_prefix[trie.ids[places[places >= 0]]] = logp[places >= 0]
@@ -156,7 +157,7 @@ class _WholeWords:
 
     def __init__(self, words: list[str], params: Params):
         longest = max(map(len, words)) + 1
-        length = -(-longest // 8) * 8  # few programs
+        length = corpus.rounded_up(longest, 8)
         if (limit := contract.max_length(params)) is not None:
             length = min(length, limit + 1)
         self.rows = corpus.rows(words, params.vocab, pack=model_of(params).packs(params), length=max(length, longest))
@@ -167,11 +168,8 @@ class _WholeWords:
 
     def log_probs(self, params: Params) -> np.ndarray:
         """log p of each target of the rows: float32 [rows * length]."""
-        targets = self.rows.targets
-        block = max(1, rows_at_once(len(params.vocab)) // 4)
-        filled = np.pad(targets, ((0, -len(targets) % block), (0, 0)))
-        parts = [np.asarray(of_rows(params, filled[i : i + block])) for i in range(0, len(filled), block)]
-        return np.concatenate(parts)[: len(targets)].reshape(-1)
+        found = corpus.in_blocks(lambda block: of_rows(params, block), self.rows.targets, block=_words_at_once(params))
+        return found.reshape(-1)
 
 
 @jax.jit
