@@ -34,7 +34,7 @@ FLOORS = [
     ["tool"],
     ["__main__"],
 ]
-SLOW = {"jax", "optax", "matplotlib", "pooch"}
+SLOW = {"jax", "optax", "flax", "matplotlib", "pooch"}
 ROOT = Path(mm_jax.__file__).parent
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 
@@ -132,7 +132,8 @@ PLAIN = re.compile(r"(?<![\w.])(np\.ndarray|jax\.Array|Array)\b")
 def shapeless(path):
     """Functions of a file with an array of which neither the annotation nor the docstring says the shape."""
     for function in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(function, ast.FunctionDef) and "[" not in (ast.get_docstring(function) or ""):
+        overload = [ast.unparse(each) for each in getattr(function, "decorator_list", [])] == ["overload"]
+        if isinstance(function, ast.FunctionDef) and not overload and "[" not in (ast.get_docstring(function) or ""):
             arguments = [*function.args.args, *function.args.kwonlyargs]
             annotations = [each.annotation for each in arguments] + [function.returns]
             if any(each is not None and PLAIN.search(SHAPED.sub("", ast.unparse(each))) for each in annotations):

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import mm_jax
+from mm_jax.layers import unrolling
 from mm_jax.models import contract, prediction
 from mm_jax.models.prediction import log_probs_after, log_probs_of_prefixes
 
@@ -30,7 +31,7 @@ def test_more_contexts_than_a_block(monkeypatch):
     params = mm_jax.mlp.init(jax.random.key(0), VOCAB, hidden_dim=4)
     contexts = np.random.default_rng(0).integers(0, len(VOCAB), (64, 3)).astype(np.int32)
     whole = prediction.log_probs(params, contexts)
-    monkeypatch.setattr(prediction, "block_of", lambda vocab_size: 7)
+    monkeypatch.setattr(unrolling, "rows_at_once", lambda vocab_size: 7)
     np.testing.assert_allclose(prediction.log_probs(params, contexts), whole, rtol=1e-6)
     alone = jax.nn.log_softmax(jax.vmap(contract.logits, (None, 0))(params, jnp.asarray(contexts)))
     np.testing.assert_allclose(whole, alone, atol=1e-6)
