@@ -41,20 +41,20 @@ class Network:
 
 @overload
 def wrap(
-    module: Any, variables: Vocab, vocab: None = None, max_length: int = 32, *, key: Key[Array, ""] | None = None
+    module: Any, variables: Vocab, vocab: None = None, *, max_length: int = 32, key: Key[Array, ""] | None = None
 ) -> Network: ...
 
 
 @overload
-def wrap(module: Callable[[Any, Array], Array], variables: Any, vocab: Vocab, max_length: int = 32) -> Network: ...
+def wrap(module: Callable[[Any, Array], Array], variables: Any, vocab: Vocab, *, max_length: int = 32) -> Network: ...
 
 
 def wrap(
     module: Any,
     variables: Any,
     vocab: Vocab | None = None,
-    max_length: int = 32,
     *,
+    max_length: int = 32,
     key: Key[Array, ""] | None = None,
 ) -> Network:
     """Makes a model of a network of your own: every verb of mm_jax takes it.

@@ -87,7 +87,7 @@ def nll(cls, words):
 def test_every_verb_reads_its_own_class(cls):
     params = new(cls)
     expected = np.stack([ROWS[cls](tokens) for tokens in ([], [1], [1, 2])])
-    np.testing.assert_allclose(mm_jax.unroll(params, [1, 2]), expected)
+    np.testing.assert_allclose(mm_jax.unroll(params, np.array([1, 2])), expected)
     np.testing.assert_allclose(mm_jax.logits(params, mm_jax.start(params)), expected[0])
     assert mm_jax.evaluate(params, WORDS).nll == pytest.approx(nll(cls, WORDS), rel=1e-5)
     assert mm_jax.score(params, "ab").nll == pytest.approx(3 * nll(cls, ["ab"]), rel=1e-5)
