@@ -25,7 +25,7 @@ import jax
 import numpy as np
 
 import mm_jax
-from mm_jax import sampling
+from mm_jax import drawing, sampling
 from mm_jax.evaluation import word_nlls
 from mm_jax.files import write_whole
 from mm_jax.page import known, pack
@@ -124,7 +124,7 @@ def _page(
         "vocab": params.vocab.chars,
         "model": spec,
         "arrays": arrays,
-        "batch": sampling.at_once(params),
+        "batch": drawing.batch_size(params),
         "kind": type(params).__name__,
         "numbers": mm_jax.num_params(params),
         "quantiles": _quantiles(params, words),
