@@ -48,7 +48,7 @@ def rounded(params: Params) -> Params:
 def described(params: Params) -> Any:
     """The structure of a model; ValueError for what is no model, or holds a kind of model that no page knows."""
     model_of(params)
-    spec = structure.describe(params, params.vocab)
+    spec = structure.spec_of(params, params.vocab)
     sources(spec)
     return spec
 
