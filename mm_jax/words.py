@@ -17,7 +17,7 @@ from mm_jax.vocab import Vocab
 NAMES_URL = "https://raw.githubusercontent.com/karpathy/makemore/988aa59e4d8fefa526d06f3b453ad116258398d4/names.txt"
 NAMES_SHA256 = "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
 DOWNLOAD_SECONDS = 4
-MOST_BYTES = 2**28
+MAX_BYTES = 2**28
 BYTE_ORDER_MARK = "\ufeff"
 
 _PACKAGE = Path(__file__).parent
@@ -160,12 +160,12 @@ def read_lines(path: str | os.PathLike) -> list[str]:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Reads the bytes of a file or a pipe; raises ValueError for anything else, and for more than MOST_BYTES."""
+    """Reads the bytes of a file or a pipe; raises ValueError for anything else, and for more than MAX_BYTES."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISREG(mode) or stat.S_ISFIFO(mode):
             with path.open("rb") as file:
-                raw = file.read(MOST_BYTES + 1)
+                raw = file.read(MAX_BYTES + 1)
         else:
             kind = "a directory" if stat.S_ISDIR(mode) else "a device or a socket"
             raise ValueError(f"{path} is {kind}: name a text file with one word on each line")
@@ -173,8 +173,8 @@ def read_bytes(path: Path) -> bytes:
         raise ValueError(f"{path} does not exist: name a text file with one word on each line") from None
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from None
-    if len(raw) > MOST_BYTES:
-        raise ValueError(f"{path} has more than {MOST_BYTES >> 20} MiB, the limit: give a part of it")
+    if len(raw) > MAX_BYTES:
+        raise ValueError(f"{path} has more than {MAX_BYTES >> 20} MiB, the limit: give a part of it")
     return raw
 
 
