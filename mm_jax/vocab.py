@@ -83,7 +83,7 @@ class Vocab:
             at = int(bad[0])
             ends = f"{self.separator!r} ends a word and cannot stand in one"
             why = ends if text[at] == self.separator else "not in the vocabulary"
-            raise ValueError(f"{text!r}: character {at + 1} is {text[at]!r}: {why} ({_listing(self.chars[1:])})")
+            raise ValueError(f"{text!r}: character {at + 1} is {text[at]!r}: {why} ({listing(self.chars[1:])})")
         return ids.astype(np.int32)
 
     def decode(self, tokens: Iterable[int] | np.ndarray) -> str:
@@ -118,7 +118,7 @@ def _ids_by_code_point(vocab: Vocab) -> np.ndarray:
     return table
 
 
-def _listing(chars: str, limit: int = 60) -> str:
+def listing(chars: str, limit: int = 60) -> str:
     """Describes characters in a message: `it has: abc`, or above `limit` of them, `it has 812 characters: abc...`."""
     return f"it has: {chars}" if len(chars) <= limit else f"it has {len(chars)} characters: {chars[:limit]}..."
 

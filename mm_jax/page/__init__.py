@@ -53,8 +53,8 @@ def write(
     """Writes a page on which others can make words with a model, and look at the model, offline.
 
     Args:
-      params: any model of mm_jax.models. The page holds all of it: from the counts of an `NGram` much of the training list can
-        be read, and all of it from a `Fresh`, which stores the prefixes of its words.
+      params: any model of mm_jax.models. The page holds all of it: from the counts of an `NGram` much of the training
+        list can be read, and all of it from a `Fresh`, which stores the prefixes of its words.
       path: the HTML file; missing folders are made.
       words: the training list. The page then ranks a typed word among them, for which it holds 101 quantiles, not the
         list.
