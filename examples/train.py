@@ -75,7 +75,7 @@ def main(
     step, best_step, best_dev = 0, 0, float("inf")
     evaluated = partial(mm_jax.evaluate, params, dev)
     sampled = partial(mm_jax.sample, params, sample_key, args.num_samples)
-    with startup.ahead(evaluated, sampled):  # of the untrained model: the programs are those of the trained one
+    with startup.precompile(evaluated, sampled):  # of the untrained model: the programs are those of the trained one
         for progress in watch(loop.run(state, train, recipe, dev=dev), recipe.steps, console):
             step = int(progress.state.step)
             if progress.dev is not None and progress.dev < best_dev:  # a short list is overfitted at some step

@@ -16,6 +16,7 @@ Parameters come first, data and key next, options after that. The modules, from 
     models         one file a model; start with contract, which says what a model is
     evaluation     nll of a list, with standard errors
     scoring        one word, character by character
+    drawing        the engine of sampling: batches of words, drawn by compiled loops
     sampling       new words
     enumeration    the likeliest words
     structure      what a model is made of, as JSON

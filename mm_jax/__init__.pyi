@@ -1,6 +1,7 @@
 from . import checkpoint as checkpoint
 from . import checks as checks
 from . import corpus as corpus
+from . import drawing as drawing
 from . import enumeration as enumeration
 from . import evaluation as evaluation
 from . import files as files

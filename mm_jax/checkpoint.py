@@ -1,8 +1,8 @@
 """Models and training states as safetensors files: no pickle, readable by anything that reads the format.
 
-A file holds arrays under their own names (`C`, `W1`, `levels.2.codes`, `members.0.W`), and in its metadata what they
-are: format version, the model's structure, vocabulary, package version, and a checksum over all of that. A file that is
-cut short or altered is refused, and so is one whose content is no model. Equal models make equal bytes.
+A file holds arrays by name (`C`, `W1`, `levels.2.codes`, `members.0.W`), and in its metadata the format version, the
+model's structure, vocabulary, package version, and a checksum over all of that. A file that is cut short or altered is
+refused, and so is a file whose content is no model. Equal models make equal bytes.
 """
 
 import hashlib
@@ -32,11 +32,11 @@ def save(params: Params, path: str | os.PathLike, *, mark: str = "") -> None:
 
     Args:
       params: the model's parameters.
-      path: the file; folders above it are made.
-      mark: a text to keep with it, such as the fingerprint of what it was learned from; `mark_of` reads it.
+      path: the file; missing folders are made.
+      mark: a text to keep with it, such as a fingerprint of the training words; `mark_of` reads it.
 
-    Raises OSError where the disk refuses (full, read-only): what was there before is still there. ValueError for what
-    is no model.
+    Raises OSError if the disk is full or read-only; an old file stays. Raises ValueError for `params`
+    that are no model.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp(), "model.safetensors")
@@ -45,13 +45,13 @@ def save(params: Params, path: str | os.PathLike, *, mark: str = "") -> None:
     [[0, 1, 0], [0, 0, 1], [1, 0, 0]]
     """
     checked(params)
-    spec = json.dumps(structure.describe(params, params.vocab), sort_keys=True)
+    spec = json.dumps(structure.spec_of(params, params.vocab), sort_keys=True)
     about = {"kind": "model", "model": spec, "vocab": params.vocab.chars} | ({"mark": mark} if mark else {})
     write_arrays(path, tree_to_arrays(params), about)
 
 
 def mark_of(path: str | os.PathLike) -> str:
-    """The `mark` that a file was saved with; empty where it has none. ValueError as `load` says."""
+    """Returns the `mark` that a file was saved with, or ""; raises ValueError as `load`."""
     return read_arrays(path, "model")[1].get("mark", "")
 
 
@@ -60,14 +60,14 @@ def load(path: str | os.PathLike, like: Params | None = None) -> Params:
 
     Args:
       path: the file.
-      like: a model of the same kind, such as a newly made one: needed where a class, a function or a container of
-        the model cannot be named in a file (a network of your own).
+      like: a model of the same kind, such as a newly made one; needed if a file cannot name a class, a function or a
+        container of the model (a network of your own).
 
     Returns:
       The model.
 
     Raises ValueError for a file that is missing, altered, cut short, no model of mm_jax, or of a newer format; and for
-    arrays of other names, shapes, dtypes or ranges than the model's class has.
+    arrays of other names, shapes, dtypes or ranges than those of the model's class.
 
     >>> load("nowhere.safetensors")
     Traceback (most recent call last):
@@ -93,13 +93,13 @@ def load(path: str | os.PathLike, like: Params | None = None) -> Params:
 
 
 def tree_to_arrays(tree: Any) -> dict[str, np.ndarray]:
-    """Any pytree as arrays by path, such as `levels.2.codes`; keys as their data."""
+    """Flattens a pytree to arrays by path, such as `levels.2.codes`; random keys become their data."""
     leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
     return {structure.name_of(path): _plain(leaf) for path, leaf in leaves}
 
 
 def tree_from_arrays(like: Any, arrays: Mapping[str, np.ndarray]) -> Any:
-    """The pytree that `tree_to_arrays` took apart, in the shape of `like`; ValueError where they do not match."""
+    """Rebuilds the pytree of `tree_to_arrays` in the structure of `like`; raises ValueError if they do not match."""
     paths, treedef = jax.tree_util.tree_flatten_with_path(like)
     if {structure.name_of(path) for path, _ in paths} != set(arrays):
         raise ValueError("it belongs to another model or optimizer")
@@ -115,12 +115,13 @@ def tree_from_arrays(like: Any, arrays: Mapping[str, np.ndarray]) -> Any:
 
 
 def _plain(leaf: Any) -> np.ndarray:
+    """Returns a leaf as a NumPy array, a random key as its data."""
     is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
     return np.asarray(jax.random.key_data(leaf) if is_key else leaf)
 
 
 def write_arrays(path: str | os.PathLike, arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
-    """Writes arrays and metadata, with format, version and checksum added, whole or not at all."""
+    """Writes arrays and metadata atomically, with format, version and checksum added."""
     arrays = {name: np.ascontiguousarray(array) if array.ndim else array for name, array in arrays.items()}
     metadata = {"format": str(FORMAT), "package": f"mm_jax {mm_jax.__version__}", **metadata}
     metadata["sha256"] = _checksum(arrays, metadata)
@@ -128,9 +129,9 @@ def write_arrays(path: str | os.PathLike, arrays: dict[str, np.ndarray], metadat
 
 
 def _parts(arrays: Mapping[str, np.ndarray], metadata: dict[str, str]) -> list[bytes | memoryview]:
-    """The header of a safetensors file, and the arrays' own memory: the library would copy them twice.
+    """Returns the header of a safetensors file and the memory of the arrays, which the library would copy twice.
 
-    The library says how it calls their dtypes. Names are sorted: its order is another each time.
+    safetensors supplies the dtype names. Names are sorted, because its own order changes between calls.
     """
     empty = safetensors.numpy.save({name: np.empty(0, array.dtype) for name, array in arrays.items()}, metadata)
     header = json.loads(empty[8 : 8 + int.from_bytes(empty[:8], "little")])
@@ -138,8 +139,8 @@ def _parts(arrays: Mapping[str, np.ndarray], metadata: dict[str, str]) -> list[b
     for name in names:
         begin, end = end, end + arrays[name].nbytes
         header[name] |= {"shape": list(arrays[name].shape), "data_offsets": [begin, end]}
-    first = {"__metadata__": dict(sorted(header.pop("__metadata__").items()))}
-    text = json.dumps(first | dict(sorted(header.items())), ensure_ascii=False, separators=(",", ":"))
+    metadata_first = {"__metadata__": dict(sorted(header.pop("__metadata__").items()))}
+    text = json.dumps(metadata_first | dict(sorted(header.items())), ensure_ascii=False, separators=(",", ":"))
     encoded = text.encode("utf-8", "surrogatepass")
     encoded += b" " * (-len(encoded) % 8)
     memory = [arrays[name].reshape(-1).view(np.uint8).data for name in names]
@@ -147,7 +148,7 @@ def _parts(arrays: Mapping[str, np.ndarray], metadata: dict[str, str]) -> list[b
 
 
 def read_arrays(path: str | os.PathLike, kind: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """What `write_arrays` wrote; ValueError for anything else."""
+    """Reads arrays and metadata that `write_arrays` wrote; raises ValueError for any other file."""
     path = Path(path)
     try:
         with safetensors.safe_open(path, "np") as file:
@@ -170,10 +171,11 @@ def read_arrays(path: str | os.PathLike, kind: str) -> tuple[dict[str, np.ndarra
 
 
 def _checksum(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:
+    """Returns the SHA-256 of names, dtypes, shapes, metadata and contents."""
     digest = hashlib.sha256()
-    described = {name: [str(array.dtype), array.shape] for name, array in arrays.items()}
+    shapes = {name: [str(array.dtype), array.shape] for name, array in arrays.items()}
     rest = {name: value for name, value in metadata.items() if name != "sha256"}
-    digest.update(json.dumps([described, rest], sort_keys=True).encode("utf-8", "surrogatepass"))
+    digest.update(json.dumps([shapes, rest], sort_keys=True).encode("utf-8", "surrogatepass"))
     for name in sorted(arrays):
         digest.update(np.ascontiguousarray(arrays[name]).data)
     return digest.hexdigest()

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mm_jax.checks import as_list
-from mm_jax.vocab import Vocab, describe
+from mm_jax.vocab import Vocab, listing
 
 
 class DistinctContexts(NamedTuple):
@@ -101,7 +101,7 @@ def _refuse_unknown(words: Sequence[str], vocab: Vocab) -> None:
             char = min(unknown, key=word.index)
             raise ValueError(
                 f"word {number}, {word!r}: character {word.index(char) + 1} is {char!r}, "
-                f"which is not in the vocabulary ({describe(vocab.chars[1:])})"
+                f"which is not in the vocabulary ({listing(vocab.chars[1:])})"
             )
 
 

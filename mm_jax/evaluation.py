@@ -1,7 +1,7 @@
-"""How well a model predicts words: nats per character, end token included, over every token of a list.
+"""Computes the loss of a model on words: nats per character, end token included, over every token of a list.
 
 The lecture reports the loss of one pass as a bare figure; here it comes with a standard error, clustered by word
-because the characters of a word are not independent, and beside it the same over words that were not trained on.
+because the characters of a word are not independent, and beside it the loss on words that were not trained on.
 """
 
 import math
@@ -16,15 +16,15 @@ from mm_jax.models.contract import Params
 from mm_jax.models.prediction import TokenNLL
 from mm_jax.words import Split
 
-_WORDS = 2**17  # evaluated at once
+_WORDS = 2**17  # words evaluated at once: a list takes some 100 bytes a character while it is prepared
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """Mean negative log likelihoods in nats per character (end token included), with their standard errors.
 
-    `stderr` is clustered by word; it is nan for a single word or an infinite nll. The `_unseen` figures are over the
-    words that are not in `seen`: nan where there are none.
+    `stderr` is clustered by word; it is nan for a single word or an infinite nll. The `_unseen` figures are those
+    of the words that are not in `seen`; nan without any.
 
     >>> from mm_jax.models import counts
     >>> from mm_jax.vocab import Vocab
@@ -43,15 +43,15 @@ class Evaluation:
 
 
 def evaluate(params: Params, words: Sequence[str], *, seen: Collection[str] = ()) -> Evaluation:
-    """The nll of a model over words, token-exact, with standard errors.
+    """Computes the nll of a model over words, token-exact, with standard errors.
 
     Args:
       params: any model's parameters.
-      words: what to predict.
-      seen: the words that were trained on, to leave out of the `_unseen` figures.
+      words: the words to predict.
+      seen: the training words, left out of the `_unseen` figures.
 
     Returns:
-      An Evaluation, in nats per character. An impossible character makes nll inf.
+      An Evaluation, in nats per character. nll is inf where the model gives probability 0.
 
     Raises ValueError as `corpus.tokens` says: a character the model does not know, an empty list.
 
@@ -71,11 +71,10 @@ def evaluate(params: Params, words: Sequence[str], *, seen: Collection[str] = ()
 
 
 def word_nlls(params: Params, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The nll of each word in nats, float64 [words], and its characters with the end, int64 [words]."""
+    """Computes the nll of each word in nats, float64 [words], and its length with the end, int64 [words]."""
     words = corpus.as_list(words)
     lengths = np.fromiter(map(len, words), np.int64, len(words)) + 1
     ends = np.cumsum(lengths)
-    # A part of a long list at a time: what is made ready for it takes some 100 bytes a character.
     parts = [words[first : first + _WORDS] for first in range(0, len(words), _WORDS)]
     nll = np.concatenate([TokenNLL(part, params)(params) for part in parts])
     return np.add.reduceat(nll, ends - lengths, dtype=np.float64), lengths
@@ -88,12 +87,12 @@ def word_means(params: Params, words: Sequence[str]) -> np.ndarray:
 
 
 def evaluate_split(params: Params, split: Split) -> dict[str, Evaluation]:
-    """Returns the losses on train, dev and test, by name, of the parts that hold words; `seen` is train."""
+    """Computes the losses on train, dev and test, by name, without empty parts; `seen` is train."""
     return {name: evaluate(params, part, seen=split.train) for name, part in split._asdict().items() if part}
 
 
 def _ratio(sums: np.ndarray, lengths: np.ndarray) -> tuple[float, float]:
-    """Mean per token of sums and lengths [words], and its standard error by word (a ratio estimator)."""
+    """Computes the mean per token from sums and lengths [words], and its standard error by word (a ratio estimator)."""
     n, tokens = len(sums), lengths.sum()
     if n == 0:
         return math.nan, math.nan

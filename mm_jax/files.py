@@ -11,13 +11,13 @@ _PART = ".part"  # the end of a temporary file's name
 
 
 def write_whole(path: str | os.PathLike, *content: bytes | memoryview) -> None:
-    """Writes a file from its parts, atomically: a reader finds the old content or the new, never a part of either.
+    """Writes a file atomically: a reader finds the old content or the new, never a part of either.
 
-    To a temporary file in the same folder, synced, and renamed; a symbolic link is followed. The mode is that of the
-    file it replaces, or what the umask leaves.
+    Writes a temporary file in the same folder, syncs and renames it. Follows symbolic links. Keeps the mode of an old
+    file; a new one has that of the umask.
 
-    Raises OSError where the disk refuses: the old content is still there then. ValueError for what is no regular file,
-    such as a device or a pipe, which would be replaced by one.
+    Raises OSError if the disk is full or read-only; the old content stays. Raises ValueError for a folder, a device or
+    a pipe, which a rename would replace.
     """
     mode = None
     with contextlib.suppress(FileNotFoundError):
@@ -41,7 +41,7 @@ def write_whole(path: str | os.PathLike, *content: bytes | memoryview) -> None:
 
 
 def remove_parts(folder: Path, names: Iterable[str]) -> None:
-    """Removes what a process that was killed while it wrote files of these names left behind."""
+    """Removes temporary files of these names, which a killed process left behind."""
     for name in names:
         for part in folder.glob(f".{name}.*{_PART}"):
             part.unlink(missing_ok=True)

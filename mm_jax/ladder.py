@@ -1,4 +1,4 @@
-"""Every model on one list by one protocol: learned from train, compared on dev."""
+"""Compares all models on one list: trained on train, compared on dev."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -30,15 +30,13 @@ class Rung(NamedTuple):
 
 
 def fit_all(words: WordList, *, most_steps: int | None = None, watch: Watch | None = None) -> Iterator[Rung]:
-    """Fits uniform, then each recipe that stands on the ladder, then mixtures, one after another.
+    """Fits the uniform model, then every recipe with a `rung`, then mixtures; yields a Rung for each model.
 
     Args:
-      words: train is learned from, dev stops training; the mixtures' weights are fitted on one half of dev,
+      words: models train on train, with early stopping on dev; the weights of mixtures are fitted on one half of dev,
         split.dev[::2].
-      most_steps: no training takes more steps.
-      watch: shows a run, given its number of steps.
-
-    Yields a Rung for each.
+      most_steps: bound on the steps of every training.
+      watch: wraps a run to show it; its second argument is the number of steps.
     """
     empty = np.zeros((len(words.vocab), len(words.vocab)), int)
     yield _rung("uniform", lambda: counts.from_table(empty, words.vocab, smoothing=1.0), lambda _: 0)
@@ -53,16 +51,17 @@ def fit_all(words: WordList, *, most_steps: int | None = None, watch: Watch | No
 
 
 def _rung(name: str, make: Callable[[], Params], entries: Callable[[Any], int]) -> Rung:
+    """Makes a model and measures the CPU time."""
     begin = time.process_time()
     params = jax.block_until_ready(make())
     return Rung(name, params, entries(params), time.process_time() - begin)
 
 
 def _fit(model: Model, recipe: NamedRecipe, words: WordList, most_steps: int | None, watch: Watch | None) -> Params:
-    """A model as a recipe says, scaled to the list; of one that takes steps, the parameters that are best on dev."""
+    """Fits a model by a recipe scaled to the list; gradient steps stop early, at the lowest dev loss."""
     if model.fit is not None:
         return model.fit(words.split.train, words.vocab, **recipe.model)
-    assert model.init is not None  # or the list could not make it
+    assert model.init is not None  # `makeable` returns models with an `init` or a `fit`
     training = for_size(Recipe.from_json(recipe.training), words.characters, words.vocab)
     if most_steps is not None:
         training = training.but(steps=min(training.steps, most_steps))
@@ -78,7 +77,7 @@ def _fit(model: Model, recipe: NamedRecipe, words: WordList, most_steps: int | N
 
 
 def _mixtures(fitted: dict[str, list[Rung]], split: Split) -> Iterator[Rung]:
-    """The best of each kind by dev, the two best kinds and all kinds; then all of the kind with the most rungs."""
+    """Mixes the 2 best, the 3 best and all kinds of models, each by its best on dev; then all of the largest kind."""
     dev = {rung.name: evaluate(rung.params, split.dev).nll for rungs in fitted.values() for rung in rungs}
     best = sorted((min(rungs, key=lambda rung: dev[rung.name]) for rungs in fitted.values()), key=lambda r: dev[r.name])
     best = [rung for rung in best if np.isfinite(dev[rung.name])]
@@ -91,13 +90,14 @@ def _mixtures(fitted: dict[str, list[Rung]], split: Split) -> Iterator[Rung]:
 
 
 def _span(members: list[Rung], best: list[Rung]) -> str:
+    """Returns a short title for a mixture of many models."""
     return "the best of each kind" if members == best else f"{members[0].name} to {members[-1].name}"
 
 
 def table_of(rungs: list[Rung], split: Split, num_samples: int = 1000) -> tuple[Table, list[dict[str, Any]]]:
-    """Train, dev and test losses of each model and the share of its samples that are new; the same as rows for JSON.
+    """Returns a table of losses, and of the share of samples that are new; and the same as rows for JSON.
 
-    The model that is worst on dev comes first, the best last.
+    The rows are sorted by the loss on dev, the best last.
     """
     known = frozenset(split.train + split.dev + split.test)
     table = Table(title="nats per character, +- the standard error by word", title_justify="left")

@@ -1,4 +1,4 @@
-"""What a command prints: results to stdout, messages to stderr."""
+"""Prints results to stdout, messages to stderr."""
 
 import json
 import sys
@@ -11,21 +11,21 @@ _hushed = False
 
 
 def hush() -> None:
-    """From now on no messages are printed, but warnings and errors."""
+    """Silences messages from now on, all but warnings and errors."""
     global _hushed
     _hushed = True
 
 
 def hushed() -> bool:
-    """Whether messages are left out."""
+    """Returns True after `hush`."""
     return _hushed
 
 
-_TURNING = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}  # bidirectional embeddings, overrides and isolates
+_BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}  # bidirectional embeddings, overrides and isolates
 
 
 def plain(text: str) -> str:
-    """Text that a terminal shows and does not obey: control characters and the like as their code points.
+    """Escapes control characters, line separators and bidirectional overrides, which a terminal would obey.
 
     >>> plain("a\\x1b[2J b")
     'a\\\\x1b[2J b'
@@ -34,24 +34,24 @@ def plain(text: str) -> str:
 
 
 def _plain(char: str) -> str:
-    obeyed = unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or ord(char) in _TURNING
-    return char.encode("unicode_escape").decode() if obeyed and char not in "\n\t" else char
+    is_control = unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or ord(char) in _BIDI
+    return char.encode("unicode_escape").decode() if is_control and char not in "\n\t" else char
 
 
 def say(text: str) -> None:
-    """Prints a message to stderr."""
+    """Prints a message to stderr, unless hushed; warnings and errors always."""
     if _hushed and not text.startswith(("error:", "warning:")):
         return
     print(plain(text), file=sys.stderr, flush=True)
 
 
 def give(value: Any, as_json: bool, text: str) -> None:
-    """Prints a result to stdout: to a terminal, nothing that it would obey; to a file or a pipe, as it is."""
+    """Prints a result to stdout: escaped by `plain` for a terminal, unchanged for a file or a pipe."""
     out = json.dumps(value, ensure_ascii=False) if as_json else text
     print(plain(out) if sys.stdout.isatty() else out)
 
 
 def fail(why: str) -> NoReturn:
-    """Ends with status 1."""
+    """Prints an error and exits with status 1."""
     say(f"error: {why}")
     raise typer.Exit(1)

@@ -1,7 +1,7 @@
-"""What makes a class a model's parameters: a frozen dataclass that JAX sees as a pytree of arrays.
+"""The class decorator of parameters: a frozen dataclass, registered as a JAX pytree of arrays.
 
-A model's shapes are its configuration, so nothing but arrays is stored, the `vocab` that decodes them, and the few
-numbers that no shape can tell, such as a number of attention heads: these are declared with `static()`.
+A model's shapes are its configuration. So a class has arrays, the `vocab`, and the few numbers that no shape tells,
+such as the number of attention heads; these are declared with `static()`.
 """
 
 import functools
@@ -18,7 +18,7 @@ _STATIC = "mm_jax static"
 
 
 def static() -> Any:
-    """Declares a field of a `pytree` class that is part of its type, not an array: hashable, and fixed under `jit`.
+    """Declares a static field of a `pytree` class: hashable, no array, constant under `jit`.
 
     >>> @pytree
     ... class Halves:
@@ -32,10 +32,10 @@ def static() -> Any:
 
 @dataclass_transform(frozen_default=True, field_specifiers=(static, field))
 def pytree(cls: type[T]) -> type[T]:
-    """Class decorator: a frozen dataclass, registered as a pytree.
+    """Makes a class a frozen dataclass and registers it as a pytree.
 
     The field `vocab` and the fields declared with `static()` are static; all others are arrays, or trees of arrays.
-    The annotations play no part in this: they may be strings.
+    Annotations have no effect on this and may be strings.
 
     >>> @pytree
     ... class Uniform:
@@ -45,24 +45,24 @@ def pytree(cls: type[T]) -> type[T]:
     Uniform(row=2, vocab='.a')
     """
     cls = dataclass(frozen=True, eq=False)(cls)
-    names = [each.name for each in fields(cls)]  # pyright: ignore[reportArgumentType]
-    unchanging = [each.name for each in fields(cls) if each.name == "vocab" or each.metadata.get(_STATIC)]  # pyright: ignore[reportArgumentType]
-    jax.tree_util.register_dataclass(cls, [name for name in names if name not in unchanging], unchanging)
-    cls.static_fields = tuple(unchanging)  # pyright: ignore[reportAttributeAccessIssue]
-    # The shapes in the annotations are those of one model. A stack of models, or a tree of gradients, of axes or of
-    # None, is an instance of the class as well, so the fields are not checked when one is built.
+    names = [entry.name for entry in fields(cls)]  # pyright: ignore[reportArgumentType]
+    static_names = [entry.name for entry in fields(cls) if entry.name == "vocab" or entry.metadata.get(_STATIC)]  # pyright: ignore[reportArgumentType]
+    jax.tree_util.register_dataclass(cls, [name for name in names if name not in static_names], static_names)
+    cls.static_fields = tuple(static_names)  # pyright: ignore[reportAttributeAccessIssue]
+    # The annotated shapes are those of one model. A population, a tree of gradients, of axes or of None is an instance
+    # of the class as well, so jaxtyping must not check the fields of a new instance.
     return no_type_check(cls)
 
 
 def is_pytree(cls: type) -> bool:
-    """Whether `pytree` decorated this very class; a subclass that it did not decorate is no pytree of its own."""
+    """Returns True if `pytree` decorated this very class; an undecorated subclass is no pytree."""
     return "static_fields" in vars(cls)
 
 
 def check_arrays(thing: Any) -> None:
-    """Raises ValueError, naming it, for a field that holds no array, a deleted one, or one of too many dimensions.
+    """Raises ValueError for a field that holds no array, a deleted array, or one of another rank than annotated.
 
-    The annotations say how many dimensions a field has; one more is a population.
+    One dimension more than annotated is a population.
 
     >>> @pytree
     ... class Row:
@@ -74,7 +74,7 @@ def check_arrays(thing: Any) -> None:
     """
     if is_pytree(type(thing)):
         ranks = _ranks(type(thing))
-        for name in (each.name for each in fields(thing) if each.name not in type(thing).static_fields):
+        for name in (entry.name for entry in fields(thing) if entry.name not in type(thing).static_fields):
             value = getattr(thing, name)
             for leaf in jax.tree.leaves(value, is_leaf=lambda part: is_pytree(type(part))):
                 if is_pytree(type(leaf)):
@@ -84,10 +84,11 @@ def check_arrays(thing: Any) -> None:
 
 
 def _check_leaf(leaf: Any, where: str, rank: int | None) -> None:
+    """Raises ValueError as `check_arrays`; `where` names the field in the message."""
     if not isinstance(leaf, jax.Array | np.ndarray | np.generic):
         raise ValueError(f"{where} holds a {type(leaf).__name__}: give an array, such as jnp.asarray(...)")
     if isinstance(leaf, jax.Array) and leaf.is_deleted():
-        raise ValueError(f"{where} was deleted, or donated to a compiled function: keep a copy of what you use again")
+        raise ValueError(f"{where} was deleted, or donated to a compiled function: copy an array to use it again")
     if rank is not None and leaf.ndim != rank:
         many = ": mm_jax.member(params, i) takes one of a population" if leaf.ndim == rank + 1 else ""
         raise ValueError(f"{where} has the shape {tuple(leaf.shape)}, where {rank} dimension(s) are expected{many}")
@@ -95,7 +96,7 @@ def _check_leaf(leaf: Any, where: str, rank: int | None) -> None:
 
 @functools.cache
 def _ranks(cls: type) -> dict[str, int]:
-    """How many dimensions the annotations of a class say that its fields have."""
+    """Returns the annotated rank of each field, without fields of any rank."""
     hints = inspect.get_annotations(cls)
     arrays = {
         name: hint

@@ -1,4 +1,4 @@
-"""One word, character by character: how likely each was, and what was likelier."""
+"""Scores one word character by character: probability, rank, and the likeliest alternatives."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ _BAR = 24  # characters
 
 @dataclass(frozen=True)
 class CharacterScore:
-    """A character where it stands: its nll in nats, its probability, and its rank (1 is the likeliest)."""
+    """A character of a word: its nll in nats, its probability, and its rank (1 is the likeliest)."""
 
     character: str
     nll: float
@@ -40,37 +40,37 @@ class Score:
 
     @property
     def mean(self) -> float:
-        """Nats per character."""
+        """Returns the nats per character."""
         return self.nll / len(self.characters)
 
     def __str__(self) -> str:
         lines = [f"{'':3}{'nats':>7} {'p':>7} {'rank':>5}  {'':{_BAR}}  likeliest"]
-        for each in self.characters:
-            filled = min(_BAR, round(each.nll / 8 * _BAR)) if np.isfinite(each.nll) else _BAR
-            bar = "#" * filled + ("" if np.isfinite(each.nll) else ">")
-            others = "  ".join(f"{char} {p:.2f}" for char, p in each.likeliest)
-            figures = f"{each.nll:7.3f} {each.probability:7.4f} {each.rank:5}"
-            lines.append(f"{each.character:3}{figures}  {bar:{_BAR}}  {others}")
+        for entry in self.characters:
+            filled = min(_BAR, round(entry.nll / 8 * _BAR)) if np.isfinite(entry.nll) else _BAR
+            bar = "#" * filled + ("" if np.isfinite(entry.nll) else ">")
+            others = "  ".join(f"{char} {p:.2f}" for char, p in entry.likeliest)
+            figures = f"{entry.nll:7.3f} {entry.probability:7.4f} {entry.rank:5}"
+            lines.append(f"{entry.character:3}{figures}  {bar:{_BAR}}  {others}")
         return "\n".join([*lines, f"{'sum':3}{self.nll:7.3f}  {self.mean:.4f} nats per character"])
 
 
 def score(params: Params, word: str) -> Score:
-    """The nll of one word, character by character, end included.
+    """Computes the nll of one word, character by character, end included.
 
     Args:
       params: any model's parameters.
-      word: what to score.
+      word: the word to score.
 
     Returns:
-      A Score: for each character its nll in nats, probability, rank, and the three likeliest; and the total nll, inf if
-      a character is impossible. `print` it for bars.
+      A Score: for each character its nll in nats, probability, rank, and the three likeliest; and the total nll, inf
+      where the model gives probability 0. `print` it for bars.
 
     Raises ValueError for an empty word and for a character the model does not know.
 
     >>> from mm_jax.models import counts
     >>> from mm_jax.vocab import Vocab
     >>> scored = score(counts.fit(["ab", "ab", "b"], Vocab(".ab")), "ab")
-    >>> [(each.character, each.rank, round(each.probability, 3)) for each in scored.characters]
+    >>> [(entry.character, entry.rank, round(entry.probability, 3)) for entry in scored.characters]
     [('a', 1, 0.667), ('b', 1, 1.0), ('.', 1, 1.0)]
 
     Source: makemore part 1 scores `andrejq` so.
@@ -87,11 +87,11 @@ def score(params: Params, word: str) -> Score:
     characters = tuple(
         CharacterScore(
             character=params.vocab.chars[target],
-            nll=float(0.0 - row[target]),  # 0.0, where a minus would make it -0.0
+            nll=float(0.0 - row[target]),  # not -row[target]: that would be -0.0 for probability 1
             probability=float(np.exp(row[target])),
             rank=int(np.flatnonzero(best == target)[0]) + 1,
             likeliest=tuple((params.vocab.chars[token], float(np.exp(row[token]))) for token in best[:3]),
         )
         for target, row, best in zip(targets, rows, order, strict=True)
     )
-    return Score(spelled, characters, float(sum(each.nll for each in characters)))
+    return Score(spelled, characters, float(sum(entry.nll for entry in characters)))

@@ -15,12 +15,11 @@ _FOLDER, _LEAST = "JAX_COMPILATION_CACHE_DIR", "JAX_PERSISTENT_CACHE_MIN_COMPILE
 
 
 def prepare() -> None:
-    """What the command and the examples call first.
+    """Sets up the compilation cache and garbage collection; the command and the examples call it first.
 
-    Programs are read back that were compiled before, where a folder can be written; the user's own
-    `JAX_COMPILATION_CACHE_DIR` is respected. All are kept: a small one, too, is read sooner than it is compiled.
-    Python looks for garbage less often, and not at the end: what is imported stays, and to search all of it once more
-    takes a quarter of a second.
+    Compiled programs are cached in the user's cache folder, or in `JAX_COMPILATION_CACHE_DIR`. Small programs are
+    cached too: reading one takes less time than compiling it. Garbage is collected less often, and not at exit, where a
+    search of all imported modules would take a quarter of a second.
     """
     gc.set_threshold(100_000)
     atexit.register(gc.freeze)
@@ -28,6 +27,7 @@ def prepare() -> None:
 
 
 def _keep_programs() -> None:
+    """Chooses the cache folder if it can be written, by the environment and, once JAX is imported, by its config."""
     if _FOLDER not in os.environ:
         folder = platformdirs.user_cache_path("mm_jax") / "jax"
         try:
@@ -38,17 +38,17 @@ def _keep_programs() -> None:
         if usable:
             os.environ[_FOLDER] = str(folder)
     os.environ.setdefault(_LEAST, "0")
-    if "jax" in sys.modules:  # which read the environment when it was imported
+    if "jax" in sys.modules:  # it read the environment when it was imported
         jax = sys.modules["jax"]
         jax.config.update(_FOLDER.lower(), os.environ.get(_FOLDER) or None)
         jax.config.update(_LEAST.lower(), float(os.environ[_LEAST]))
 
 
 @contextlib.contextmanager
-def ahead(*calls: Callable[[], Any]) -> Iterator[None]:
-    """Makes calls on a second core while the block runs, for the programs that they compile: later calls find them.
+def precompile(*calls: Callable[[], Any]) -> Iterator[None]:
+    """Makes calls on a second thread while the block runs, so that later calls find their programs compiled.
 
-    What they return or raise is dropped.
+    Ignores their results and errors.
     """
     with ThreadPoolExecutor(1) as pool:
         for call in calls:

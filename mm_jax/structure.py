@@ -1,9 +1,9 @@
-"""What a model is made of, as JSON: its classes and their static fields, around arrays that are stored by name.
+"""Writes a model's structure as JSON, and rebuilds the model from it: classes, static fields, places of the arrays.
 
     {"class": "mm_jax.models.ngram:NGram", "static": {}, "fields": {"levels": [{"class": ..., "fields": ...}, ...]}}
 
 Lists stand for tuples, {"dict": ...} for dicts, null for an array. Only classes decorated with `mm_jax.pytree` are
-built from a file: those in `mm_jax.models`, and others whose module is imported already.
+built from a file: those in `mm_jax.models`, and those of modules that are imported already.
 """
 
 import importlib
@@ -28,44 +28,47 @@ _DEEPEST = 20  # mixtures in mixtures
 
 
 def name_of(path: tuple[Any, ...]) -> str:
-    """The name of an array in a file: its path, as `levels.2.codes`."""
+    """Returns the name of an array in a file: its path, such as `levels.2.codes`."""
     return jax.tree_util.keystr(path, simple=True, separator=".")
 
 
-def describe(thing: Any, vocab: Vocab) -> Any:
-    """The structure of a model or a part of one; "like" where `load` must be given a model of the same structure."""
+def spec_of(thing: Any, vocab: Vocab) -> Any:
+    """Returns the structure of a model or a part of one.
+
+    Returns "like" for parts that a file cannot name; `load` then needs `like=`.
+    """
     if is_pytree(type(thing)):
         cls, static = type(thing), type(thing).static_fields
         own = {name: getattr(thing, name) for name in static if getattr(thing, name) != vocab}
-        if isinstance(other := own.get("vocab"), Vocab):  # a part over an alphabet of its own
-            return describe(thing, other) | {"vocab": other.chars}
+        if isinstance(other := own.get("vocab"), Vocab):  # a part with another alphabet
+            return spec_of(thing, other) | {"vocab": other.chars}
         if not all(isinstance(value, str | int | float | None) for value in own.values()):
             return "like"
         inner = {
-            each.name: describe(getattr(thing, each.name), vocab) for each in fields(cls) if each.name not in static
+            entry.name: spec_of(getattr(thing, entry.name), vocab) for entry in fields(cls) if entry.name not in static
         }
         return {"class": f"{cls.__module__}:{cls.__qualname__}", "fields": inner, "static": own}
     if type(thing) is tuple:
-        return [describe(each, vocab) for each in thing]
+        return [spec_of(part, vocab) for part in thing]
     if type(thing) is dict and all(isinstance(key, str) for key in thing):
-        return {"dict": {key: describe(each, vocab) for key, each in thing.items()}}
+        return {"dict": {key: spec_of(part, vocab) for key, part in thing.items()}}
     return None if isinstance(thing, jax.Array | np.ndarray | np.generic) else "like"
 
 
 def check_like(spec: Any, like: Params) -> None:
-    """Raises ValueError where a file does not hold the kind of model that `like` is.
+    """Raises ValueError for a spec of another kind of model than `like`.
 
-    Classes are compared by name, and not by module: a class of a notebook may have moved to a file.
+    Compares classes by name, without the module: a class may have moved from a notebook to a file.
     """
     if isinstance(spec, dict) and "fields" not in spec and "class" in spec:
         spec = _of_format_1(spec)
-    held, wanted = _kind(spec), _kind(describe(like, like.vocab))
+    held, wanted = _kind(spec), _kind(spec_of(like, like.vocab))
     if held != wanted:
         raise ValueError(f"it holds another model than `like`: {_differing(held, wanted)}")
 
 
 def _kind(spec: Any) -> Any:
-    """A description without the modules of its classes."""
+    """Returns a spec without the modules of its classes."""
     if isinstance(spec, list):
         return [_kind(part) for part in spec]
     if isinstance(spec, dict) and "dict" in spec:
@@ -77,7 +80,7 @@ def _kind(spec: Any) -> Any:
 
 
 def _differing(held: Any, wanted: Any) -> str:
-    """Where two descriptions differ first, in words."""
+    """Describes the first difference of two specs."""
     if isinstance(held, dict) and isinstance(wanted, dict) and "class" in held and "class" in wanted:
         if held["class"] != wanted["class"]:
             return f"a {held['class']}, and not a {wanted['class']}"
@@ -93,18 +96,18 @@ def _differing(held: Any, wanted: Any) -> str:
 
 
 def build(spec: Any, arrays: Mapping[str, np.ndarray], vocab: Vocab) -> Params:
-    """The model that `describe` described; ValueError for what is no such description, or does not fit the arrays."""
+    """Builds the model of a spec from its arrays; raises ValueError for a malformed spec, or one of other arrays."""
     if isinstance(spec, dict) and "fields" not in spec and "class" in spec:
         spec = _of_format_1(spec)
     left = set(arrays)
     params = _build(spec, arrays, vocab, "", left, 0)
     if left:
-        raise ValueError(f"it has an array {min(left)} that {type(params).__name__} has not")
+        raise ValueError(f"it has an array {min(left)}, which a {type(params).__name__} does not have")
     return params
 
 
 def _build(spec: Any, arrays: Mapping[str, np.ndarray], vocab: Vocab, name: str, left: set[str], depth: int) -> Any:
-    """The part called `name` ("" is all); its arrays are taken out of `left`."""
+    """Builds the part called `name` ("" is the whole model), and removes the names of its arrays from `left`."""
     if depth > 2 * _DEEPEST:
         raise ValueError(f"it is nested more than {_DEEPEST} deep")
     inside = f"{name}." if name else ""
@@ -117,30 +120,30 @@ def _build(spec: Any, arrays: Mapping[str, np.ndarray], vocab: Vocab, name: str,
             raise ValueError(f"{name} is {arrays[name].dtype}, which JAX would read as {array.dtype}")
         return array
     if isinstance(spec, list):
-        return tuple(_build(each, arrays, vocab, f"{inside}{i}", left, depth + 1) for i, each in enumerate(spec))
+        return tuple(_build(part, arrays, vocab, f"{inside}{i}", left, depth + 1) for i, part in enumerate(spec))
     if isinstance(spec, dict) and isinstance(inner := spec.get("dict"), dict):
-        return {key: _build(each, arrays, vocab, f"{inside}{key}", left, depth + 1) for key, each in inner.items()}
+        return {key: _build(part, arrays, vocab, f"{inside}{key}", left, depth + 1) for key, part in inner.items()}
     if not isinstance(spec, dict) or not isinstance(spec.get("fields"), dict):
         raise ValueError("a class or function in it cannot be read from a file: give load(path, like=...)")
     cls = _class_of(spec["class"])
     vocab = Vocab(spec["vocab"]) if "vocab" in spec else vocab
     values = {
-        key: _build(each, arrays, vocab, f"{inside}{key}", left, depth + 1) for key, each in spec["fields"].items()
+        key: _build(part, arrays, vocab, f"{inside}{key}", left, depth + 1) for key, part in spec["fields"].items()
     }
     values |= spec.get("static", {})
     if "vocab" in cls.static_fields:
         values.setdefault("vocab", vocab)
-    if set(values) != {each.name for each in fields(cls)}:
-        raise ValueError(f"{cls.__name__} has other fields: {', '.join(each.name for each in fields(cls))}")
+    if set(values) != (names := {entry.name for entry in fields(cls)}):
+        raise ValueError(f"{cls.__name__} has other fields: {', '.join(sorted(names))}")
     made = cls(**values)
     _check_annotations(made, vocab, name or cls.__name__)
     return made
 
 
 def _class_of(identity: Any) -> Any:
-    """The class `module:name`; without a module, as in files of format 1, one of `mm_jax.models`."""
+    """Finds the class `module:name`; without a module, as in files of format 1, searches `mm_jax.models`."""
     module_name, _, name = str(identity).rpartition(":")
-    own = [f"{models.__name__}.{each.name}" for each in pkgutil.iter_modules(models.__path__)]
+    own = [f"{models.__name__}.{module.name}" for module in pkgutil.iter_modules(models.__path__)]
     places = [module_name] if module_name else own
     for place in places:
         module = importlib.import_module(place) if place in own else sys.modules.get(place)
@@ -151,24 +154,28 @@ def _class_of(identity: Any) -> Any:
 
 
 def _of_format_1(spec: dict[str, Any]) -> dict[str, Any]:
-    """The description that format 2 would have: format 1 told the class, and the number of levels or the members."""
+    """Converts a spec of format 1, which gave the class, and the number of levels or the members, to format 2."""
     cls = _class_of(spec.get("class"))
-    inner: dict[str, Any] = {each.name: None for each in fields(cls) if each.name not in cls.static_fields}
+    inner: dict[str, Any] = {entry.name: None for entry in fields(cls) if entry.name not in cls.static_fields}
     if "members" in spec:
-        inner["members"] = [_of_format_1(each) for each in spec["members"]]
+        inner["members"] = [_of_format_1(member) for member in spec["members"]]
     if "order" in spec:
         inner["levels"] = [_of_format_1({"class": "Level"}) for _ in range(spec["order"])]
     return {"class": spec["class"], "fields": inner}
 
 
 def _check_annotations(made: Any, vocab: Vocab, name: str) -> None:
-    """ValueError for an array that is not of the dtype and shape that its class declares, or that holds nan."""
-    hints = inspect.get_annotations(type(made), eval_str=True)  # typing.get_type_hints heeds no_type_check
-    arrays = {each.name: value for each in fields(made) if isinstance(value := getattr(made, each.name), jax.Array)}
-    later: list[str] = []
+    """Raises ValueError for an array of another dtype or shape than its class declares, or that holds nan.
+
+    Dimensions are bound in the order of the fields. A shape that is computed from a dimension of a later field, such as
+    "2*hidden_dim", fails at first; such fields are put off and checked in a second pass.
+    """
+    hints = inspect.get_annotations(type(made), eval_str=True)  # typing.get_type_hints returns {} after no_type_check
+    arrays = {entry.name: value for entry in fields(made) if isinstance(value := getattr(made, entry.name), jax.Array)}
+    put_off: list[str] = []
     with jaxtyping.jaxtyped("context"):  # pyright: ignore[reportCallIssue]
-        isinstance(np.empty(len(vocab)), jaxtyping.Shaped[np.ndarray, "vocab_size"])  # pyright: ignore  # binds the name
-        for attempt in (arrays, later):
+        isinstance(np.empty(len(vocab)), jaxtyping.Shaped[np.ndarray, "vocab_size"])  # pyright: ignore  # binds vocab_size
+        for attempt in (arrays, put_off):
             for field in list(attempt):
                 array, hint = arrays[field], hints.get(field)
                 if jnp.issubdtype(array.dtype, jnp.floating) and np.isnan(array).any():
@@ -177,17 +184,17 @@ def _check_annotations(made: Any, vocab: Vocab, name: str) -> None:
                     continue
                 try:
                     fits = isinstance(array, hint)
-                except jaxtyping.AnnotationError:  # its shape is computed from one that comes later
-                    later.append(field)
+                except jaxtyping.AnnotationError:
+                    put_off.append(field)
                     continue
                 if not fits:
                     raise ValueError(f"{field} of {name} is {array.dtype}{list(array.shape)}, not {hint.__name__}")
 
 
 def validate(params: Params) -> None:
-    """ValueError for numbers that the model's own file refuses (its `validate`), those of its parts included."""
-    models_in = jax.tree.leaves(params, is_leaf=lambda part: part is not params and is_model(part))
-    for part in models_in:
+    """Raises ValueError for numbers that the `validate` of the model or of a model inside it refuses."""
+    parts = jax.tree.leaves(params, is_leaf=lambda part: part is not params and is_model(part))
+    for part in parts:
         if is_model(part):
             validate(part)
     model_of(params).validate(params)

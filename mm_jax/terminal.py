@@ -1,4 +1,4 @@
-"""What a person sees: the progress bar of a training run, and tables of losses and of figures."""
+"""Progress bars of training runs, and tables of losses and figures, for a terminal."""
 
 import contextlib
 import copy
@@ -18,7 +18,7 @@ from mm_jax.training.loop import Progress as Step
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[list[bool]]:
-    """While this runs, the first Ctrl-C only makes the list non-empty; the second interrupts as usual."""
+    """Makes the first Ctrl-C only append to the yielded list; the second interrupts as usual."""
     asked: list[bool] = []
 
     def on_interrupt(number, frame):
@@ -33,9 +33,9 @@ def interruptible() -> Iterator[list[bool]]:
 
 
 def watch(run: Iterator[Step], steps: int, console: Console) -> Iterator[Step]:
-    """Passes a run through, showing it: compile time, then a bar with loss, dev loss, steps/s and time left.
+    """Passes a run through and shows it: compile time, then a bar with loss, dev loss, steps/s and time left.
 
-    Ctrl-C ends it after the chunk in hand, with all that was reached. Without a terminal there are plain lines.
+    Ctrl-C ends it after the current chunk and keeps the result so far. Without a terminal, prints plain lines.
     """
     bar = Progress(
         TextColumn("[progress.percentage]{task.completed:,}/{task.total:,} steps"),
@@ -46,7 +46,7 @@ def watch(run: Iterator[Step], steps: int, console: Console) -> Iterator[Step]:
         disable=not console.is_terminal or console.quiet,
     )
     started = time.perf_counter()
-    first = next(run)  # while this compiles Ctrl-C ends everything: nothing was reached yet
+    first = next(run)  # compiles; Ctrl-C still ends the process here: there is no result to keep
     console.print(f"compiled in {time.perf_counter() - started:.1f} s; {_loss(first)} before the first step")
     with interruptible() as interrupted:
         yield first
@@ -54,14 +54,14 @@ def watch(run: Iterator[Step], steps: int, console: Console) -> Iterator[Step]:
             begin, offset = time.perf_counter(), int(first.state.step)
             step, seconds = offset, 0.0
             task = bar.add_task("", total=steps, completed=offset, figures="")
-            told = 0.0
+            printed_at = 0.0
             for progress in run:
                 step, seconds = int(progress.state.step), time.perf_counter() - begin
                 figures = f"{_loss(progress)}  {(step - offset) / seconds:,.0f} steps/s"
                 bar.update(task, completed=step, figures=figures)
-                if not console.is_terminal and (seconds > told + 5 or step == steps):
+                if not console.is_terminal and (seconds > printed_at + 5 or step == steps):
                     console.print(f"{step:,}/{steps:,} steps  {figures}")
-                    told = seconds
+                    printed_at = seconds
                 yield progress
                 if interrupted:
                     break
@@ -74,7 +74,7 @@ def _loss(progress: Step) -> str:
 
 
 def losses_table(rows: dict[str, Evaluation], lecture: dict[str, str] | None = None) -> Table:
-    """One row a list of words: its nll, and that over its words not seen in training, each with its standard error."""
+    """Makes a table with a row for each list of words: its nll, that of its unseen words, and their standard errors."""
     table = Table(title="nats per character, end token included", title_justify="left", caption_justify="left")
     for heading in ("", "words", "loss", "+-", "unseen words", "loss on them", "+-", *(["lecture"] if lecture else [])):
         table.add_column(heading, justify="right" if heading else "left")
@@ -87,18 +87,18 @@ def losses_table(rows: dict[str, Evaluation], lecture: dict[str, str] | None = N
 
 
 def show(table: Table, keep: Sequence[str] = ("loss", "dev", "loss on them", "unseen")) -> None:
-    """Prints a table to stdout: whole to a file, and to a terminal as many columns as fit, with all their digits."""
+    """Prints a table to stdout: all columns to a file, as many as fit to a terminal; digits are never cut."""
     console = Console(highlight=False)
     width = console.width if console.is_terminal else None
-    shown = fitted(table, width, keep)
-    needed = Console(width=10**6).measure(shown).maximum
-    Console(highlight=False, width=max(needed, width or 1)).print(shown, crop=False)
+    narrow = fitted(table, width, keep)
+    needed = Console(width=10**6).measure(narrow).maximum
+    Console(highlight=False, width=max(needed, width or 1)).print(narrow, crop=False)
 
 
 def fitted(table: Table, width: int | None, keep: Sequence[str]) -> Table:
-    """The table without the columns that `width` has no room for: the last go first, those in `keep` at the very end.
+    """Returns the table without the columns that do not fit `width`: drops the last first, those in `keep` at the end.
 
-    The first column is never left out; it is folded where nothing else helps.
+    The first column stays; it is folded if nothing else helps.
     """
     ruler = Console(width=10**6)
     rank = [-1, *(keep.index(c.header) if c.header in keep else len(keep) + i for i, c in enumerate(table.columns[1:]))]

@@ -16,8 +16,8 @@ import numpy as np
 
 from mm_jax.checks import as_list
 
-SEPARATORS = "." + "|/_␃"  # the first that no word holds; then any other character
-_FIRST_OTHER = 0x2500
+SEPARATORS = "." + "|/_␃"  # candidates: the first that no word holds is taken
+_FIRST_OTHER = 0x2500  # where words hold them all: the first code point from here on that no word holds
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Vocab:
     def encode(self, text: str) -> np.ndarray:
         """Returns the token ids of one word or prefix, after NFC normalisation: int32 [characters].
 
-        Raises ValueError for what is no str, and for a character that the vocabulary lacks, with its position.
+        Raises ValueError for an argument that is no str, and for an unknown character, with its position.
         """
         if not isinstance(text, str):
             raise ValueError(f"expected a word, got {text!r}, a {type(text).__name__}")
@@ -83,7 +83,7 @@ class Vocab:
             at = int(bad[0])
             ends = f"{self.separator!r} ends a word and cannot stand in one"
             why = ends if text[at] == self.separator else "not in the vocabulary"
-            raise ValueError(f"{text!r}: character {at + 1} is {text[at]!r}: {why} ({describe(self.chars[1:])})")
+            raise ValueError(f"{text!r}: character {at + 1} is {text[at]!r}: {why} ({listing(self.chars[1:])})")
         return ids.astype(np.int32)
 
     def decode(self, tokens: Iterable[int] | np.ndarray) -> str:
@@ -118,7 +118,7 @@ def _ids_by_code_point(vocab: Vocab) -> np.ndarray:
     return table
 
 
-def describe(chars: str, limit: int = 60) -> str:
+def listing(chars: str, limit: int = 60) -> str:
     """Describes characters in a message: `it has: abc`, or above `limit` of them, `it has 812 characters: abc...`."""
     return f"it has: {chars}" if len(chars) <= limit else f"it has {len(chars)} characters: {chars[:limit]}..."
 

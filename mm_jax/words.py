@@ -1,4 +1,4 @@
-"""Word lists: where they are found, how they are read, how they are split."""
+"""Word lists: finds, reads and splits them."""
 
 import functools
 import hashlib
@@ -17,16 +17,16 @@ from mm_jax.vocab import Vocab
 NAMES_URL = "https://raw.githubusercontent.com/karpathy/makemore/988aa59e4d8fefa526d06f3b453ad116258398d4/names.txt"
 NAMES_SHA256 = "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
 DOWNLOAD_SECONDS = 4
-MOST_BYTES = 2**28
+MAX_BYTES = 2**28
 BYTE_ORDER_MARK = "\ufeff"
 
 _PACKAGE = Path(__file__).parent
-_DATA = _PACKAGE.parent / "data"  # of a checkout; where a wheel was installed there is none
+_DATA = _PACKAGE.parent / "data"  # of a checkout; an installed wheel has none
 _logger = logging.getLogger("mm_jax")
 
 
 class Split(NamedTuple):
-    """Three lists of words: what is learned from, what choices are made on, and what is reported once.
+    """Three lists of words: train to learn from, dev to make choices, test to report a loss once.
 
     >>> Split(train=["emma", "ava"], dev=["mia"], test=["eve"]).dev
     ['mia']
@@ -38,9 +38,9 @@ class Split(NamedTuple):
 
 
 class WordList(NamedTuple):
-    """A list of words with its split and its vocabulary: what a model is made from.
+    """A list of words with its split and its vocabulary.
 
-    `split` holds everything in `train` where the words are too few for three lists.
+    If the words are too few for three lists, `split.train` holds all of them.
 
     >>> found = WordList.of(["emma", "ava"])
     >>> found.split.train, found.vocab.chars
@@ -52,7 +52,7 @@ class WordList(NamedTuple):
 
     @classmethod
     def of(cls, words: Sequence[str]) -> "WordList":
-        """Splits words, and takes their characters; ValueError for words as `Vocab.from_words` says."""
+        """Splits words and collects their characters; raises ValueError as `Vocab.from_words`."""
         try:
             split = split_words(words)
         except ValueError:
@@ -61,26 +61,26 @@ class WordList(NamedTuple):
 
     @property
     def words(self) -> list[str]:
-        """Returns all words: those of train, of dev, of test."""
+        """Returns all words: train, dev, test."""
         return [word for part in self.split for word in part]
 
     @property
     def characters(self) -> int:
-        """Returns how many characters all words have, ends included."""
+        """Counts the characters of all words, ends included."""
         return sum(len(word) + 1 for part in self.split for word in part)
 
 
 def find_words() -> Path:
-    """Where `load_words()` reads from.
+    """Returns the file that `load_words()` reads.
 
-    In this order: `find_names()`; a verified download of names.txt into the user's cache (one try, a few seconds); the
-    bundled list of given names, with one line that says so.
+    Tries in this order: `find_names()`; a verified download of names.txt into the user's cache (one try, a few
+    seconds); the bundled list of given names, with a warning.
     """
     return find_names() or _download() or bundled_names()
 
 
 def find_names() -> Path | None:
-    """names.txt on this machine: in `data/` of the checkout, or in the folder that `$MM_JAX_DATA` names."""
+    """Looks for names.txt in `data/` of the checkout and in the folder `$MM_JAX_DATA`; None if it is in neither."""
     folders = [_DATA]
     if named := os.environ.get("MM_JAX_DATA"):
         folders.append(Path(named))
@@ -88,19 +88,20 @@ def find_names() -> Path | None:
 
 
 def is_names(path: Path) -> bool:
-    """Whether a file is the lecture's names.txt, whose figures are known."""
+    """Returns True for the lecture's names.txt, whose figures are known."""
     return hashlib.sha256(path.read_bytes()).hexdigest() == NAMES_SHA256
 
 
 def bundled_names() -> Path:
-    """The list of given names that comes with mm_jax."""
+    """Returns the path of the given names that come with mm_jax."""
     installed = _PACKAGE / "given_names.txt"
     return installed if installed.is_file() else _PACKAGE.parent / "data" / "given_names.txt"
 
 
 @functools.cache
 def _download() -> Path | None:
-    import pooch  # only a first run without names.txt needs it
+    """Downloads names.txt, once a process; on any failure warns and returns None."""
+    import pooch  # slow to import; only a first run without names.txt needs it
 
     pooch.get_logger().setLevel("WARNING")
     fetch: Any = pooch.HTTPDownloader(timeout=DOWNLOAD_SECONDS)
@@ -118,10 +119,10 @@ def _download() -> Path | None:
 
 
 def load_words(path: str | os.PathLike | None = None) -> list[str]:
-    """The words of a text file, one a line, in order; without a path, those of `find_words()`.
+    """Reads the words of a text file, one a line, in order; without a path, of the file `find_words()`.
 
-    UTF-8, any line ends; byte-order marks are dropped wherever they stand; NFC-normalised, surrounding blanks dropped,
-    blank lines skipped. Duplicates are kept: a list says how common its words are.
+    Takes UTF-8 with any line ends, and normalises to NFC. Drops byte-order marks, surrounding blanks and blank lines.
+    Keeps duplicates: they tell how common a word is.
 
     Raises:
       ValueError: the path is missing, a directory, a device, too large or unreadable; the text is not UTF-8 (line and
@@ -141,7 +142,7 @@ def load_words(path: str | os.PathLike | None = None) -> list[str]:
 
 
 def read_lines(path: str | os.PathLike) -> list[str]:
-    """The lines of a UTF-8 text file, NFC-normalised; ValueError as `load_words` says."""
+    """Reads the lines of a UTF-8 text file, normalised to NFC; raises ValueError as `load_words`."""
     path = Path(path)
     raw = read_bytes(path)
     try:
@@ -152,18 +153,19 @@ def read_lines(path: str | os.PathLike) -> list[str]:
         raise ValueError(
             f"{path}, line {line}: byte {start + 1} of the file (0x{raw[start]:02x}) is not UTF-8: save it as UTF-8"
         ) from None
-    # A mark is not only at the start where files were joined: a word would come back without it, once it is the first.
+    # Joined files hold byte-order marks in the middle too. All are removed: otherwise a word would change when it is
+    # saved as the first line and read again.
     text = text.replace(BYTE_ORDER_MARK, "")
     return unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of a file or a pipe; ValueError, with what to do, for anything else, and for more than MOST_BYTES."""
+    """Reads the bytes of a file or a pipe; raises ValueError for anything else, and for more than MAX_BYTES."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISREG(mode) or stat.S_ISFIFO(mode):
             with path.open("rb") as file:
-                raw = file.read(MOST_BYTES + 1)
+                raw = file.read(MAX_BYTES + 1)
         else:
             kind = "a directory" if stat.S_ISDIR(mode) else "a device or a socket"
             raise ValueError(f"{path} is {kind}: name a text file with one word on each line")
@@ -171,15 +173,15 @@ def read_bytes(path: Path) -> bytes:
         raise ValueError(f"{path} does not exist: name a text file with one word on each line") from None
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from None
-    if len(raw) > MOST_BYTES:
-        raise ValueError(f"{path} has more than {MOST_BYTES >> 20} MiB, which is the most that is read: give a part")
+    if len(raw) > MAX_BYTES:
+        raise ValueError(f"{path} has more than {MAX_BYTES >> 20} MiB, the limit: give a part of it")
     return raw
 
 
 def split_words(words: Sequence[str]) -> Split:
-    """80% train, 10% dev, 10% test by word, after `random.Random(42).shuffle`: the lecture's split exactly.
+    """Splits words into 80% train, 10% dev and 10% test, shuffled by `random.Random(42)`: exactly the lecture's split.
 
-    Source: makemore part 2. ValueError where one of the three would be empty: fewer than 6 words.
+    Raises ValueError for fewer than 6 words: one of the three would be empty. Source: makemore part 2.
 
     >>> [len(part) for part in split_words([str(number) for number in range(100)])]
     [80, 10, 10]

@@ -28,13 +28,13 @@ FLOORS = [
     ["layers", "ngrams"],
     ["models"],
     ["evaluation"],
-    ["scoring", "sampling", "enumeration", "structure", "checkpoint"],
+    ["scoring", "drawing", "sampling", "enumeration", "structure", "checkpoint"],
     ["training"],
     ["plotting", "terminal", "ladder", "page"],
     ["tool"],
     ["__main__"],
 ]
-SLOW = {"jax", "optax", "flax", "matplotlib", "pooch"}
+SLOW = {"jax", "flax", "optax", "matplotlib", "pooch"}
 ROOT = Path(mm_jax.__file__).parent
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 
@@ -142,7 +142,7 @@ def shapeless(path):
 
 def test_functions_say_the_shapes_of_their_arrays():
     """Those that are private as well."""
-    floors = {"vocab", "corpus", "ngrams", "models", "evaluation", "scoring", "sampling", "enumeration"}
+    floors = {"vocab", "corpus", "ngrams", "models", "evaluation", "scoring", "drawing", "sampling", "enumeration"}
     floors |= {"training", "plotting"}
     found = [(name, each) for name, path in FILES.items() if name.split(".")[0] in floors for each in shapeless(path)]
     assert found == []

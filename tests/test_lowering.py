@@ -16,7 +16,7 @@ import optax
 import pytest
 
 import mm_jax
-from mm_jax import sampling
+from mm_jax import drawing
 from mm_jax.layers import weights
 from mm_jax.models import contract, mixture, mlp, prediction
 from mm_jax.training import batches, loop, population, recipes
@@ -35,11 +35,11 @@ def lowers(function, *args):
 
 def drawn(params, key, number, temperature, top_k):
     """The programs of `sample`: where words begin, the table of a small window, and a segment with and without it."""
-    carry = sampling._begun(params, jnp.zeros(8, jnp.int32), number, 3)
+    carry = drawing._after_prefix(params, jnp.zeros(8, jnp.int32), number, 3)
     tables = [None]
     if contract.block_size(params) is not None:
-        tables.append(sampling._table(params, temperature, top_k))
-    draw = functools.partial(sampling._segment, key=key, attempt=number, first=number)
+        tables.append(drawing._cdf_table(params, temperature, top_k))
+    draw = functools.partial(drawing._segment, key=key, batch=number, done=number, count=number)
     options = {"carry": carry, "temperature": temperature, "top_k": top_k}
     return [draw(params, table, **options) for table in tables]
 
@@ -117,7 +117,7 @@ def test_new_weights():
 
 def test_no_compiled_program_is_left_out():
     """A new one at the top of a module fails here until it is lowered above."""
-    tried = [sampling._begun, sampling._table, sampling._segment, loop._fresh, loop.chunk, mixture._descend]
+    tried = [drawing._after_prefix, drawing._cdf_table, drawing._segment, loop._fresh, loop.chunk, mixture._descend]
     tried += [
         weights._draw,
         prediction.of_rows,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mm_jax
-from mm_jax import Vocab, sampling
+from mm_jax import Vocab, drawing, sampling
 
 from .conftest import FIRST_FIVE
 from .models.zoo import model
@@ -48,7 +48,7 @@ def test_exclude():
 
 def test_search_counts_what_it_tried():
     params = mm_jax.counts.fit(["a", "b"], Vocab(".ab"))
-    options = sampling.Options()
+    options = sampling.SamplingOptions()
     found = sampling.search(params, jax.random.key(0), 5, lambda word: word == "a", options, budget=1000)
     assert found.words == ["a"] * 5
     assert 5 <= found.tried < 40
@@ -58,7 +58,7 @@ def test_search_counts_what_it_tried():
 def test_no_table_is_the_same_distribution(monkeypatch):
     params = model("counts")
     with_table = mm_jax.sample(params, jax.random.key(0), 50)
-    monkeypatch.setattr(sampling, "_TABLE", 0)
+    monkeypatch.setattr(drawing, "_LIMITS", drawing._Limits(table=0))
     assert mm_jax.sample(params, jax.random.key(0), 50) == with_table
 
 
@@ -112,7 +112,7 @@ def test_no_triangle_of_a_large_alphabet():
     params = mm_jax.ngram.fit([vocab.chars[i : i + 2] for i in range(1, 20_000, 2)], vocab, 2)
     sizes = [
         leaf.size
-        for equation in jax.make_jaxpr(jax.vmap(lambda state: sampling._cdf(params, state, jnp.float32(1), None)))(
+        for equation in jax.make_jaxpr(jax.vmap(lambda state: drawing._cdf(params, state, jnp.float32(1), None)))(
             jnp.zeros((2, 1), jnp.int32)
         ).eqns
         for leaf in [variable.aval for variable in equation.outvars]
@@ -123,11 +123,14 @@ def test_no_triangle_of_a_large_alphabet():
 def test_the_memory_of_a_call_is_bounded_by_its_states(monkeypatch):
     """States of a quarter of the bound: no more than four words are drawn at once, and all come back."""
     params = model("mlp of the lecture", AB.chars)
-    monkeypatch.setattr(sampling, "_BYTES", 4 * (4 * 2 + 16 * 3))
+    monkeypatch.setattr(drawing, "_LIMITS", drawing._Limits(batch_bytes=4 * (4 * 2 + 16 * 3)))
     widths = []
-    begun = sampling._begun
-    monkeypatch.setattr(
-        sampling, "_begun", lambda params, tokens, n, width: widths.append(width) or begun(params, tokens, n, width)
-    )
+    after_prefix = drawing._after_prefix
+
+    def recorded(params, tokens, count, width):
+        widths.append(width)
+        return after_prefix(params, tokens, count, width)
+
+    monkeypatch.setattr(drawing, "_after_prefix", recorded)
     assert len(mm_jax.sample(params, jax.random.key(0), 11, max_length=3)) == 11
     assert max(widths) <= 4

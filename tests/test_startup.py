@@ -17,7 +17,7 @@ def test_what_is_compiled_ahead_is_there_and_what_fails_ahead_is_dropped():
         traced.append(x)
         return x + 1
 
-    with startup.ahead(lambda: 1 / 0, lambda: program(1.0)):
+    with startup.precompile(lambda: 1 / 0, lambda: program(1.0)):
         pass
     assert program(1.0) == 2.0
     assert len(traced) == 1

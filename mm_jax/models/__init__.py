@@ -1,4 +1,4 @@
-"""The models, one a file. Start with `contract`, which says what a model is; then counts, bigram, mlp.
+"""The models, one a file. Start with `contract`, which defines a model; then counts, bigram, mlp.
 
     Counts       log(N + smoothing)[previous]                          counts.fit(words, vocab, smoothing=1.0)
     Bigram       W[previous]                                           bigram.init(key, vocab)
@@ -24,7 +24,7 @@ from typing import Any
 
 import lazy_loader as _lazy
 
-# No list of models: whatever file is here is found. Each is imported when it is first used.
+# No list of models: all files of this folder are found, and imported when first used.
 _NAMES = [module.name for module in _pkgutil.iter_modules(__path__)]
 __getattr__, __dir__, __all__ = _lazy.attach(__name__, _NAMES)
 

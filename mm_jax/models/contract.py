@@ -1,25 +1,26 @@
-"""The contract that every model keeps, and the typed record that says which functions keep it.
+"""The contract of all models, and the typed record of the functions that keep it.
 
-A model is a machine that reads words one token at a time and can be asked, at any moment, what comes next:
+A model reads a word one token at a time, and predicts the next token after each:
 
-    state = start(params)                    before a word: nothing read but the `.` before it
-    state = advance(params, state, token)    one token read; token 0, the `.`, ends the word and starts the next
+    state = start(params)                    before a word
+    state = advance(params, state, token)    after one more token; token 0, the `.`, ends a word and starts the next
     row   = logits(params, state)            float32 [vocab_size]: the logits of the next token
-    rows  = unroll(params, tokens)           float32 [length + 1, vocab_size]: row t is what follows tokens[:t]
+    rows  = unroll(params, tokens)           float32 [length + 1, vocab_size]: row t holds the logits after tokens[:t]
 
-A state is a pytree of arrays of fixed shapes. There are two kinds of models. Each registers its class of parameters,
-which `mm_jax.pytree` decorates and which has a field `vocab`, with the functions that are its own:
+A state is a pytree of arrays of fixed shapes. There are two kinds of models:
+
+    windowed      sees the last block_size tokens: its state is that window, int32 [block_size]
+    sequential    sees the whole word so far: its state is a hidden vector, or a cache of keys and values
+
+A model is a class of parameters, decorated by `mm_jax.pytree` and with a field `vocab`, and its registered functions:
 
     mm_jax.windowed(MLP, block_size=block_size, logits=logits)
-        sees the last block_size tokens and nothing older: its state is that window, int32 [block_size].
     mm_jax.sequential(GRU, start=start, advance=advance, logits=logits)
-        sees the whole word so far: its state is a hidden vector, a cache of keys and values. Its `advance` reads tokens
-        inside a word alone.
 
-Either returns a `Model`, a record with every function filled in, and the verbs of this package look it up by
-`type(params)`: `logits(params, state)` is `model_of(params).logits(params, state)` with its arguments checked. A class
-in a notebook is a model too; a class defined again is a new model. All functions are written for one word, and
-`jax.vmap` makes batches, unless a model has an `unroll_rows` of its own.
+Both calls fill in all other functions and keep the record, a `Model`, by class. The functions below look it up:
+`logits(params, state)` checks its arguments and calls `model_of(params).logits(params, state)`. A class in a notebook
+is a model in the same way. All functions are written for one word; `jax.vmap` makes batches, unless a model registers
+an `unroll_rows`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,11 +41,11 @@ from mm_jax.vocab import Vocab
 if TYPE_CHECKING:
 
     class Params(Protocol):
-        """An instance of a registered class of parameters."""
+        """An instance of a registered class."""
 
         @property
         def vocab(self) -> Vocab:
-            """Its characters."""
+            """Returns its characters."""
             ...
 else:
     Params = Any
@@ -55,14 +56,14 @@ State = Any  # a pytree of arrays; of a windowed model, the window: int32 [block
 
 @dataclass(frozen=True)
 class NamedRecipe:
-    """A named way to make and train a model, as plain data; made for a list as long as names.txt.
+    """Options to make and train a model, as plain data, tuned for a list as long as names.txt.
 
     Args:
-      training: options of `mm_jax.Recipe`, optimizer and decay by name; none for a model made by counting.
+      training: options of `mm_jax.Recipe`, optimizer and decay by name; empty for a model made by counting.
       model: options of the model's `init` or `fit`.
-      efforts: the efforts of `mm-jax train` that try the model so.
-      words: the shortest and the longest list that they try it on, in words; None is any.
-      rung: its title on the ladder of `mm-jax compare`; empty where it does not stand there.
+      efforts: the efforts of `mm-jax train` that use the recipe.
+      words: the shortest and the longest list, in words, for which they use it; None is no bound.
+      rung: title in the table of `mm-jax compare`; empty to leave it out there.
     """
 
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -70,23 +71,6 @@ class NamedRecipe:
     efforts: tuple[str, ...] = ()
     words: tuple[int, int | None] = (1, None)
     rung: str = ""
-
-
-def _no_limit(params: Any) -> None:
-    """For models that see the whole word, or read words of any length."""
-    return None
-
-
-def _true(params: Any) -> bool:
-    return True
-
-
-def _nothing_to_refuse(params: Any) -> None:
-    """The shapes exclude all that is wrong."""
-
-
-def _no_members(params: Any) -> tuple[Any, ...]:
-    return ()
 
 
 def num_params(params: Any) -> int:
@@ -101,42 +85,45 @@ def num_params(params: Any) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Model(Generic[P]):
-    """One kind of model: its class, its functions, and plain data about it. Made by `windowed` and `sequential`.
+    """The record of one kind of model: its class, its functions, plain data. Made by `windowed` and `sequential`.
 
-    The contract, of tokens inside a word (`mm_jax.advance` adds what token 0 does):
+    Names:
       cls: the class of parameters.
+      name: its name for `mm-jax train --model`.
+
+    The contract:
       start: (params) -> state.
-      advance: (params, state, token) -> state; token is not 0.
+      advance: (params, state, token) -> state; the token is never 0 (`mm_jax.advance` handles 0).
       logits: (params, state) -> float32 [vocab_size].
-      unroll: (params, int32 [length], Dropout or None) -> float32 [length + 1, vocab_size]. A 0 among the tokens starts
-        the next word, unless `packs` says no.
+      unroll: (params, int32 [length], Dropout or None) -> float32 [length + 1, vocab_size].
       unroll_rows: (params, int32 [batch, length], Dropout with a key for each row, or None) -> float32 [batch,
         length + 1, vocab_size].
-
-    What it can read:
-      block_size: (params) -> the tokens of a window, or None for a model that sees the whole word so far.
-      max_length: (params) -> the characters of the longest word, or None where there is no limit.
-      packs: (params) -> whether `unroll` reads several words from one row, each 0 starting the next.
-      validate: (params) -> None; ValueError for numbers in a loaded file that the shapes do not exclude.
       drops: the kinds of dropout that `unroll` applies: "tokens", "states", "edges".
 
-    Many contexts at once, on the host, of models with a window:
+    Limits:
+      block_size: (params) -> the size of the window; None for a model that sees the whole word so far.
+      max_length: (params) -> the longest word it can read, in characters; None is no limit.
+      packs: (params) -> True if `unroll` reads several words in one row, with a 0 between them.
+      validate: (params) -> None; raises ValueError for wrong numbers in a loaded file that have the right shapes.
+
+    Many contexts at once, on the host:
       context_log_probs: (params, int [contexts, block_size]) -> log p of every token, float32 [contexts, vocab_size].
       pair_log_probs: (params, int [pairs, block_size], int [pairs]) -> log p of one token after each context, float32
-        [pairs]; None where picking it from `context_log_probs` is as quick.
-      members: (params) -> the models it combines, such as those of a mixture; () for all others.
-      combine: (params, log p of each member, float32 [...]) -> log p, float32 [...].
+        [pairs]; None if indexing `context_log_probs` is as fast.
 
-    How it is made:
+    Combinations of models, such as a mixture:
+      members: (params) -> the models that it combines; () for all others.
+      combine: (params, log p of each member, float32 [...]) -> its log p, float32 [...]; None for all others.
+
+    Making it:
       init: (key, vocab, ...) -> new parameters, to be trained by gradient steps.
       fit: (words, vocab, ...) -> parameters made by counting.
-      choose: (folds, vocab, ...) -> the options of `fit` that are best on held-out words, and the losses.
-      recipes: how it is made and trained, by name, the default first.
+      choose: (folds, vocab, ...) -> the options of `fit` with the lowest loss on held-out words, and all losses.
+      recipes: by name, the default first.
 
-    And:
-      name: what `mm-jax train --model` calls it.
-      num_entries: (params) -> how many numbers or table entries it holds.
-      pictures: how it is drawn: functions of (params, ax), or names of those in `mm_jax.plotting`.
+    Showing it:
+      num_entries: (params) -> the number of parameters or table entries.
+      pictures: functions of (params, ax), or names of functions in `mm_jax.plotting`.
     """
 
     cls: type[P]
@@ -146,20 +133,20 @@ class Model(Generic[P]):
     logits: Callable[[P, State], Array]
     unroll: Callable[[P, Array, Dropout | None], Array]
     unroll_rows: Callable[[P, Array, Dropout | None], Array]
+    drops: tuple[str, ...] = ()
     block_size: Callable[[P], int | None]
+    max_length: Callable[[P], int | None] = lambda params: None
+    packs: Callable[[P], bool] = lambda params: True
+    validate: Callable[[P], None] = lambda params: None
     context_log_probs: Callable[[P, np.ndarray], np.ndarray]
     pair_log_probs: Callable[[P, np.ndarray, np.ndarray], np.ndarray] | None = None
-    max_length: Callable[[P], int | None] = _no_limit
-    packs: Callable[[P], bool] = _true
-    validate: Callable[[P], None] = _nothing_to_refuse
-    members: Callable[[P], tuple[Any, ...]] = _no_members
+    members: Callable[[P], tuple[Any, ...]] = lambda params: ()
     combine: Callable[[P, Sequence[np.ndarray]], np.ndarray] | None = None
     init: Callable[..., P] | None = None
     fit: Callable[..., P] | None = None
     choose: Callable[..., tuple[dict[str, Any], dict[str, float]]] | None = None
-    num_entries: Callable[[P], int] = num_params
     recipes: Mapping[str, NamedRecipe] = field(default_factory=dict)
-    drops: tuple[str, ...] = ()
+    num_entries: Callable[[P], int] = num_params
     pictures: tuple[Any, ...] = ()
 
 
@@ -171,23 +158,19 @@ def windowed(
     *,
     block_size: Callable[[P], int],
     logits: Callable[[P, Array], Array],
-    context_log_probs: Callable[[P, np.ndarray], np.ndarray] | None = None,
-    name: str | None = None,
     **others: Any,
 ) -> Model[P]:
-    """Registers a class of parameters as a model that sees the last block_size tokens.
+    """Registers a model that sees the last block_size tokens, and returns its record.
 
     Args:
-      cls: a class that `mm_jax.pytree` decorates, with a field `vocab`.
-      block_size: (params) -> the number of tokens in a window.
-      logits: (params, window int32 [block_size], oldest token first, 0 before a word's start) -> float32 [vocab_size].
-      context_log_probs: where many contexts take less time than `logits` under `jax.vmap`.
-      name: what the command calls it; the name of the class in small letters where it is None.
-      others: further fields of `Model`: init, fit, recipes, validate, pictures, ...
+      cls: a class decorated by `mm_jax.pytree`, with a field `vocab`.
+      block_size: (params) -> the size of the window.
+      logits: (params, window) -> float32 [vocab_size]. The window is int32 [block_size], oldest token first, 0 before a
+        word's start.
+      others: other fields of `Model`: name (by default that of the class in lower case), init, fit, recipes, validate,
+        context_log_probs (by default a compiled `jax.vmap` of `logits`), pictures, ...
 
-    Returns the record, with every function filled in.
-
-    Raises ValueError for a class that is no such class; TypeError for a field that `Model` does not have.
+    Raises ValueError for a class that is not decorated or has no field `vocab`, TypeError for an unknown field.
 
     >>> import mm_jax
     >>> @mm_jax.pytree
@@ -198,25 +181,13 @@ def windowed(
     >>> unroll(Biased(b=jnp.zeros(3), vocab=mm_jax.Vocab(".ab")), jnp.array([1])).shape
     (2, 3)
     """
+    unroll = unrolling.without_dropout(unrolling.sliding(block_size, logits))
 
     def start(params: P) -> Array:
         return jnp.zeros(block_size(params), jnp.int32)
 
-    unroll = unrolling.without_dropout(unrolling.sliding(block_size, logits))
-    return _register(
-        Model(
-            cls=cls,
-            name=name or cls.__name__.lower(),
-            start=start,
-            advance=unrolling.slide,
-            logits=logits,
-            unroll=unroll,
-            unroll_rows=jax.vmap(unroll, (None, 0, 0)),
-            block_size=block_size,
-            context_log_probs=context_log_probs or unrolling.many_contexts(logits),
-            **others,
-        )
-    )
+    own = {"start": start, "advance": unrolling.slide, "logits": logits, "block_size": block_size}
+    return _register(cls, unroll=unroll, **own, **others)
 
 
 def sequential(
@@ -227,28 +198,25 @@ def sequential(
     logits: Callable[[P, State], Array],
     unroll: Callable[..., Array] | None = None,
     unroll_rows: Callable[..., Array] | None = None,
-    block_size: Callable[[P], int | None] = _no_limit,
-    context_log_probs: Callable[[P, np.ndarray], np.ndarray] | None = None,
     drops: tuple[str, ...] = (),
-    name: str | None = None,
+    block_size: Callable[[P], int | None] = lambda params: None,
     **others: Any,
 ) -> Model[P]:
-    """Registers a class of parameters as a model that sees the whole word so far.
+    """Registers a model that sees the whole word so far, and returns its record.
 
     Args:
-      cls: a class that `mm_jax.pytree` decorates, with a field `vocab`.
-      start: (params) -> state before a word.
-      advance: (params, state, token) -> state; the token is never 0.
+      cls: a class decorated by `mm_jax.pytree`, with a field `vocab`.
+      start: (params) -> the state before a word.
+      advance: (params, state, token) -> the next state; the token is never 0.
       logits: (params, state) -> float32 [vocab_size].
-      unroll: (params, tokens int32 [length]) -> float32 [length + 1, vocab_size], where all positions can be computed
-        at once; `jax.lax.scan` over the three functions where it is None. With `drops` it also takes a Dropout.
-      unroll_rows: the same for int32 [batch, length], where that takes less time than `jax.vmap` of `unroll`.
-      block_size: for a model that may have a window after all, as a mixture of windowed models has; its state then is
-        that window.
+      unroll: (params, tokens int32 [length]) -> float32 [length + 1, vocab_size], for a model that computes all
+        positions at once; with `drops` it also takes a Dropout. None scans the three functions above.
+      unroll_rows: the same for int32 [batch, length], for a model that does this faster than `jax.vmap` of `unroll`.
       drops: the kinds of dropout that `unroll` applies.
-      context_log_probs, name, others: as for `windowed`.
+      block_size: for a model that may be windowed after all, such as a mixture; its state then is the window.
+      others: as for `windowed`.
 
-    Returns and raises as `windowed` does.
+    Raises as `windowed` does.
 
     >>> import mm_jax
     >>> @mm_jax.pytree
@@ -265,43 +233,33 @@ def sequential(
     (1, 3, 3)
     """
     if unroll is None:
-        own = unroll_rows and unrolling.of_one_row(unroll_rows)
-        unroll = own or unrolling.scanned(start, unrolling.restarting(start, advance), logits)
+        one_row = unroll_rows and unrolling.of_one_row(unroll_rows)
+        unroll = one_row or unrolling.scanned(start, unrolling.restarting(start, advance), logits)
     if not drops:
         unroll, unroll_rows = unrolling.without_dropout(unroll), unroll_rows and unrolling.without_dropout(unroll_rows)
-    return _register(
-        Model(
-            cls=cls,
-            name=name or cls.__name__.lower(),
-            start=start,
-            advance=advance,
-            logits=logits,
-            unroll=unroll,
-            unroll_rows=unroll_rows or jax.vmap(unroll, (None, 0, 0)),
-            block_size=block_size,
-            context_log_probs=context_log_probs or unrolling.many_contexts(logits),
-            drops=drops,
-            **others,
-        )
-    )
+    own = {"start": start, "advance": advance, "logits": logits, "block_size": block_size, "drops": drops}
+    return _register(cls, unroll=unroll, unroll_rows=unroll_rows, **own, **others)
 
 
-def _register(model: Model[P]) -> Model[P]:
-    cls = model.cls
+def _register(cls: type[P], *, unroll: Callable, unroll_rows: Callable | None = None, **others: Any) -> Model[P]:
+    """Fills in what follows from other functions, and keeps the record by its class, in place of an older one."""
     if not is_pytree(cls) or "vocab" not in cls.static_fields:  # pyright: ignore[reportAttributeAccessIssue]
-        raise ValueError(f"{cls.__name__} cannot hold a model: decorate it with mm_jax.pytree, give it a field vocab")
+        raise ValueError(f"{cls.__name__} is no class of parameters: decorate it by mm_jax.pytree, add a field vocab")
     if cls in _MODELS:
-        jax.clear_caches()  # compiled programs hold the functions registered before
-    _MODELS[cls] = model
-    return model
+        jax.clear_caches()  # compiled programs hold the functions of the old record
+    others.setdefault("name", cls.__name__.lower())
+    others.setdefault("context_log_probs", unrolling.many_contexts(others["logits"]))
+    unroll_rows = unroll_rows or jax.vmap(unroll, (None, 0, 0))
+    _MODELS[cls] = Model(cls=cls, unroll=unroll, unroll_rows=unroll_rows, **others)
+    return _MODELS[cls]
 
 
 def model_of(params: P) -> Model[P]:
-    """Returns the record of a model's class; ValueError, with the lines that register it, where there is none."""
+    """Returns the record of a model's class; raises ValueError for a class that is not registered."""
     cls = type(params)
     if (model := _MODELS.get(cls)) is None:
         raise ValueError(
-            f"{cls.__name__} is not a model: register it once, behind its functions, with "
+            f"{cls.__name__} is not a model: register it once, below its functions, with "
             f"mm_jax.windowed({cls.__name__}, block_size=block_size, logits=logits) or with "
             f"mm_jax.sequential({cls.__name__}, start=start, advance=advance, logits=logits)"
         )
@@ -309,34 +267,34 @@ def model_of(params: P) -> Model[P]:
 
 
 def checked(params: P) -> Model[P]:
-    """Returns the record of a model whose arrays can be used; ValueError as `model_of` and `check_arrays` say."""
+    """Returns the record of a model after checking its arrays; raises ValueError as `model_of`, `check_arrays`."""
     model = model_of(params)
     check_arrays(params)
     return model
 
 
 def is_model(params: Any) -> bool:
-    """Returns whether this is an instance of a registered class."""
+    """Returns True for an instance of a registered class."""
     return type(params) in _MODELS
 
 
 def registered() -> list[Model]:
-    """Returns all records, in the order in which they were registered."""
+    """Returns all records, in order of registration."""
     return list(_MODELS.values())
 
 
 def block_size(params: Params) -> int | None:
-    """Returns how many tokens back a windowed model looks; None for a model that sees the whole word so far."""
+    """Returns the window of a windowed model, in tokens; None for a model that sees the whole word so far."""
     return model_of(params).block_size(params)
 
 
 def max_length(params: Params) -> int | None:
-    """Returns the longest word that the model can read, in characters; None where there is no limit."""
+    """Returns the longest word that the model can read, in characters; None is no limit."""
     return model_of(params).max_length(params)
 
 
 def check_lengths(params: Params, words: Iterable[str]) -> None:
-    """Raises ValueError, naming it, for a word that is longer than the model can read."""
+    """Raises ValueError for a word longer than the model can read."""
     if (limit := max_length(params)) is None:
         return
     if (word := next((word for word in words if len(word) > limit), None)) is not None:
@@ -347,7 +305,7 @@ def check_lengths(params: Params, words: Iterable[str]) -> None:
 
 
 def start(params: Params) -> State:
-    """Returns the state before a word; what `logits` then gives are the logits of its first character.
+    """Returns the state before a word, from which `logits` predicts the first character.
 
     >>> import mm_jax
     >>> start(mm_jax.mlp.init(jax.random.key(0), mm_jax.Vocab(".ab"), block_size=3)).tolist()
@@ -357,7 +315,7 @@ def start(params: Params) -> State:
 
 
 def advance(params: Params, state: State, token: Int[ArrayLike, ""]) -> State:
-    """Returns the state after one more token, of the same shapes; after token 0 it is the start of the next word.
+    """Returns the state after one more token, of the same shapes; after token 0, the state before the next word.
 
     >>> import mm_jax
     >>> params = mm_jax.mlp.init(jax.random.key(0), mm_jax.Vocab(".ab"), block_size=3)
@@ -370,19 +328,15 @@ def advance(params: Params, state: State, token: Int[ArrayLike, ""]) -> State:
 
 
 def logits(params: Params, state: State) -> Float32[Array, " vocab_size"]:
-    """Returns the logits of the next token: of a windowed model, after a context; of a sequential one, after a state.
+    """Returns the logits of the next token, float32 [vocab_size]: unnormalised log probabilities.
 
     Args:
       params: any model's parameters.
-      state: what `start` and `advance` return. Of a windowed model any int [block_size], oldest token first, 0 before
-        a word's start. Use `jax.vmap` for more than one.
+      state: one state, from `start` or `advance`. For a windowed model any int [block_size], oldest token first, 0
+        before a word's start. `jax.vmap` takes many.
 
-    Returns:
-      float32 [vocab_size]: unnormalised log probabilities.
-
-    Raises:
-      ValueError: `params` is not a model; a context has another length, another dtype, or (outside jit) a token that is
-        not in the vocabulary.
+    Raises ValueError for `params` that are not a model, and for a context of another length or dtype, or (outside jit)
+    with a token that is not in the vocabulary.
 
     >>> import mm_jax
     >>> params = mm_jax.counts.fit(["ab"], mm_jax.Vocab(".ab"), smoothing=1.0)
@@ -398,16 +352,13 @@ def logits(params: Params, state: State) -> Float32[Array, " vocab_size"]:
 def unroll(
     params: Params, tokens: Int[ArrayLike, " length"], dropout: Dropout | None = None
 ) -> Float32[Array, "length+1 vocab_size"]:
-    """Returns the logits at every position: row t is what the model predicts after tokens[:t].
+    """Returns the logits at every position, float32 [length + 1, vocab_size]: row t is what follows tokens[:t].
 
     Args:
       params: any model's parameters.
-      tokens: int [length], a word without its `.`, or several words with a 0 between them (where the model `packs`).
-        Rows behind a word's last character are meaningless, unless a 0 stands there.
-      dropout: what to leave out, in training; only of the kinds that the model's record names in `drops`.
-
-    Returns:
-      float32 [length + 1, vocab_size].
+      tokens: int [length], a word without its `.`, or (if the model `packs`) several words with a 0 between them. Rows
+        that read padding are meaningless, unless a 0 ends the word before it.
+      dropout: for training; only of the kinds in the record's `drops`.
 
     >>> import mm_jax
     >>> params = mm_jax.counts.fit(["ab"], mm_jax.Vocab(".ab"), smoothing=1.0)
@@ -420,7 +371,7 @@ def unroll(
 def unroll_rows(
     params: Params, tokens: Int[Array, "batch length"], dropout: Dropout | None = None
 ) -> Float32[Array, "batch length+1 vocab_size"]:
-    """Returns `unroll` of many rows of tokens; `dropout` has a key for each row.
+    """Returns `unroll` of a batch of rows; `dropout` has a key for each row.
 
     >>> import mm_jax
     >>> params = mm_jax.counts.fit(["ab"], mm_jax.Vocab(".ab"), smoothing=1.0)
@@ -431,13 +382,13 @@ def unroll_rows(
 
 
 def _window(context: Any, size: int, vocab_size: int) -> Int[Array, " size"]:
+    """Checks a context and returns it as an array."""
     context = jnp.asarray(context)
     if context.shape != (size,) or not (size == 0 or jnp.issubdtype(context.dtype, jnp.integer)):
         raise ValueError(
             f"expected one context of {size} integer token(s), shape ({size},), got {context.dtype} of shape "
-            f"{context.shape}: jax.vmap makes more of it"
+            f"{context.shape}: use jax.vmap for many"
         )
-    known = isinstance(context, Tracer) or size == 0 or 0 <= context.min() <= context.max() < vocab_size
-    if not known:
+    if not (isinstance(context, Tracer) or size == 0 or 0 <= context.min() <= context.max() < vocab_size):
         raise ValueError(f"context {context.tolist()}: tokens run from 0 to {vocab_size - 1}")
     return context if size else context.astype(jnp.int32)

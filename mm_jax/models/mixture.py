@@ -1,7 +1,7 @@
-"""Several models as one: p(w | word so far) = sum_k weight_k p_k(w | word so far).
+"""Mixtures of models: p(w | word so far) = sum_k weight_k p_k(w | word so far).
 
 Where all members are windowed, so is the mixture: its window is the longest of theirs. Otherwise its state is the tuple
-of its members' states. `mm_jax.mixture.fit`, in training/mixing.py, finds the weights.
+of its members' states. `fit` finds the weights.
 """
 
 import functools
@@ -80,7 +80,7 @@ def advance(params: Mixture, state: Any, token: Int[Array, ""]) -> Any:
 
 
 def logits(params: Mixture, state: Any) -> Float32[Array, " vocab_size"]:
-    """Returns log p(next): of one window, of which each member sees as much as it reads; or of the tuple of states."""
+    """Returns log p(next) after a window, of which a member reads its last tokens, or after a tuple of states."""
     if block_size(params) is not None:
         state = [_last(state, member) for member in params.members]
     rows = [contract.logits(member, own) for member, own in zip(params.members, state, strict=True)]
@@ -88,14 +88,14 @@ def logits(params: Mixture, state: Any) -> Float32[Array, " vocab_size"]:
 
 
 def unroll(params: Mixture, tokens: Int[Array, " length"]) -> Float32[Array, "length+1 vocab_size"]:
-    """Returns log p(next) at every position: each member reads the word in its own way."""
+    """Returns log p(next) at every position, from the members' own `unroll`."""
     return _mix(params, [contract.unroll(member, tokens) for member in params.members])
 
 
 def context_log_probs(
     params: Mixture, contexts: Int[np.ndarray, "contexts block_size"]
 ) -> Float32[np.ndarray, "contexts vocab_size"]:
-    """Returns log p of every token after many contexts, each member's computed in its own way."""
+    """Returns log p of every token after many contexts, from the members' own `context_log_probs`."""
     found = [model_of(member).context_log_probs(member, _last(contexts, member)) for member in params.members]
     return combine(params, found)
 
@@ -107,18 +107,18 @@ def combine(params: Mixture, log_probs: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _mix(params: Mixture, rows: list[Array]) -> Float32[Array, "*positions vocab_size"]:
-    """log sum_k weight_k softmax(rows_k), of one position or of all: each of the rows is [*positions, vocab_size]."""
+    """Computes log sum_k weight_k softmax(rows_k), of one position or of all: every row is [*positions, vocab_size]."""
     logp = jnp.stack([jax.nn.log_softmax(row) for row in rows], axis=-1)
     return jax.nn.logsumexp(logp + jnp.broadcast_to(jax.nn.log_softmax(params.scores), logp.shape), axis=-1)
 
 
 def _last(window: Any, member: Any) -> Any:
-    """The last tokens of a window int [..., block_size], as many as a member sees."""
+    """Returns the last tokens of a window int [..., block_size], as many as the member sees."""
     return window[..., window.shape[-1] - (contract.block_size(member) or 0) :]
 
 
 def validate(params: Mixture) -> None:
-    """Raises ValueError for weights without members, members of another vocabulary, and scores that are not finite."""
+    """Raises ValueError for weights that do not match the members, different vocabularies, infinite scores."""
     if not params.members or len(params.members) != len(params.scores):
         raise ValueError(f"{len(params.members)} members and {len(params.scores)} weights")
     if any(model_of(member) and member.vocab != params.vocab for member in params.members):
@@ -140,7 +140,7 @@ def fit(members: Sequence[Any], words: Sequence[str], *, steps: int = 500, learn
       A Mixture, itself a model.
 
     Raises ValueError for fewer than two members, for different vocabularies, for words as `corpus.tokens` says, and for
-    a character of `words` that every member gives probability 0 (only an unsmoothed count model does).
+    a character of `words` to which every member gives probability 0 (only unsmoothed count models do).
 
     >>> import mm_jax
     >>> words, vocab = ["ab", "abb", "b"], mm_jax.Vocab(".ab")
@@ -174,7 +174,7 @@ def _descend(
     logp: Float32[Array, "members tokens"], learning_rate: Float32[Array, ""], steps: Int32[Array, ""]
 ) -> Float32[Array, " members"]:
     """Returns the logits of the weights after `steps` steps."""
-    import optax  # slow to import, and a mixture that is only read does without it
+    import optax  # slow to import, and only `fit` needs it
 
     def body(t, carry):
         scores, state = carry

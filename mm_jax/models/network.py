@@ -23,6 +23,8 @@ from mm_jax.models.contract import sequential
 from mm_jax.pytrees import pytree, static
 from mm_jax.vocab import Vocab
 
+Apply = Callable[[Any, Array], Array]  # (variables, tokens int32 [length]) -> logits float32 [length, vocab_size]
+
 
 @pytree
 class Network:
@@ -35,7 +37,7 @@ class Network:
 
     variables: Any
     vocab: Vocab
-    apply: Callable[[Any, Array], Array] = static()
+    apply: Apply = static()
     limit: int = static()  # characters of the longest word
 
 
@@ -46,7 +48,7 @@ def wrap(
 
 
 @overload
-def wrap(module: Callable[[Any, Array], Array], variables: Any, vocab: Vocab, *, max_length: int = 32) -> Network: ...
+def wrap(module: Apply, variables: Any, vocab: Vocab, *, max_length: int = 32) -> Network: ...
 
 
 def wrap(
@@ -57,25 +59,24 @@ def wrap(
     max_length: int = 32,
     key: Key[Array, ""] | None = None,
 ) -> Network:
-    """Makes a model of a network of your own: every verb of mm_jax takes it.
+    """Makes a model of a network of your own; every function of mm_jax takes it.
 
-    Called as `wrap(module, vocab, key=key)` or as `wrap(apply, variables, vocab)`.
+    Call it as `wrap(module, vocab, key=key)` or as `wrap(apply, variables, vocab)`.
 
     Args:
-      module: a flax.linen or flax.nnx module that maps tokens int32 [length], the first of which is 0, to float32
-        [length, vocab_size], the logits of what follows each token, any length up to max_length + 1; or `apply`, such a
-        function of variables and tokens. Causal: row t depends on tokens[: t + 1] alone.
-      variables: with a function, a pytree of arrays. `fit` trains those that are floats; others, such as counters and
-        random keys, stay as they are.
+      module: a flax.linen or flax.nnx module, or a function `apply` of variables and tokens. It maps tokens int32
+        [length], the first of which is 0, to the logits of the next token at each position, float32 [length,
+        vocab_size], for any length up to max_length + 1. It is causal: row t depends on tokens[: t + 1] alone.
+      variables: for a function, a pytree of arrays. `fit` trains the floats; counters and random keys stay constant.
       vocab: the characters.
       max_length: the longest word, in characters.
-      key: of a flax.linen module, decides its variables; an nnx module holds its own.
+      key: for a flax.linen module, the key of its initial variables; an nnx module has its variables already.
 
     Returns:
       A Network.
 
-    Raises ValueError for a linen module without a key or a key without one, for what is neither a module nor a
-    function, for rows of another width or dtype, and for a network that is not causal.
+    Raises ValueError for a linen module without a key, for a key without a linen module, for a `module` that is neither
+    a module nor a function, for logits of another shape or dtype, and for a network that is not causal.
 
     >>> vocab = Vocab(".ab")
     >>> params = wrap(lambda variables, tokens: variables["W"][tokens], {"W": jnp.zeros((3, 3))}, vocab)
@@ -104,8 +105,8 @@ def wrap(
     return params
 
 
-def _of_flax(module: Any, key: Key[Array, ""] | None, length: int) -> tuple[Callable[[Any, Array], Array], Any]:
-    """The function of a flax module, of tokens [length], and its variables."""
+def _of_flax(module: Any, key: Key[Array, ""] | None, length: int) -> tuple[Apply, Any]:
+    """Splits a flax module into its function and its variables, initialised on tokens [length]."""
     if not any(base.__module__.startswith("flax.") for base in type(module).__mro__):
         raise ValueError(f"{type(module).__name__} is no flax module: give wrap(apply, variables, vocab)")
     from flax import linen, nnx  # whoever made the module has imported it
@@ -120,8 +121,8 @@ def _of_flax(module: Any, key: Key[Array, ""] | None, length: int) -> tuple[Call
     return lambda variables, tokens: nnx.merge(graph, variables)(tokens), variables
 
 
-def _floats_alone(apply: Callable[[Any, Array], Array], variables: Any) -> tuple[Callable[[Any, Array], Array], Any]:
-    """The variables with None for each array that is no float, and the function of them and of tokens [length]."""
+def _floats_alone(apply: Apply, variables: Any) -> tuple[Apply, Any]:
+    """Replaces all arrays but floats by None in the variables, and closes the function over them."""
     leaves, structure = jax.tree.flatten(jax.tree.map(jnp.asarray, variables))
     trained = [jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves]
     if all(trained):
@@ -129,20 +130,20 @@ def _floats_alone(apply: Callable[[Any, Array], Array], variables: Any) -> tuple
 
     def apply_all(floats: Any, tokens: Array) -> Array:
         of_floats = iter(jax.tree.leaves(floats))
-        both = [next(of_floats) if own else _again(leaf) for own, leaf in zip(trained, leaves, strict=True)]
+        both = [next(of_floats) if is_float else _again(leaf) for is_float, leaf in zip(trained, leaves, strict=True)]
         return apply(jax.tree.unflatten(structure, both), tokens)
 
-    kept = [leaf if own else None for own, leaf in zip(trained, leaves, strict=True)]
+    kept = [leaf if is_float else None for is_float, leaf in zip(trained, leaves, strict=True)]
     return apply_all, jax.tree.unflatten(structure, kept)
 
 
 def _again(leaf: Array) -> Array:
-    """The leaf [...]; of a random key a clone: each application reads it, which JAX's check for reused keys refuses."""
+    """Clones a random key, which JAX's check for reused keys would refuse the second time; returns any other leaf."""
     return jax.random.clone(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
 
 
 def _check_causal(params: Network, length: int) -> None:
-    """Raises ValueError where another later token changes an earlier row; tries random tokens, at every position."""
+    """Raises ValueError if another later token changes an earlier row; tries random tokens at every position."""
     size, random = len(params.vocab), np.random.default_rng(0)
     first, shift = random.integers(0, size, length), random.integers(0, max(1, size - 1), length)
     second = (first + 1 + shift) % size  # another token at every position
@@ -160,24 +161,24 @@ def _check_causal(params: Network, length: int) -> None:
 
 
 def max_length(params: Network) -> int:
-    """The longest word, in characters."""
+    """Returns the longest word, in characters."""
     return params.limit
 
 
 def packs(params: Network) -> bool:
-    """`apply` reads one word."""
+    """Returns False: `apply` reads one word."""
     return False
 
 
 def start(params: Network) -> tuple[Int32[Array, " positions"], Int32[Array, ""]]:
-    """The tokens read so far, `.` first, and how many they are."""
+    """Returns the tokens read so far, `.` first and padded, and their number."""
     return jnp.zeros(params.limit + 1, jnp.int32), jnp.int32(1)
 
 
 def advance(
     params: Network, state: tuple[Int32[Array, " positions"], Int32[Array, ""]], token: Int[Array, ""]
 ) -> tuple[Int32[Array, " positions"], Int32[Array, ""]]:
-    """One token more; beyond the longest word the last place is written again."""
+    """Appends a token; beyond the longest word it overwrites the last one."""
     tokens, length = state
     place = jnp.minimum(length, params.limit)
     return lax.dynamic_update_index_in_dim(tokens, token.astype(jnp.int32), place, 0), place + 1
@@ -186,13 +187,13 @@ def advance(
 def logits(
     params: Network, state: tuple[Int32[Array, " positions"], Int32[Array, ""]]
 ) -> Float32[Array, " vocab_size"]:
-    """The network's row at the last token; it is applied to the whole word each time."""
+    """Returns the network's last row of logits; the network is applied to the whole word at every step."""
     tokens, length = state
     return params.apply(params.variables, tokens)[length - 1]
 
 
 def unroll(params: Network, tokens: Int[Array, " length"]) -> Float32[Array, "length+1 vocab_size"]:
-    """All rows of one word at once: what the network is made for."""
+    """Returns the logits of all positions of one word, by one application of the network."""
     return params.apply(params.variables, jnp.concatenate([jnp.zeros(1, jnp.int32), tokens]))
 
 

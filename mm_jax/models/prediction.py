@@ -1,4 +1,4 @@
-"""Predicts many contexts, prefixes of words, all prefixes of a list or every token of it, a block at a time.
+"""Predicts many contexts, the prefixes of words, or every token of a list, in blocks of a fixed size.
 
 Windowed models are evaluated once per distinct context, sequential ones on rows of whole words, combinations such as
 mixtures member by member.
@@ -19,12 +19,12 @@ from mm_jax.models.contract import Params, model_of
 
 
 def log_probs(params: Params, contexts: np.ndarray) -> np.ndarray:
-    """Returns the log probability of every token after each of some contexts: float32 [contexts, vocab_size]."""
+    """Returns the log probability of every token after the contexts: float32 [contexts, vocab_size]."""
     return model_of(params).context_log_probs(params, contexts)
 
 
 def combined(params: Params, predict: Callable[[Any], np.ndarray]) -> np.ndarray | None:
-    """Returns what `predict` gives for each member of a combination, combined [...]; None for any other model."""
+    """Combines `predict(member)` of all members of a mixture [...]; returns None for a model without members."""
     model = model_of(params)
     if model.combine is None:
         return None
@@ -37,7 +37,7 @@ def _words_at_once(params: Params) -> int:
 
 
 def log_probs_after(params: Params, prefixes: Sequence[tuple[int, ...]]) -> np.ndarray:
-    """Returns the log probability of every token after some beginnings of words: float32 [prefixes, vocab_size]."""
+    """Returns the log probability of every token after the prefixes of words: float32 [prefixes, vocab_size]."""
     if (found := combined(params, lambda member: log_probs_after(member, prefixes))) is not None:
         return found
     size = contract.block_size(params)
@@ -58,8 +58,8 @@ def log_probs_after(params: Params, prefixes: Sequence[tuple[int, ...]]) -> np.n
 def log_probs_of_prefixes(params: Params, words: Sequence[str]) -> np.ndarray:
     """Returns the log probability of every token after each distinct prefix: float32 [prefixes, vocab_size].
 
-    The prefixes are numbered as by `corpus.prefixes(words, params.vocab)`, which depends on what words there are, not
-    on their order or how often each stands.
+    The prefixes are numbered as by `corpus.prefixes(words, params.vocab)`, which depends on the distinct words alone,
+    not on their order or frequency.
 
     Raises ValueError as `corpus.tokens` says, and for words too long for the model.
     """
@@ -71,7 +71,7 @@ def log_probs_of_prefixes(params: Params, words: Sequence[str]) -> np.ndarray:
     if (size := contract.block_size(params)) is not None:
         examples = corpus.examples(words, params.vocab, size)
         context = np.empty(trie.distinct, np.int32)
-        context[trie.ids] = examples.ids  # the same at every place where a prefix stands
+        context[trie.ids] = examples.ids  # equal at all positions of a prefix
         return log_probs(params, examples.contexts)[context]
     rows = corpus.rows(words, params.vocab, pack=model_of(params).packs(params))
     by_prefix = np.empty((trie.distinct, len(params.vocab)), np.float32)
@@ -85,10 +85,10 @@ def log_probs_of_prefixes(params: Params, words: Sequence[str]) -> np.ndarray:
 
 
 class TokenNLL:
-    """Evaluates models of one kind on one list; what depends on the list alone is computed once."""
+    """Evaluates models of one kind on one list; computes once what depends on the list alone."""
 
     def __init__(self, words: Sequence[str], params: Params):
-        """`params`: any model of the kind. Raises ValueError as `corpus.tokens` says, and for words too long for it."""
+        """Prepares the list for models like `params`; raises ValueError as `corpus.tokens`, and for too long words."""
         words = corpus.as_list(words)
         contract.checked(params)
         contract.check_lengths(params, words)
@@ -99,32 +99,32 @@ class TokenNLL:
             self._list = _WholeWords(words, params) if size is None else _Windows(words, params, size)
 
     def __call__(self, params: Params) -> np.ndarray:
-        """The nll of every token of the list in order, in nats: float32 [tokens], inf where the model says never."""
-        return -self._list.log_probs(params)[self._list.place]
+        """Returns the nll of every token in nats: float32 [tokens], inf where the model gives probability 0."""
+        return -self._list.log_probs(params)[self._list.pair]
 
     def mean(self, params: Params) -> float:
-        """Nats per character over the whole list."""
+        """Returns the mean nll of the list, in nats per character."""
         logp = -self._list.log_probs(params).astype(np.float64)
-        often = self._list.often
-        return float((logp[often > 0] * often[often > 0]).sum() / often.sum())
+        frequency = self._list.frequency
+        return float((logp[frequency > 0] * frequency[frequency > 0]).sum() / frequency.sum())
 
 
 class _Windows:
     """The distinct (context, next token) pairs of a list, for a windowed model.
 
-    `place` is int32 [tokens], the pair of each token; `often` int64 [pairs], how often each occurs.
+    `pair` is int32 [tokens], the index of each token's pair; `frequency` int64 [pairs].
     """
 
     def __init__(self, words: list[str], params: Params, size: int):
         self.vocab_size = len(params.vocab)
         self.contexts, ids, targets = corpus.examples(words, params.vocab, size)
         cells = len(self.contexts) * self.vocab_size
-        pairs, self.place = corpus.ranked(corpus.paired(ids, targets, self.vocab_size, len(self.contexts)), cells)
+        pairs, self.pair = corpus.ranked(corpus.paired(ids, targets, self.vocab_size, len(self.contexts)), cells)
         self.context, self.target = np.divmod(pairs, self.vocab_size)
-        self.often = np.bincount(self.place)
+        self.frequency = np.bincount(self.pair)
 
     def log_probs(self, params: Params) -> np.ndarray:
-        """log p of each pair: float32 [pairs]. Rows are read a block at a time, and never held all at once."""
+        """Returns log p of each pair: float32 [pairs]. Computes contexts in blocks, to bound memory."""
         if (own := model_of(params).pair_log_probs) is not None:
             return own(params, self.contexts[self.context], self.target)
         logp = np.empty(len(self.context), np.float32)
@@ -137,23 +137,23 @@ class _Windows:
 
 
 class _Members:
-    """A list for a combination of models, prepared for each member; `place` and `often` as those of `_Windows`."""
+    """A list prepared for every member of a combination; `pair` is the token itself, `frequency` 1."""
 
     def __init__(self, words: list[str], params: Params):
         self.lists = [TokenNLL(words, member) for member in model_of(params).members(params)]
-        self.place = np.arange(sum(map(len, words)) + len(words))
-        self.often = np.ones(len(self.place), np.int64)
+        self.pair = np.arange(sum(map(len, words)) + len(words))
+        self.frequency = np.ones(len(self.pair), np.int64)
 
     def log_probs(self, params: Params) -> np.ndarray:
-        """log p of each token: float32 [tokens]."""
+        """Returns log p of each token: float32 [tokens]."""
         lists = iter(self.lists)
         found = combined(params, lambda member: -next(lists)(member))
-        assert found is not None  # or the list was prepared for another kind of model
+        assert found is not None  # a combination, as __init__ was given
         return found
 
 
 class _WholeWords:
-    """The rows that a list is laid in, for a sequential model; `place` and `often` as those of `_Windows`."""
+    """A list packed into rows, for a sequential model; `pair` is the place in the rows, `frequency` 0 for padding."""
 
     def __init__(self, words: list[str], params: Params):
         longest = max(map(len, words)) + 1
@@ -162,12 +162,12 @@ class _WholeWords:
             length = min(length, limit + 1)
         self.rows = corpus.rows(words, params.vocab, pack=model_of(params).packs(params), length=max(length, longest))
         inside = self.rows.places >= 0
-        self.place = np.empty(inside.sum(), np.int64)
-        self.place[self.rows.places[inside]] = np.flatnonzero(inside)
-        self.often = inside.reshape(-1).astype(np.int64)
+        self.pair = np.empty(inside.sum(), np.int64)
+        self.pair[self.rows.places[inside]] = np.flatnonzero(inside)
+        self.frequency = inside.reshape(-1).astype(np.int64)
 
     def log_probs(self, params: Params) -> np.ndarray:
-        """log p of each target of the rows: float32 [rows * length]."""
+        """Returns log p of each target of the rows: float32 [rows * length]."""
         found = corpus.in_blocks(lambda block: of_rows(params, block), self.rows.targets, block=_words_at_once(params))
         return found.reshape(-1)
 
@@ -176,7 +176,7 @@ class _WholeWords:
 def _of_positions(
     params: Params, targets: Int[Array | np.ndarray, "rows length"]
 ) -> Float32[Array, "rows length vocab_size"]:
-    """log p of each token at each position of rows of whole words."""
+    """Returns log p of every token at every position of rows of whole words."""
     return jax.nn.log_softmax(contract.unroll_rows(params, jnp.asarray(targets)[:, :-1]))
 
 
@@ -191,6 +191,6 @@ def of_rows(params: Params, targets: Int[Array | np.ndarray, "rows length"]) -> 
 def _at_ends(
     params: Params, tokens: Int[Array | np.ndarray, "rows length"], ends: Int[Array | np.ndarray, " rows"]
 ) -> Float32[Array, "rows vocab_size"]:
-    """log p of each token after the first `ends` tokens of each row."""
+    """Returns log p of every token after the first `ends` tokens of each row."""
     rows = contract.unroll_rows(params, jnp.asarray(tokens))
     return jax.nn.log_softmax(jnp.take_along_axis(rows, ends[:, None, None], axis=1)[:, 0])

@@ -18,17 +18,17 @@ from mm_jax.vocab import Vocab
 
 @pytree
 class Widened:
-    """A model, and its own token for each token of the larger alphabet."""
+    """A model over a larger alphabet, with the map from its tokens to the member's."""
 
     member: Any
-    own: Int32[Array, " vocab_size"]  # 0 for a character that the member does not know
+    own: Int32[Array, " vocab_size"]  # the member's token; 0 for a character that it does not know
     vocab: Vocab
 
 
 def wrap(params: Params, vocab: Vocab) -> Params:
-    """Returns the model over a larger alphabet; the model itself where the alphabets are equal.
+    """Returns the model over a larger alphabet; the model itself if the alphabets are equal.
 
-    Raises ValueError for an alphabet that lacks a character of the model's.
+    Raises ValueError for an alphabet without a character that the model knows.
 
     >>> import mm_jax
     >>> params = wrap(mm_jax.counts.fit(["ab"], Vocab(".ab"), smoothing=1.0), Vocab(".abé"))
@@ -46,12 +46,12 @@ def wrap(params: Params, vocab: Vocab) -> Params:
 
 
 def _known(params: Widened) -> Bool[Array, " vocab_size"]:
-    """Returns a mask of the tokens that the member knows; it knows 0, the end."""
+    """Returns a mask of the tokens that the member knows; token 0, the end, is one."""
     return (params.own != 0).at[0].set(True)
 
 
 def max_length(params: Widened) -> int | None:
-    """Returns the length of the longest word that the member can read."""
+    """Returns the member's longest word, in characters."""
     return contract.max_length(params.member)
 
 
@@ -61,9 +61,9 @@ def start(params: Widened) -> Any:
 
 
 def advance(params: Widened, state: Any, token: Int[Array, ""]) -> Any:
-    """Returns the member's state after a token; the same state after one that it does not know."""
-    read = contract.model_of(params.member).advance(params.member, state, params.own[token])
-    return jax.tree.map(lambda old, new: jnp.where(params.own[token] != 0, new, old), state, read)
+    """Returns the member's next state; an unknown token leaves the state unchanged."""
+    after = contract.model_of(params.member).advance(params.member, state, params.own[token])
+    return jax.tree.map(lambda old, new: jnp.where(params.own[token] != 0, new, old), state, after)
 
 
 def logits(params: Widened, state: Any) -> Float32[Array, " vocab_size"]:
@@ -73,7 +73,7 @@ def logits(params: Widened, state: Any) -> Float32[Array, " vocab_size"]:
 
 
 def validate(params: Widened) -> None:
-    """Raises ValueError for tokens that are not the member's, or that stand for another character."""
+    """Raises ValueError for tokens that the member does not have, or that map to another character."""
     chars, own = params.member.vocab.chars, np.asarray(params.own)
     if own[0] or own.min() < 0 or own.max() >= len(chars):
         raise ValueError("it has tokens beyond the member's vocabulary")

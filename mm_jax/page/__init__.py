@@ -1,12 +1,12 @@
-"""One HTML file that shows a model and makes words in the browser: `write(params, "names.html")`.
+"""Writes one HTML file that shows a model and makes words in the browser: `write(params, "names.html")`.
 
-The file asks for nothing from anywhere: markup, style, code and weights are in it, and its own policy forbids the rest.
-Its engine keeps the contract of `mm_jax.models.contract` in JavaScript and draws as `mm_jax.sample` does, so the same
-seed gives the same words. Here Python puts it together:
+The file holds markup, style, code and weights; its content security policy forbids every request. Its engine implements
+the contract of `mm_jax.models.contract` in JavaScript and draws as `mm_jax.sample` does: the same seed gives the same
+words. Python puts these parts together:
 
-    page.html style.css text.json    the markup, the looks, all that is in English
-    engine/                          random numbers, the contract, drawing: runs in a worker as well
-    models/                          a file for each file of mm_jax/models, under the same name
+    page.html style.css text.json    the markup, the style, all English text
+    engine/                          random numbers, the contract, sampling: runs in a worker as well
+    models/                          a file for each file of mm_jax/models, of the same name
     interface/                       the controls and the pictures
 """
 
@@ -25,12 +25,12 @@ import jax
 import numpy as np
 
 import mm_jax
-from mm_jax import sampling
+from mm_jax import drawing, sampling
 from mm_jax.evaluation import word_nlls
 from mm_jax.files import write_whole
-from mm_jax.page import known, pack
+from mm_jax.page import bloom, pack
 
-MOST_BYTES = 32 * 2**20  # of a page: what a phone still opens
+MAX_BYTES = 32 * 2**20  # of a page: a phone still opens it
 GENERATOR = f"mm_jax {mm_jax.__version__}"
 _FOLDER = Path(__file__).parent
 _ENGINE = ("random", "contract", "known", "sampling")
@@ -50,26 +50,26 @@ def write(
     lengths: tuple[int, int | None] = (1, None),
     overwrite: bool = False,
 ) -> None:
-    """Writes a page on which others can make words with a model, and look at it, offline.
+    """Writes a page on which others can make words with a model, and look at the model, offline.
 
     Args:
-      params: any model of mm_jax.models. A page holds all of it: from the counts of an `NGram` much of the list can be
-        read that it learned, and from a `Fresh`, which keeps the beginnings of its words, all of it.
-      path: the HTML file; folders above it are made.
-      words: the list that the model learned. The page then says where a typed word stands among them, for which it
-        holds 101 quantiles, not the list.
-      title: its heading.
-      with_words: also put in a Bloom filter of `words` (12 bits a word), with which the page can leave out words of the
-        list. About 3 in 1,000 other words are taken for words of the list. No word can be read from it.
-      half: floats in half precision: a page of half the size.
-      card: what else to say about the model, such as its losses: text by label.
-      temperature: what the page starts with.
-      lengths: the least and the greatest length that it starts with, in characters; None is no bound.
-      overwrite: replace a file that is there.
+      params: any model of mm_jax.models. The page holds all of it: from the counts of an `NGram` much of the training
+        list can be read, and all of it from a `Fresh`, which stores the prefixes of its words.
+      path: the HTML file; missing folders are made.
+      words: the training list. The page then ranks a typed word among them, for which it holds 101 quantiles, not the
+        list.
+      title: the heading.
+      with_words: includes a Bloom filter of `words` (12 bits a word), with which the page can leave out words of the
+        list. It takes about 3 in 1,000 other words for words of the list. No word can be read from it.
+      half: stores floats in half precision, which halves the size.
+      card: further facts about the model, such as its losses: text by label.
+      temperature: initial temperature of the page.
+      lengths: initial bounds of the word length, in characters; None is no bound.
+      overwrite: replaces an existing file.
 
     Raises:
-      ValueError: a file that is there; a kind of model that a page does not know; a page of more than 32 MiB; a number
-        too large for half precision; `with_words` without words; words as `evaluate` says.
+      ValueError: the file exists; a page does not know this kind of model; the page has more than 32 MiB; a number is
+        too large for half precision; `with_words` without words; words as for `evaluate`.
       OSError: the path cannot be written. Nothing is written then.
 
     >>> import tempfile
@@ -81,24 +81,24 @@ def write(
     """
     check_free(path, overwrite)
     if with_words and not words:
-        raise ValueError("with_words needs words, the list that the model learned")
+        raise ValueError("with_words needs words, the training list")
     if half:
         params = pack.rounded(params)
     start = {"temperature": temperature, "least": lengths[0], "longest": lengths[1]}
     page = _page(params, list(words or ()), title, with_words, half, card or {}, start).encode("utf-8", "replace")
-    if len(page) > MOST_BYTES:
+    if len(page) > MAX_BYTES:
         remedy = "give a smaller model" if half else "half precision makes it about half as large"
-        raise ValueError(f"the page would have {len(page) / 2**20:.1f} MiB, and 32 MiB is the most: {remedy}")
+        raise ValueError(f"the page would have {len(page) / 2**20:.1f} MiB, more than the limit of 32 MiB: {remedy}")
     write_whole(path, page)
 
 
 def texts() -> dict[str, Any]:
-    """All that a page says, by part and name: text.json."""
+    """Reads all text of a page, by part and name: text.json."""
     return json.loads((_FOLDER / "text.json").read_text(encoding="utf-8"))
 
 
 def check_free(path: str | os.PathLike, overwrite: bool) -> None:
-    """ValueError for a folder, and for a file that is there unless it may be overwritten."""
+    """Raises ValueError for a folder, and for an existing file unless `overwrite`."""
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"{path} is a folder: name a file")
@@ -115,21 +115,22 @@ def _page(
     card: Mapping[str, str],
     start: Mapping[str, float | None],
 ) -> str:
+    """Returns the HTML of a page; `start` holds the initial settings."""
     text = texts()
-    spec = pack.described(params)
+    spec = pack.spec_of(params)
     arrays, weights = pack.packed(params, half=half)
-    filter_ = known.of(words) if with_words else None
+    bloom_filter = bloom.make(words) if with_words else None
     data = {
         "text": text["script"],
         "vocab": params.vocab.chars,
         "model": spec,
         "arrays": arrays,
-        "batch": sampling.at_once(params),
+        "batch": drawing.batch_size(params),
         "kind": type(params).__name__,
         "numbers": mm_jax.num_params(params),
         "quantiles": _quantiles(params, words),
-        "known": filter_ and {"bits": _base64(filter_.bits), "hashes": filter_.hashes},
-        "card": [*_facts(text["card"], params, spec, arrays, half, filter_), *card.items()],
+        "known": bloom_filter and {"bits": _base64(bloom_filter.bits), "hashes": bloom_filter.hashes},
+        "card": [*_facts(text["card"], params, spec, arrays, half, bloom_filter), *card.items()],
         "example": _example(params),
         "start": start,
     }
@@ -141,9 +142,8 @@ def _page(
         "worker-src blob:; img-src data:; base-uri 'none'; form-action 'none'"
     )
     slots = {"style": style, "weights": _base64(weights), "data": _json(data), "engine": engine, "interface": interface}
-    title = "".join(
-        " " if unicodedata.category(char) == "Cc" else char for char in title
-    )  # HTML knows no control characters
+    # HTML has no control characters.
+    title = "".join(" " if unicodedata.category(char) == "Cc" else char for char in title)
     values = text["html"] | {"lang": text["lang"], "title": title, "policy": policy, "generator": GENERATOR}
     template = (_FOLDER / "page.html").read_text(encoding="utf-8")
 
@@ -154,56 +154,63 @@ def _page(
 
 
 def _facts(
-    labels: Mapping[str, str], params: Any, spec: Any, arrays: Mapping[str, Any], half: bool, list_: known.Filter | None
+    labels: Mapping[str, str],
+    params: Any,
+    spec: Any,
+    arrays: Mapping[str, Any],
+    half: bool,
+    words: bloom.BloomFilter | None,
 ) -> list[tuple[str, str]]:
-    """What the card says of every model."""
+    """Returns the facts on the card of every model, as (label, text)."""
     facts = {
         "model": pack.in_words(spec, arrays),
         "numbers": f"{mm_jax.num_params(params):,}, {labels['half' if half else 'single']}",
         "characters": f"{len(params.vocab) - 1:,}",
         "licence": labels["licence_text"],
     }
-    if list_:
-        share = f"{list_.error_rate:.2%}"
-        facts["list"] = labels["list_text"].format(words=f"{list_.words:,}", size=f"{len(list_.bits):,}", share=share)
+    if words:
+        share = f"{words.error_rate:.2%}"
+        facts["list"] = labels["list_text"].format(words=f"{words.words:,}", size=f"{len(words.bits):,}", share=share)
     return [(labels[name], value) for name, value in facts.items()]
 
 
 def _quantiles(params: Any, words: list[str]) -> list[float] | None:
-    """The nats per character below which 0, 1, ... 100 hundredths of the words lie; None without words."""
+    """Computes the percentiles 0 to 100 of the words' nats per character; None without words."""
     if not words:
         return None
     sums, lengths = word_nlls(params, words)
-    means = np.minimum(sums / lengths, 1e6)  # JSON knows no infinity
-    return [round(float(each), 4) for each in np.quantile(means, np.linspace(0, 1, 101), method="inverted_cdf")]
+    means = np.minimum(sums / lengths, 1e6)  # JSON has no infinity
+    return [round(float(nats), 4) for nats in np.quantile(means, np.linspace(0, 1, 101), method="inverted_cdf")]
 
 
 def _example(params: Any) -> str:
-    """A word to begin with, not from the list."""
-    drawn = sampling.sample(params, jax.random.key(0), 20)
-    return next((word for word in drawn if 4 <= len(word) <= 10), "")
+    """Draws a word of 4 to 10 characters to begin with; "" if 20 draws hold none."""
+    words = sampling.sample(params, jax.random.key(0), 20)
+    return next((word for word in words if 4 <= len(word) <= 10), "")
 
 
 def _script(names: Sequence[str | Path]) -> str:
+    """Joins files of JavaScript to one script."""
     return '"use strict";\n' + "".join(_tight((_FOLDER / name).read_text(encoding="utf-8")) for name in names)
 
 
 def _tight(source: str) -> str:
-    """Code without the lines that are comments, and without indentation."""
+    """Removes comment lines and indentation."""
     lines = (line.strip() for line in source.splitlines())
     return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
 
 
 def _json(value: Any) -> str:
-    """JSON that nothing in it can end: `<` and the line separators of Unicode are written as escapes."""
+    """Writes JSON that cannot end a script element: escapes `<` and all characters beyond ASCII."""
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c")
 
 
 def _base64(content: bytes) -> str:
+    """Encodes bytes in base 64."""
     return base64.b64encode(content).decode("ascii")
 
 
 def _hash(source: str) -> str:
-    """The source expression by which a policy allows this very script or style."""
+    """Returns the source expression by which a content security policy allows this very script or style."""
     return f"'sha256-{_base64(hashlib.sha256(source.encode('utf-8')).digest())}'"

@@ -1,9 +1,9 @@
-"""A model as plain data: its structure as in a saved file, and all arrays in one block of bytes, little-endian.
+"""Packs a model as plain data: its structure as in a saved file, and all arrays in one little-endian block of bytes.
 
     structure   {"class": "mm_jax.models.mlp:MLP", "fields": {"C": null, ...}, "static": {}}    see `mm_jax.structure`
-    arrays      {"C": {"dtype": "f4", "shape": [27, 10], "at": 0}, ...}     `at`: its first byte in the block
+    arrays      {"C": {"dtype": "f4", "shape": [27, 10], "at": 0}, ...}     `at`: offset in bytes
 
-Whole numbers take the fewest bytes that hold them. The engine's `unpack` reads this back.
+Integers take the smallest dtype that holds them. The engine's `unpack` reads the block.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,9 +23,9 @@ _HALF_MAX = 65504.0  # the largest float16
 
 
 def rounded(params: Params) -> Params:
-    """The model as a page in half precision holds it: every float rounded to float16, and kept as float32.
+    """Rounds every float of a model to float16, as a page in half precision does, and returns it as float32.
 
-    Raises ValueError for a number that is too large for float16.
+    Raises ValueError for a number too large for float16.
 
     >>> import mm_jax
     >>> table = mm_jax.counts.fit(["ab"], mm_jax.Vocab(".ab"), smoothing=0.1)
@@ -45,59 +45,60 @@ def rounded(params: Params) -> Params:
     return jax.tree.map(to_half, params)
 
 
-def described(params: Params) -> Any:
-    """The structure of a model; ValueError for what is no model, or holds a kind of model that no page knows."""
+def spec_of(params: Params) -> Any:
+    """Returns the structure of a model; raises ValueError for a kind of model that no page knows."""
     model_of(params)
-    spec = structure.describe(params, params.vocab)
+    spec = structure.spec_of(params, params.vocab)
     sources(spec)
     return spec
 
 
 def sources(spec: Any) -> list[Path]:
-    """The JavaScript files of a model and of those inside it, each once; ValueError for a kind that has none."""
-    known = {f"mm_jax.models.{path.stem}": path for path in sorted(_MODELS.glob("*.js"))}
+    """Returns the JavaScript files of a model and of the models inside it; raises ValueError for a kind without one."""
+    files = {f"mm_jax.models.{path.stem}": path for path in sorted(_MODELS.glob("*.js"))}
     paths = {}
     for name in _classes(spec):
         module, _, cls = name.partition(":")
-        if module not in known:
-            kinds = ", ".join(path.stem for path in known.values())
+        if module not in files:
+            kinds = ", ".join(path.stem for path in files.values())
             raise ValueError(f"a page cannot show a {cls or 'network of your own'}: it knows the models {kinds}")
-        paths[known[module]] = None
+        paths[files[module]] = None
     return list(paths)
 
 
 def _classes(spec: Any) -> Iterator[str]:
+    """Yields the classes in a spec, and "like" for a part that no file can name."""
     if isinstance(spec, dict):
         if "class" in spec:
             yield spec["class"]
-        for each in (spec["fields"] if "class" in spec else spec["dict"]).values():
-            yield from _classes(each)
+        for part in (spec["fields"] if "class" in spec else spec["dict"]).values():
+            yield from _classes(part)
     elif isinstance(spec, list):
-        for each in spec:
-            yield from _classes(each)
+        for part in spec:
+            yield from _classes(part)
     elif spec is not None:
-        yield str(spec)  # what no file can name
+        yield str(spec)
 
 
 def in_words(spec: Any, arrays: Mapping[str, Any], path: str = "") -> str:
-    """What a model is made of, for people: its class, and the shapes of its arrays.
+    """Describes a model for people: its class, and the shapes of its arrays.
 
     >>> import mm_jax
     >>> table = mm_jax.counts.fit(["ab"], mm_jax.Vocab(".ab"))
-    >>> in_words(described(table), packed(table)[0])
+    >>> in_words(spec_of(table), packed(table)[0])
     'Counts (N 3 × 3, smoothing 1)'
     """
     parts = []
-    for name, each in spec["fields"].items():
+    for name, part in spec["fields"].items():
         below = f"{path}{name}"
-        if each is None:
+        if part is None:
             parts.append(f"{name} {' × '.join(map(str, arrays[below]['shape'])) or 1}")
-        elif isinstance(each, dict):
-            parts.append(in_words(each, arrays, f"{below}."))
-        elif any(_module(part) != _module(spec) for part in each):
-            parts.extend(in_words(part, arrays, f"{below}.{i}.") for i, part in enumerate(each))
+        elif isinstance(part, dict):
+            parts.append(in_words(part, arrays, f"{below}."))
+        elif any(_module(item) != _module(spec) for item in part):
+            parts.extend(in_words(item, arrays, f"{below}.{i}.") for i, item in enumerate(part))
         else:
-            parts.append(f"{len(each)} {name}")
+            parts.append(f"{len(part)} {name}")
     parts.extend(f"{name} {value}" for name, value in spec["static"].items())
     return f"{spec['class'].split(':')[1]} ({', '.join(parts)})"
 
@@ -107,7 +108,7 @@ def _module(spec: Any) -> str:
 
 
 def packed(params: Params, *, half: bool = False) -> tuple[dict[str, dict[str, Any]], bytes]:
-    """The arrays of a model, described by name, and their bytes: floats as float32, or float16 with `half`.
+    """Packs a model's arrays: returns dtype, shape and offset by name, and the bytes. `half` stores float16.
 
     >>> import mm_jax
     >>> table = mm_jax.counts.fit(["ab"], mm_jax.Vocab(".ab"))
@@ -126,7 +127,7 @@ def packed(params: Params, *, half: bool = False) -> tuple[dict[str, dict[str, A
 
 
 def _smallest(values: np.ndarray) -> np.dtype:
-    """The smallest little-endian whole-number dtype that holds all values."""
+    """Returns the smallest little-endian integer dtype that holds all values."""
     if not values.size:
         return np.dtype("u1")
     return np.promote_types(np.min_scalar_type(values.min()), np.min_scalar_type(values.max())).newbyteorder("<")

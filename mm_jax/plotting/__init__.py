@@ -1,10 +1,10 @@
-"""Pictures. Every function draws into a matplotlib Axes and returns it; matplotlib is imported by whoever made that.
+"""Pictures. Every function draws into a matplotlib Axes and returns it; the caller imports matplotlib.
 
 figure, ax = matplotlib.pyplot.subplots()
 mm_jax.plotting.embedding(params, ax)
 
 tables.py: tables of pairs, one-hot rows, a matrix product. curves.py: losses and functions. letters.py: the embedding.
-words.py: words and what a model makes of them. ladder.py: models side by side.
+words.py: words and their scores. ladder.py: models side by side.
 """
 
 import functools
@@ -32,9 +32,9 @@ from mm_jax.plotting.words import word as word
 
 
 def pictures_of(params: Any, history: Sequence[tuple[int, float, float]]) -> dict[str, Callable[[Axes], Axes]]:
-    """What there is to draw of a model and its history, by name: functions of an Axes.
+    """Returns the pictures of a model and its history, by name: functions of an Axes.
 
-    The model's record says what: `pictures` holds names of functions of this package, or functions of (params, ax).
+    They are the `pictures` of the model's record: names of functions of this package, or functions of (params, ax).
     """
     pictures: dict[str, Callable[[Axes], Axes]] = {}
     for picture in model_of(params).pictures:

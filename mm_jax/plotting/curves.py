@@ -18,9 +18,9 @@ def losses(
     smooth: int | None = None,
     lines: Mapping[str, float] | None = None,
 ) -> Axes:
-    """Training loss by step, averaged over `smooth` steps (a hundredth of them), and dev nll where it was taken.
+    """Draws the training loss, averaged over `smooth` steps (by default a hundredth of all), and (step, dev nll) pairs.
 
-    `lines` are levels to compare with, by name, such as the loss of another model.
+    `lines` are horizontal lines by name, such as the loss of another model.
     """
     loss = np.asarray(loss)
     smooth = smooth or max(1, len(loss) // 100)
@@ -39,7 +39,7 @@ def curves(
     label: str = "training",
     lines: Mapping[str, float] | None = None,
 ) -> Axes:
-    """(step, training loss) and (step, dev nll) pairs; `lines` are levels to compare with, by name."""
+    """Draws (step, training loss) and (step, dev nll) pairs; `lines` are horizontal lines by name."""
     ax.plot(*zip(*loss, strict=True), label=label)
     if dev:
         ax.plot(*zip(*dev, strict=True), "o-", markersize=3, label="dev")
@@ -56,10 +56,10 @@ def curves(
 def range_test(
     result: RangeTest, ax: Axes, *, smooth: int | None = None, shade: tuple[float, float] | None = None
 ) -> Axes:
-    """Loss against learning rate: each step faint, a running mean of `smooth` rates on it, the suggestion marked.
+    """Draws the loss against the learning rate: single steps faint, a running mean over `smooth` rates, the suggestion.
 
-    `smooth` is a fiftieth of the rates if None. `shade` is a range of rates to mark, such as the lecture's 0.1 to 0.2.
-    Both axes are logarithmic, so that the valley and the losses that run away are both in the picture.
+    `smooth` is a fiftieth of the rates if None. `shade` marks a range of rates, such as the lecture's 0.1 to 0.2. Both
+    axes are logarithmic, so that the picture shows both the valley and the diverging losses.
     """
     smooth = smooth or max(1, len(result.rates) // 50)
     ax.plot(result.rates, result.losses, linewidth=0.6, alpha=0.4, label="one step each")
@@ -95,13 +95,13 @@ def function(
     name: str,
     marks: Sequence[float] = (),
 ) -> Axes:
-    """A function of one number from `low` to `high`; the points at `marks` carry their value.
+    """Draws a function of one number from `low` to `high`, and writes its values at `marks`.
 
     Args:
       f: takes and returns an array [points].
-      low: where the curve begins.
-      high: where it ends.
-      ax: where to draw.
+      low: left end of the curve.
+      high: right end.
+      ax: the Axes to draw into.
       name: the title, such as "log(p)".
       marks: numbers to mark on the curve.
     """

@@ -1,4 +1,4 @@
-"""The embedding: where a model places each character."""
+"""The embedding: a scatter plot of the characters."""
 
 import numpy as np
 
@@ -11,12 +11,12 @@ _RADIUS = 0.027  # of a letter's disc, as a share of the side of the square
 
 
 def embedding(params: MLP, ax: Axes) -> Axes:
-    """Each character where its row of C lies: the row itself if it has two numbers, else its first two components.
+    """Draws each character at its row of C if that has two numbers, else at its first two principal components.
 
-    The components (PCA) are labelled with the share of the variance they hold. Vowels and `.` are coloured. Discs that
-    would cover each other are moved apart, with a line to the true place. A character far outside the others is put at
-    the border with its numbers beside it, or it would press all others into a corner. The picture is square, and both
-    axes have one scale: distances are what it is about.
+    The axes of a PCA are labelled with their share of the variance. Vowels and `.` are coloured. Discs that would
+    overlap are moved apart, with a line to the true place. An outlier is drawn at the border, with its coordinates, so
+    that the others are not squeezed into a corner. The picture is square and both axes have one scale, so that
+    distances compare.
     """
     C, labels = _plane(np.asarray(params.C, np.float64))
     chars = params.vocab.chars
@@ -26,7 +26,7 @@ def embedding(params: MLP, ax: Axes) -> Axes:
     radius = _RADIUS * 2 * half
     places = _apart(inside, 2.1 * radius, centre, 0.96 * half)
     for target, place in zip(inside, places, strict=True):
-        if np.linalg.norm(target - place) > radius:  # a shorter line would hide under the disc, but for its end
+        if np.linalg.norm(target - place) > radius:  # a shorter line is hidden by the disc
             ax.plot(*zip(target, place, strict=True), color="0.5", linewidth=0.8, zorder=1)
     kinds = np.array(["the end ." if char == "." else "vowels" if char in VOWELS else "others" for char in chars])
     for kind, color in _KINDS.items():
@@ -52,7 +52,7 @@ def embedding(params: MLP, ax: Axes) -> Axes:
 
 
 def _plane(C: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Two numbers a character, float64 [chars, 2], and what they are called."""
+    """Projects the characters to the plane, float64 [chars, 2]; returns the labels of both axes too."""
     if C.shape[1] == 2:
         return C, ["C[:, 0]", "C[:, 1]"]
     centred = C - C.mean(axis=0)
@@ -63,17 +63,17 @@ def _plane(C: np.ndarray) -> tuple[np.ndarray, list[str]]:
 
 
 def _square(C: np.ndarray) -> tuple[np.ndarray, float]:
-    """The centre [2] and half the side of the square to show: all points [chars, 2], or all but a few far outside."""
+    """Returns centre [2] and half side of the square around the points [chars, 2], without a few outliers."""
     low, high = np.quantile(C, [0.25, 0.75], axis=0)
     near = (np.abs(C - (low + high) / 2) <= 3 * (high - low) + 1e-9).all(axis=1)
-    shown = C[near] if near.sum() >= len(C) * 0.8 else C
-    low, high = shown.min(axis=0), shown.max(axis=0)
+    inside = C[near] if near.sum() >= len(C) * 0.8 else C
+    low, high = inside.min(axis=0), inside.max(axis=0)
     return (low + high) / 2, float((high - low).max() / 2 * 1.12 + 1e-9)
 
 
 def _apart(points: np.ndarray, distance: float, centre: np.ndarray, half: float) -> np.ndarray:
-    """The points [chars, 2], moved until no two are nearer than `distance`, inside the square."""
-    # Points on one spot have no direction to part in: a turn for each, the same every time.
+    """Moves points [chars, 2] inside the square until all distances are at least `distance`."""
+    # Equal points have no direction to move apart: each gets a small fixed offset of its own.
     turns = np.arange(len(points)) * 2.4
     points = points + 1e-6 * distance * np.stack([np.cos(turns), np.sin(turns)], axis=1)
     for _ in range(500):

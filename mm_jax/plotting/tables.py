@@ -1,4 +1,4 @@
-"""Tables: how often each character follows each other one, one-hot rows, and the product of two matrices."""
+"""Tables: counts or probabilities of pairs of characters, one-hot rows, the product of two matrices."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -11,31 +11,31 @@ from mm_jax.plotting.axes import Axes, Numbers
 
 
 def count_table(counts: Counts, ax: Axes) -> Axes:
-    """The table of counts, the bigram and its count written in each cell, as in the lecture."""
+    """Draws the table of counts, with the bigram and its count in each cell, as in the lecture."""
     return table(np.asarray(counts.N), counts.vocab.chars, ax)
 
 
 def weight_table(params: Bigram, ax: Axes) -> Axes:
-    """The probabilities that W stands for, in percent, the bigram written in each cell."""
+    """Draws the probabilities softmax(W) in percent, with the bigram in each cell."""
     W = np.asarray(params.W, np.float64)
     P = np.exp(W - W.max(axis=1, keepdims=True))
     return table(100 * P / P.sum(axis=1, keepdims=True), params.vocab.chars, ax, form="{:.1f}")
 
 
 def table(values: Numbers, tokens: Sequence[str], ax: Axes, *, form: str = "{:d}") -> Axes:
-    """A square table with the pair (above) and the value (below) written in each cell.
+    """Draws a square table, with the pair above and the value below in each cell.
 
     Args:
       values: numbers [tokens, tokens]; row i is the first of a pair, column j the second.
-      tokens: one name each, such as `vocab.chars`.
-      ax: where to draw; about a third of an inch a cell keeps the text readable.
-      form: how a value is written.
+      tokens: a name for each row and column, such as `vocab.chars`.
+      ax: the Axes to draw into; a third of an inch a cell keeps the text readable.
+      form: format of a value.
 
-    The colour is the root of the value: with the value itself a few cells are dark, and all others look empty.
+    The colour is the square root of the value: by the value itself a few cells would be dark, all others white.
     """
     values = np.asarray(values)
     shade = np.sqrt(values / values.max())
-    ax.imshow(shade, cmap="Blues", vmax=1.15)  # the darkest blue is left out: black and white both read badly on it
+    ax.imshow(shade, cmap="Blues", vmax=1.15)  # leaves out the darkest blue: no text is readable on it
     for i, j in np.ndindex(values.shape):
         color = "white" if shade[i, j] > 0.6 else "0.25" if values[i, j] > 0 else "0.7"
         ax.text(j, i - 0.04, f"{tokens[i]}{tokens[j]}", ha="center", va="bottom", color=color, fontsize=7.5)
@@ -46,9 +46,9 @@ def table(values: Numbers, tokens: Sequence[str], ax: Axes, *, form: str = "{:d}
 
 
 def heat_map(values: Numbers, tokens: Sequence[str], ax: Axes, *, limit: float | None = None) -> Axes:
-    """The colours of a square table alone, by the root of the values.
+    """Draws a square table as colours alone, by the square root of the values.
 
-    `limit` is the value of the darkest colour (the greatest one if None): give the same to pictures to compare.
+    `limit` is the value of the darkest colour, by default the maximum; give one limit to pictures that are compared.
     """
     values = np.asarray(values)
     ax.imshow(np.sqrt(values), cmap="Blues", vmin=0, vmax=math.sqrt(values.max() if limit is None else limit))
@@ -58,6 +58,7 @@ def heat_map(values: Numbers, tokens: Sequence[str], ax: Axes, *, limit: float |
 
 
 def _label(ax: Axes, tokens: Sequence[str]) -> None:
+    """Labels rows and columns with the tokens."""
     ax.set_xticks(range(len(tokens)), list(tokens))
     ax.set_yticks(range(len(tokens)), list(tokens))
     ax.xaxis.tick_top()
@@ -67,13 +68,13 @@ def _label(ax: Axes, tokens: Sequence[str]) -> None:
 
 
 def one_hot(rows: Numbers, inputs: Sequence[str], tokens: Sequence[str], ax: Axes) -> Axes:
-    """One-hot rows, one an input: the cell that holds 1 is dark and says so.
+    """Draws one-hot rows, one for each input: the cell that holds 1 is dark.
 
     Args:
       rows: [inputs, tokens] of zeros and ones.
-      inputs: what each row stands for.
-      tokens: what each column stands for.
-      ax: where to draw.
+      inputs: label of each row.
+      tokens: label of each column.
+      ax: the Axes to draw into.
     """
     rows = np.asarray(rows)
     ax.pcolormesh(rows, cmap="Blues", edgecolors="0.85", linewidth=0.5, vmin=0, vmax=1.15)
@@ -95,14 +96,14 @@ def matrix_product(
     *,
     names: tuple[str, str, str] = ("left", "right", "product"),
 ) -> Iterable[Axes]:
-    """left @ right = product, side by side; the row, the column and the entry of the product that they make are framed.
+    """Draws left @ right = product side by side, and frames one entry of the product with its row and column.
 
     Args:
       left: [rows, inner].
       right: [inner, columns].
-      cell: (row, column) of the entry to mark.
+      cell: (row, column) of the entry to frame.
       axes: three Axes.
-      names: of the three matrices.
+      names: titles of the three matrices.
     """
     left, right = np.asarray(left), np.asarray(right)
     row, column = cell
@@ -124,6 +125,7 @@ def matrix_product(
 
 
 def _frame(corner: tuple[float, float], width: float, height: float):
-    from matplotlib.patches import Rectangle  # the caller has matplotlib already
+    """Returns a black rectangle."""
+    from matplotlib.patches import Rectangle  # the caller has imported matplotlib
 
     return Rectangle(corner, width, height, fill=False, edgecolor="black", linewidth=2, clip_on=False)

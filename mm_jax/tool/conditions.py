@@ -69,7 +69,7 @@ def draw(
     wanted: Wanted,
     budget: int,
     **drawn: Any,
-) -> sampling.Drawn:
+) -> sampling.Samples:
     """Draws until n words meet every condition, or the budget is spent.
 
     Args:
@@ -94,7 +94,7 @@ def draw(
     accept = _accepts(params, listed, wanted, range(shortest, longest + 1))
     limit = contract.max_length(params)
     # One character more than is wanted, so that a word that was cut is told from one that ended.
-    options = sampling.Options(**drawn, max_length=longest + 1 if limit is None else min(longest + 1, limit))
+    options = sampling.SamplingOptions(**drawn, max_length=longest + 1 if limit is None else min(longest + 1, limit))
     return sampling.search(
         _of_new_words(params, listed) if wanted.new else params, jax.random.key(seed), n, accept, options, budget=budget
     )

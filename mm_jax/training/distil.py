@@ -17,7 +17,7 @@ from jaxtyping import Array, Key
 from mm_jax.checks import as_list, random_key, whole_number
 from mm_jax.models import contract
 from mm_jax.models.contract import P, Params
-from mm_jax.sampling import Options, search
+from mm_jax.sampling import SamplingOptions, search
 from mm_jax.training import batches, loop, whole_words
 from mm_jax.training.loop import History, recipe_from
 from mm_jax.training.recipes import Recipe
@@ -121,4 +121,4 @@ def new_words(model: Params, words: Sequence[str], key: Key[Array, ""], num_word
 
     # One character more than allowed: a word that was cut is then too long, and rejected.
     cut = longest + 1 if limit is None else min(longest + 1, limit)
-    return search(model, key, num_words, accept, Options(max_length=cut), budget=10 * num_words).words
+    return search(model, key, num_words, accept, SamplingOptions(max_length=cut), budget=10 * num_words).words

@@ -268,7 +268,7 @@ def test_copies_and_files_hold_every_word(browser, pages):
 
 def made_by_python(params, seed, n):
     """The words of the page's first settings: none empty."""
-    options = sampling.Options()
+    options = sampling.SamplingOptions()
     return sampling.search(params, jax.random.key(seed), n, lambda word: len(word) > 0, options, budget=100_000).words
 
 

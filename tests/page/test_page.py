@@ -16,7 +16,7 @@ import pytest
 import mm_jax
 from mm_jax import page
 from mm_jax.models.contract import num_params
-from mm_jax.page import known, pack
+from mm_jax.page import bloom, pack
 
 from .kinds import KINDS, VOCAB, WORDS, model
 
@@ -61,7 +61,7 @@ def test_every_array_is_in_the_page(tmp_path, kind):
         assert each["at"] % dtype.itemsize == 0
         total += found.size
     assert total == num_params(params)
-    assert type(params).__name__ in pack.in_words(pack.described(params), arrays)
+    assert type(params).__name__ in pack.in_words(pack.spec_of(params), arrays)
 
 
 def test_every_kind_of_model_has_its_javascript():
@@ -117,13 +117,13 @@ def test_quantiles_not_words_are_in_the_page(tmp_path):
 
 
 def test_the_filter_knows_its_words_and_few_others():
-    made = known.of(WORDS)
+    made = bloom.make(WORDS)
     assert made.words == len(set(WORDS))
-    assert known.words_known(made, WORDS) == WORDS
+    assert bloom.select(made, WORDS) == WORDS
     rng = np.random.default_rng(0)
     letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
     others = {"".join(word) for word in rng.choice(letters, (40_000, 9))} - set(WORDS)
-    rate = len(known.words_known(made, sorted(others))) / len(others)
+    rate = len(bloom.select(made, sorted(others))) / len(others)
     assert abs(rate - made.error_rate) < 5 * (made.error_rate / len(others)) ** 0.5
     assert made.error_rate < 0.004
     assert len(made.bits) == -(-12 * made.words // 8)
@@ -179,7 +179,7 @@ def test_a_model_of_your_own_is_refused(tmp_path):
 
 
 def test_a_page_that_is_too_large_says_what_helps(tmp_path, monkeypatch):
-    monkeypatch.setattr(page, "MOST_BYTES", 60_000)
+    monkeypatch.setattr(page, "MAX_BYTES", 60_000)
     with pytest.raises(ValueError, match=r"would have 0\.\d MiB.*half precision"):
         page.write(mm_jax.mlp.init(jax.random.key(0), VOCAB), tmp_path / "x.html")
     with pytest.raises(ValueError, match="smaller model"):

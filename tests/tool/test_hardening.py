@@ -81,7 +81,7 @@ def test_devices_are_refused_and_pipes_are_read(mm, tmp_path, monkeypatch):
     status, _, err = mm("check", "/dev/zero")
     assert (status, "is a device" in err) == (1, True)
     assert shell(f"$MM check <(cat {lists.bundled_names()}) --json")[0] == 0
-    monkeypatch.setattr(lists, "MOST_BYTES", 2**20)
+    monkeypatch.setattr(lists, "MAX_BYTES", 2**20)
     (tmp_path / "large").write_bytes(b"a\n" * 2**20)
     with pytest.raises(ValueError, match="more than 1 MiB"):
         lists.load_words(tmp_path / "large")
