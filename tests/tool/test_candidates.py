@@ -15,16 +15,13 @@ from mm_jax import models
 from mm_jax import words as lists
 from mm_jax.ngrams import orders
 from mm_jax.tool import candidates, conditions, plans, runs
+from mm_jax.training.muon import muon
 from mm_jax.vocab import Vocab
 from mm_jax.words import WordList
 
+from .conftest import make
+
 NAMES = lists.bundled_names()
-
-
-def make(tmp_path, words):
-    path = tmp_path / "list.txt"
-    path.write_text("\n".join([*words, ""]), encoding="utf-8")
-    return path
 
 
 def test_losses_of_all_orders_are_those_of_the_models():
@@ -209,10 +206,10 @@ def test_defaults_of_lengths_and_temperature_are_those_of_sample(mm, tmp_path):
 
 
 def test_another_optimizer_leaves_the_weight_decay_of_the_recipe():
-    vocab = Vocab(".ab")
-    kept = planning.plan_for(["ab", "b"], vocab, "gru", None, {}).recipe
+    words = WordList.of(["ab", "b"])
+    kept = plans.plan_for(words, "gru", None, {}).recipe
     assert kept.weight_decay > 0
-    assert planning.plan_for(["ab", "b"], vocab, "gru", None, {"optimizer": "muon"}).recipe == kept.but(optimizer=muon)
-    assert planning.plan_for(["ab", "b"], vocab, "gru", None, {"optimizer": "sgd"}).recipe.weight_decay == 0
+    assert plans.plan_for(words, "gru", None, {"optimizer": "muon"}).recipe == kept.but(optimizer=muon)
+    assert plans.plan_for(words, "gru", None, {"optimizer": "sgd"}).recipe.weight_decay == 0
     with pytest.raises(ValueError, match="sgd has no weight decay: choose adamw or muon"):
-        planning.plan_for(["ab", "b"], vocab, "gru", None, {"optimizer": "sgd", "weight_decay": 0.1})
+        plans.plan_for(words, "gru", None, {"optimizer": "sgd", "weight_decay": 0.1})
