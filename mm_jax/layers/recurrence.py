@@ -41,7 +41,8 @@ def scan(
       starts: True where a word starts, and the state before is not seen.
     """
     x = _columns_of(table, tokens.T % len(table))
-    return _states(cell, x, W, b, ~starts.T).transpose(2, 0, 1)
+    h: Array = _states(cell, x, W, b, ~starts.T)  # pyright: ignore[reportAssignmentType]
+    return h.transpose(2, 0, 1)
 
 
 @jax.custom_vjp
