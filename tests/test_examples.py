@@ -37,6 +37,7 @@ def runs_of(script, *calls):
     """(exit status, stdout, stderr) of a script called with some options, one call after another in one process."""
     code = f"""
 import contextlib, io, json, runpy, sys
+sys.path.insert(0, {str(script.parent)!r})  # as `python script` does
 found = []
 for arguments in json.loads(sys.stdin.read()):
     sys.argv = [{str(script)!r}, *arguments]

@@ -25,6 +25,7 @@ from mm_jax.vocab import Vocab
 class MLP:
     """Embeddings, a tanh layer, an output layer.
 
+    >>> import jax
     >>> params = init(jax.random.key(0), Vocab(".ab"), block_size=3, embedding_dim=2, hidden_dim=4)
     >>> params.C.shape, params.W1.shape, params.vocab.chars
     ((3, 2), (6, 4), '.ab')
@@ -62,6 +63,7 @@ def init(
 
     Source: makemore part 2; the scaled draws are those that part 3 argues for.
 
+    >>> import jax
     >>> params = init(jax.random.key(0), Vocab.from_words(["emma"]), hidden_dim=100, embedding_dim=2)
     >>> {name: leaf.shape for name, leaf in vars(params).items() if name != "vocab"}
     {'C': (4, 2), 'W1': (6, 100), 'b1': (100,), 'W2': (100, 4), 'b2': (4,)}

@@ -41,11 +41,10 @@ def test_signatures(module):
     for name, allowed in PROTOCOL.items():
         if name in vars(module):
             assert list(inspect.signature(getattr(module, name)).parameters) in allowed, name
-    assert hasattr(module, "logits")
-    assert hasattr(module, "block_size") or (hasattr(module, "start") and hasattr(module, "advance"))
-    for name, first in (("init", ["key", "vocab"]), ("fit", ["words", "vocab"])):
-        if name in vars(module):
-            assert list(inspect.signature(getattr(module, name)).parameters)[:2] == first
+    record = module.MODEL
+    assert contract.registered().count(record) == 1 and record.cls.__module__ == module.__name__
+    for make, first in ((record.init, ["key", "vocab"]), (record.fit, ["words", "vocab"])):
+        assert make is None or list(inspect.signature(make).parameters)[:2] == first
 
 
 @each_of(EVERY)

@@ -5,7 +5,7 @@ import mm_jax
 from mm_jax import Vocab
 
 from ..conftest import BUNDLED, LETTERS
-from .zoo import COMPILED
+from ..models.zoo import COMPILED
 
 WORDS = BUNDLED[::15]
 
