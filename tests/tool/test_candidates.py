@@ -124,8 +124,8 @@ def test_a_large_alphabet_takes_small_batches_and_few_words_of_dev():
     split, vocab = found
     recipe = plans.plan_for(found, "mlp", None, {}).recipe
     assert recipe.draw == "examples" and recipe.batch_size * len(vocab) < 2**18 < (recipe.batch_size + 2) * len(vocab)
-    assert 500 <= len(plans.stopped_on(split, vocab)) < len(plans.judged_on(split)) == 2000
-    assert plans.stopped_on(split, Vocab.from_words(["abc"])) == plans.judged_on(split)
+    assert 500 <= len(plans.dev_for_stopping(split, vocab)) < len(plans.dev_for_choices(split)) == 2000
+    assert plans.dev_for_stopping(split, Vocab.from_words(["abc"])) == plans.dev_for_choices(split)
     assert plans.plan_for(WordList.of(mm_jax.load_words(NAMES)), "mlp", None, {}).recipe.batch_size == 320
 
 
