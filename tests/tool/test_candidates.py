@@ -141,7 +141,7 @@ def test_options_of_models_need_a_model(mm, tmp_path):
     for option in (["--steps", 5], ["--order", 3], ["--recipe", "tuned"]):
         status, out, err = mm("train", NAMES, "--out", tmp_path / "run", *option)
         assert (status, out) == (2, "")
-        assert "it needs --model NAME" in err and str(option[0]) in err
+        assert "give it with --model NAME" in err and str(option[0]) in err
 
 
 def test_overwrite_replaces_a_run_and_nothing_else(mm, tmp_path):
@@ -209,10 +209,10 @@ def test_defaults_of_lengths_and_temperature_are_those_of_sample(mm, tmp_path):
 
 
 def test_another_optimizer_leaves_the_weight_decay_of_the_recipe():
-    vocab = Vocab(".ab")
-    kept = planning.plan_for(["ab", "b"], vocab, "gru", None, {}).recipe
+    words = WordList.of(["ab", "b"])
+    kept = plans.plan_for(words, "gru", None, {}).recipe
     assert kept.weight_decay > 0
-    assert planning.plan_for(["ab", "b"], vocab, "gru", None, {"optimizer": "muon"}).recipe == kept.but(optimizer=muon)
-    assert planning.plan_for(["ab", "b"], vocab, "gru", None, {"optimizer": "sgd"}).recipe.weight_decay == 0
+    assert plans.plan_for(words, "gru", None, {"optimizer": "muon"}).recipe == kept.but(optimizer=muon)
+    assert plans.plan_for(words, "gru", None, {"optimizer": "sgd"}).recipe.weight_decay == 0
     with pytest.raises(ValueError, match="sgd has no weight decay: choose adamw or muon"):
-        planning.plan_for(["ab", "b"], vocab, "gru", None, {"optimizer": "sgd", "weight_decay": 0.1})
+        plans.plan_for(words, "gru", None, {"optimizer": "sgd", "weight_decay": 0.1})
