@@ -15,6 +15,7 @@ from mm_jax import models
 from mm_jax import words as lists
 from mm_jax.ngrams import orders
 from mm_jax.tool import candidates, conditions, plans, runs
+from mm_jax.training.muon import muon
 from mm_jax.vocab import Vocab
 from mm_jax.words import WordList
 
