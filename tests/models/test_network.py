@@ -215,7 +215,7 @@ def test_calls_that_are_refused(call, message):
 def test_lengths_that_are_refused(max_length):
     make = getattr(network.wrap, "__wrapped__", network.wrap)
     with pytest.raises(ValueError, match=f"max_length is {max_length}"):
-        make(causal, random_variables(), VOCAB, max_length)
+        make(causal, random_variables(), VOCAB, max_length=max_length)
 
 
 def test_a_network_is_compiled_once():
