@@ -81,7 +81,7 @@ def main(
             if progress.dev is not None and progress.dev < best_dev:  # a short list is overfitted at some step
                 params, best_step, best_dev = jax.device_get(progress.state.params), step, progress.dev
     if best_step < step:
-        console.print(f"dev was best at step {best_step:,} ({best_dev:.4f}), which is what is kept")
+        console.print(f"keeps step {best_step:,}, the best on dev ({best_dev:.4f})")
 
     rows = {part: mm_jax.evaluate(params, own, seen=train) for part, own in words.split._asdict().items()}
     console.print(losses_table(rows, lecture if lists.is_names(path) else None))

@@ -62,9 +62,9 @@ def check_like(spec: Any, like: Params) -> None:
     """
     if isinstance(spec, dict) and "fields" not in spec and "class" in spec:
         spec = _of_format_1(spec)
-    held, wanted = _kind(spec), _kind(spec_of(like, like.vocab))
-    if held != wanted:
-        raise ValueError(f"it holds another model than `like`: {_differing(held, wanted)}")
+    held, expected = _kind(spec), _kind(spec_of(like, like.vocab))
+    if held != expected:
+        raise ValueError(f"it holds another model than `like`: {_differing(held, expected)}")
 
 
 def _kind(spec: Any) -> Any:
@@ -79,19 +79,19 @@ def _kind(spec: Any) -> Any:
     return spec
 
 
-def _differing(held: Any, wanted: Any) -> str:
+def _differing(held: Any, expected: Any) -> str:
     """Describes the first difference of two specs."""
-    if isinstance(held, dict) and isinstance(wanted, dict) and "class" in held and "class" in wanted:
-        if held["class"] != wanted["class"]:
-            return f"a {held['class']}, and not a {wanted['class']}"
+    if isinstance(held, dict) and isinstance(expected, dict) and "class" in held and "class" in expected:
+        if held["class"] != expected["class"]:
+            return f"a {held['class']}, and not a {expected['class']}"
         for name, value in held["static"].items():
-            if (other := wanted["static"].get(name)) != value:
+            if (other := expected["static"].get(name)) != value:
                 return f"a {held['class']} with {name} {value}, and not {other}"
         for name, part in held["fields"].items():
-            if part != wanted["fields"].get(name):
-                return f"{name} of {held['class']}: {_differing(part, wanted['fields'].get(name))}"
-    if isinstance(held, list) and isinstance(wanted, list) and len(held) == len(wanted):
-        return next(_differing(one, other) for one, other in zip(held, wanted, strict=True) if one != other)
+            if part != expected["fields"].get(name):
+                return f"{name} of {held['class']}: {_differing(part, expected['fields'].get(name))}"
+    if isinstance(held, list) and isinstance(expected, list) and len(held) == len(expected):
+        return next(_differing(one, other) for one, other in zip(held, expected, strict=True) if one != other)
     return "other parts"
 
 

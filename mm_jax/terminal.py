@@ -102,18 +102,18 @@ def fitted(table: Table, width: int | None, keep: Sequence[str]) -> Table:
     """
     ruler = Console(width=10**6)
     rank = [-1, *(keep.index(c.header) if c.header in keep else len(keep) + i for i, c in enumerate(table.columns[1:]))]
-    shown = copy.copy(table)
-    shown.columns = [copy.copy(column) for column in table.columns]
-    for column in shown.columns:
+    narrow = copy.copy(table)
+    narrow.columns = [copy.copy(column) for column in table.columns]
+    for column in narrow.columns:
         column.no_wrap = True
     if width is None:
-        return shown
-    while len(shown.columns) > 2 and ruler.measure(shown).maximum > width:
+        return narrow
+    while len(narrow.columns) > 2 and ruler.measure(narrow).maximum > width:
         worst = rank.index(max(rank))
-        del shown.columns[worst], rank[worst]
-    if ruler.measure(shown).maximum > width:
-        shown.box, shown.title, shown.columns[0].no_wrap = None, None, False
-        shown.columns[0].overflow = "fold"
-        figures = max(len(str(cell)) for cell in [shown.columns[-1].header, *shown.columns[-1].cells])
-        shown.columns[0].width = max(1, width - figures - 4)  # each column has a blank on both sides
-    return shown
+        del narrow.columns[worst], rank[worst]
+    if ruler.measure(narrow).maximum > width:
+        narrow.box, narrow.title, narrow.columns[0].no_wrap = None, None, False
+        narrow.columns[0].overflow = "fold"
+        figures = max(len(str(cell)) for cell in [narrow.columns[-1].header, *narrow.columns[-1].cells])
+        narrow.columns[0].width = max(1, width - figures - 4)  # each column has a blank on both sides
+    return narrow

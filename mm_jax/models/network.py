@@ -138,7 +138,7 @@ def _floats_alone(apply: Apply, variables: Any) -> tuple[Apply, Any]:
 
 
 def _again(leaf: Array) -> Array:
-    """Clones a random key, which JAX's check for reused keys would refuse twice; returns any other leaf [...]."""
+    """Clones a random key [...], which JAX's check for reused keys would refuse otherwise; returns any other leaf."""
     return jax.random.clone(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
 
 

@@ -1,1 +1,1 @@
-"""The command `mm-jax`: from a list of words to new ones, without writing Python."""
+"""The command `mm-jax`: makes new words from a list of words, without Python."""

@@ -1,7 +1,7 @@
-"""The arguments of `mm-jax`, and how its commands are called.
+"""The commands of `mm-jax` and their arguments.
 
-Results go to stdout, messages to stderr. Exit status 0, 1 (what was asked for failed) or 2 (bad usage). JAX is imported
-by the commands that need it, so that `--help` comes at once; `application` gives `train` the options of models.
+Results go to stdout, messages to stderr. The exit status is 0, 1 (the command failed) or 2 (bad usage). The commands
+import JAX inside, so that `--help` answers at once; `application` adds the options of models to `train`.
 """
 
 import math
@@ -17,7 +17,7 @@ from mm_jax.output import fail, give, hush, say
 
 app = typer.Typer(
     name="mm-jax",
-    help="Makes more of whatever list it is given: learns its words character by character and prints new ones.",
+    help="Makes more of any list: learns its words character by character, and prints new ones.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -26,6 +26,7 @@ app = typer.Typer(
 
 
 def _or_stdin(path: Path | None) -> Path | None:
+    """Returns the path of stdin for -."""
     return Path("/dev/stdin") if path == Path("-") else path
 
 
@@ -33,16 +34,19 @@ List = Annotated[
     Path,
     typer.Argument(metavar="LIST", callback=_or_stdin, help="A text file in UTF-8, one word a line; - is stdin."),
 ]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `mm-jax train` made.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A folder written by `mm-jax train`.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-MOST = 2**31 - 1  # of what is counted: the largest int32
-Count = Annotated[int, typer.Option("-n", min=1, max=MOST, help="How many.")]
-Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Decides every random number.")]
-Effort = Annotated[Literal["quick", "normal", "best"], typer.Option(help="About 5 s, 30 s or 10 min for 30,000 words.")]
+MAX_COUNT = 2**31 - 1  # the largest int32
+Count = Annotated[int, typer.Option("-n", min=1, max=MAX_COUNT, help="Number of words.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of all random numbers.")]
+Effort = Annotated[
+    Literal["quick", "normal", "best"], typer.Option(help="About 5 s, 30 s or 10 min for a list of 30,000 words.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results, warnings and errors only.")]
 
 
 def _print_version(asked: bool) -> bool:
+    """Prints the version and exits, if asked."""
     if asked:
         print(f"mm_jax {mm_jax.__version__}")
         raise typer.Exit
@@ -55,50 +59,50 @@ def common(
         bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
-    """Make more of whatever list it is given: learn its words character by character, and print new ones."""
+    """Make more of any list: learn its words character by character, and print new ones."""
 
 
 @app.command()
 def check(
-    list_: List,
+    path: List,
     fix: Annotated[Path | None, typer.Option(metavar="OUT", help="Write a clean copy.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what is in a list, what is odd, and what is done about it.
+    """Report what a list holds: sizes, characters, odd lines and how they are handled.
 
     Example: mm-jax check towns.txt --fix clean.txt
     """
     from mm_jax.files import write_whole
     from mm_jax.tool import checking
 
-    report = checking.check(list_)
+    report = checking.check(path)
     give(report.as_dict(), as_json, checking.render(report))
     if fix:
         write_whole(fix, "\n".join([*report.clean, ""]).encode())
         say(f"wrote {len(report.clean):,} words to {fix}")
     elif report.refused:
-        fail(f"{report.refused} line(s) must be mended before training: --fix OUT does it")
+        fail(f"{report.refused} line(s) cannot be read: --fix OUT writes a list without them")
 
 
 @app.command("train")
-def train_(
-    list_: List,
+def learn(
+    path: List,
     out: Annotated[Path, typer.Option(metavar="RUN", help="The folder to write.")],
     model: str = "auto",
     effort: Effort = "normal",
     recipe: str | None = None,
     seed: Seed = 0,
-    dedup: Annotated[bool, typer.Option("--dedup", help="Take each word once.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with what RUN holds.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what RUN holds.")] = False,
+    dedup: Annotated[bool, typer.Option("--dedup", help="Drop repeated words.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in RUN.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in RUN.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
     **options: Any,
 ) -> None:
-    """Learn a list, and write what was learned to a run folder.
+    """Train a model on a list, and write it to a run folder.
 
-    The model is chosen on words held back, and what was tried is printed. With --model NAME that one is trained, and
-    the options of models and recipes can be set.
+    Tries several models, prints their losses and keeps the best on held-out words. With --model NAME, trains that model
+    alone, and takes the options of models and recipes below.
 
     Example: mm-jax train towns.txt --out runs/towns
     """
@@ -112,7 +116,7 @@ def train_(
     from mm_jax.tool import train
 
     settings = {"seed": seed, "dedup": dedup, "effort": effort}
-    train.train(list_, out, model, recipe, given, resume=resume, overwrite=overwrite, as_json=as_json, **settings)
+    train.train(path, out, model, recipe, given, resume=resume, overwrite=overwrite, as_json=as_json, **settings)
 
 
 @app.command()
@@ -120,31 +124,39 @@ def sample(
     run: RunFolder,
     n: Count = 20,
     temperature: Annotated[
-        float | None, typer.Option(min=0.0, help="Below 1: likelier; 0: the likeliest. Default: by the list's size.")
+        float | None, typer.Option(min=0.0, help="Below 1: likelier words; 0: the likeliest. Default: by list size.")
     ] = None,
-    top_k: Annotated[int | None, typer.Option(min=1, max=MOST, help="Draw among the k likeliest characters.")] = None,
-    prefix: Annotated[str, typer.Option(help="What every word begins with.")] = "",
-    suffix: Annotated[str, typer.Option(help="What every word ends with.")] = "",
-    contains: Annotated[str, typer.Option(help="What every word holds.")] = "",
-    regex: Annotated[str | None, typer.Option(help="A regular expression that every word matches somewhere.")] = None,
+    top_k: Annotated[
+        int | None, typer.Option(min=1, max=MAX_COUNT, help="Draw among the k likeliest characters.")
+    ] = None,
+    prefix: Annotated[str, typer.Option(help="Beginning of every word.")] = "",
+    suffix: Annotated[str, typer.Option(help="End of every word.")] = "",
+    contains: Annotated[str, typer.Option(help="Part of every word.")] = "",
+    regex: Annotated[str | None, typer.Option(help="Regular expression that matches some part of every word.")] = None,
     avoid: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="No word holds a line of this file, in either case.")
+        Path | None, typer.Option(metavar="FILE", help="Reject words that contain a line of this file, in any case.")
     ] = None,
-    min_length: Annotated[int | None, typer.Option(min=0, max=MOST, help="Default: the list's shortest word.")] = None,
+    min_length: Annotated[
+        int | None, typer.Option(min=0, max=MAX_COUNT, help="Default: the list's shortest word.")
+    ] = None,
     max_length: Annotated[
-        int | None, typer.Option(min=1, max=MOST - 1, help="Default: the list's longest word.")
+        int | None, typer.Option(min=1, max=MAX_COUNT - 1, help="Default: the list's longest word.")
     ] = None,
-    new: Annotated[bool, typer.Option("--new", help="Only words that are not in the list.")] = False,
-    distinct: Annotated[bool, typer.Option("--distinct", help="Each word once.")] = False,
-    min_distance: Annotated[int, typer.Option(min=0, max=MOST, help="Fewest edits from every word of the list.")] = 0,
+    new: Annotated[bool, typer.Option("--new", help="Reject words of the list.")] = False,
+    distinct: Annotated[bool, typer.Option("--distinct", help="Reject repeated words.")] = False,
+    min_distance: Annotated[
+        int, typer.Option(min=0, max=MAX_COUNT, help="Least number of edits from every word of the list.")
+    ] = 0,
     scores: Annotated[
-        bool, typer.Option("--scores", help="Nats per character, share of the list below, nearest word (edits).")
+        bool, typer.Option("--scores", help="Print nats per character, percentile in the list, nearest word (edits).")
     ] = False,
-    sort: Annotated[bool, typer.Option("--sort", help="The likeliest first.")] = False,
-    form: Annotated[Literal["text", "csv", "tsv", "jsonl"], typer.Option("--format", help="How to print.")] = "text",
-    budget: Annotated[int, typer.Option(min=1, max=MOST, help="Most words to draw for it.")] = 100_000,
-    seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Decides every word. Default: 0.")] = None,
-    random: Annotated[bool, typer.Option("--random", help="Take a seed of its own each time, and print it.")] = False,
+    sort: Annotated[bool, typer.Option("--sort", help="Sort by likelihood.")] = False,
+    form: Annotated[Literal["text", "csv", "tsv", "jsonl"], typer.Option("--format", help="Output format.")] = "text",
+    budget: Annotated[
+        int, typer.Option(min=1, max=MAX_COUNT, help="Bound on the words drawn, accepted or not.")
+    ] = 100_000,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Seed of random numbers. Default: 0.")] = None,
+    random: Annotated[bool, typer.Option("--random", help="Choose a random seed, and print it.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -160,25 +172,25 @@ def sample(
         hush()
     from mm_jax.tool import conditions
 
-    chosen = secrets.randbelow(2**31) if random else seed or 0
-    wanted = conditions.Wanted(suffix, contains, min_length, max_length, new, distinct, min_distance, avoid, regex)
-    drawn = {"prefix": prefix, "temperature": temperature, "top_k": top_k}
-    shown = conditions.Shown(form, scores, sort)
-    conditions.sample(run, n, wanted, drawn, budget, chosen, shown, as_json)
+    used_seed = secrets.randbelow(2**31) if random else seed or 0
+    bounds = conditions.Conditions(suffix, contains, min_length, max_length, new, distinct, min_distance, avoid, regex)
+    options = {"prefix": prefix, "temperature": temperature, "top_k": top_k}
+    display = conditions.Display(form, scores, sort)
+    conditions.sample(run, n, bounds, options, budget, used_seed, display, as_json)
     if random:
-        say(f"seed {chosen}: --seed {chosen} gives these again")
+        say(f"--seed {used_seed} gives the same words again")
     elif seed is None:
-        say("seed 0 gives the same words every time: --seed N gives others, --random new ones")
+        say("seed 0, the same words every time: give --seed N or --random for others")
 
 
 @app.command()
 def compare(
-    list_: List,
-    steps: Annotated[int, typer.Option(min=1, max=MOST, help="Most steps of each model.")] = 1500,
+    path: List,
+    steps: Annotated[int, typer.Option(min=1, max=MAX_COUNT, help="Bound on the steps of every model.")] = 1500,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Train every model on a list, and print one table of their losses.
+    """Train every model on a list, and print a table of their losses.
 
     Example: mm-jax compare towns.txt
     """
@@ -186,17 +198,19 @@ def compare(
         hush()
     from mm_jax.tool import train
 
-    train.compare(list_, steps, as_json)
+    train.compare(path, steps, as_json)
 
 
 @app.command()
 def mix(
-    run: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Two or more folders of `mm-jax train`.")],
+    run: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Two or more folders written by `mm-jax train`.")],
     out: Annotated[Path, typer.Option(metavar="RUN", help="The folder to write.")],
-    weights: Annotated[str | None, typer.Option(metavar="W,W,...", help="One for each run. Default: equal.")] = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar="W,W,...", help="A weight for each run. Default: equal.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Mix runs into one: its words are something of each list.
+    """Mix runs into one, whose words resemble all of their lists.
 
     Example: mm-jax mix runs/dutch runs/japanese --weights 1,1 --out runs/both
     """
@@ -209,7 +223,7 @@ def mix(
 
 
 def _weights(text: str | None, count: int) -> list[float]:
-    """The weights of `mm-jax mix`, one for each of `count` runs; typer.BadParameter for others."""
+    """Parses the weights of `count` runs; raises typer.BadParameter for anything else."""
     if text is None:
         return [1.0] * count
     try:
@@ -217,7 +231,7 @@ def _weights(text: str | None, count: int) -> list[float]:
     except ValueError:
         values = []
     if len(values) != count or not all(0 < value < math.inf for value in values):
-        raise typer.BadParameter(f"{text!r} is not {count} positive numbers, as 1,2", param_hint="--weights")
+        raise typer.BadParameter(f"{text!r} is not {count} positive numbers, such as 1,2", param_hint="--weights")
     return values
 
 
@@ -225,11 +239,13 @@ def _weights(text: str | None, count: int) -> list[float]:
 def score(
     run: RunFolder,
     words: Annotated[list[str] | None, typer.Argument(metavar="WORD", help="Words to score.")] = None,
-    file: Annotated[Path | None, typer.Option(metavar="LIST", help="Score a list: the oddest come first.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(metavar="LIST", help="Score a list, the least likely words first.")
+    ] = None,
     n: Count = 20,
     as_json: Json = False,
 ) -> None:
-    """Say how likely words are, or find the oddest words of a list.
+    """Print how likely words are, or find the least likely words of a list.
 
     Example: mm-jax score runs/towns berlin --json
     """
@@ -246,7 +262,7 @@ def score(
 @app.command(name="eval")
 def evaluate(
     run: RunFolder,
-    list_: Annotated[Path | None, typer.Argument(metavar="[LIST]", help="Another list to predict.")] = None,
+    path: Annotated[Path | None, typer.Argument(metavar="[LIST]", help="Another list to evaluate.")] = None,
     as_json: Json = False,
 ) -> None:
     """Print the losses on train, dev and test, or on another list.
@@ -255,12 +271,12 @@ def evaluate(
     """
     from mm_jax.tool import commands
 
-    commands.evaluate(run, list_, as_json)
+    commands.evaluate(run, path, as_json)
 
 
 @app.command()
 def plot(run: RunFolder) -> None:
-    """Draw tables, embeddings, losses and words into PNG files.
+    """Draw tables, embeddings, losses and words as PNG files.
 
     Example: mm-jax plot runs/towns
     """
@@ -273,10 +289,10 @@ def plot(run: RunFolder) -> None:
 def page(
     run: RunFolder,
     out: Annotated[Path, typer.Option(metavar="HTML", help="The file to write.")],
-    title: Annotated[str | None, typer.Option(help="Its heading; without one, the name of the folder.")] = None,
-    with_words: Annotated[bool, typer.Option("--with-words", help="A filter of the list, for only new words.")] = False,
-    half: Annotated[bool, typer.Option("--half", help="Half precision: half the size.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
+    title: Annotated[str | None, typer.Option(help="Heading. Default: the name of the folder.")] = None,
+    with_words: Annotated[bool, typer.Option("--with-words", help="Include a filter, to show only new words.")] = False,
+    half: Annotated[bool, typer.Option("--half", help="Half precision, which halves the size.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
     """Write one HTML file that makes words in a browser, offline.
 
@@ -291,9 +307,9 @@ def page(
 def top(
     run: RunFolder,
     n: Count = 20,
-    known: Annotated[bool, typer.Option("--known", help="Words of the list as well.")] = False,
-    prefix: Annotated[str, typer.Option(help="What every word begins with.")] = "",
-    min_length: Annotated[int, typer.Option(min=1, help="Characters.")] = 1,
+    known: Annotated[bool, typer.Option("--known", help="Include words of the list.")] = False,
+    prefix: Annotated[str, typer.Option(help="Beginning of every word.")] = "",
+    min_length: Annotated[int, typer.Option(min=1, help="Shortest word, in characters.")] = 1,
     as_json: Json = False,
 ) -> None:
     """Print the most probable new words, with their probabilities.
@@ -307,7 +323,7 @@ def top(
 
 @app.command()
 def info(run: RunFolder, as_json: Json = False) -> None:
-    """Say what a run folder holds.
+    """Print what a run folder holds.
 
     Example: mm-jax info runs/towns
     """
@@ -317,9 +333,9 @@ def info(run: RunFolder, as_json: Json = False) -> None:
 
 
 def application(arguments: Sequence[str]) -> typer.Typer:
-    """Returns the command; `train` has the options of models, which take JAX to find, where these arguments call it."""
+    """Returns the command; adds the options of models to `train`, which imports JAX, only if the arguments call it."""
     if next((argument for argument in arguments if not argument.startswith("-")), "") == "train":
         from mm_jax.tool import model_options
 
-        model_options.extend(train_)
+        model_options.extend(learn)
     return app

@@ -1,4 +1,4 @@
-"""What is in a list of words, what is odd about it, and what will be done about that."""
+"""Checks a list of words: reports its sizes, its characters, odd lines and how they are handled."""
 
 import unicodedata
 from collections import Counter
@@ -7,13 +7,13 @@ from pathlib import Path
 
 from mm_jax import words as lists
 
-_JOINERS = "\u200c\u200d"  # scripts and emoji are written with these
+_JOINERS = "\u200c\u200d"  # some scripts and emoji need them
 _CONTROL = ("Cc", "Cf", "Cs", "Co", "Cn")
 
 
 @dataclass(frozen=True)
 class OddLine:
-    """A line that will not be taken as it is, and what is done about it."""
+    """A line that is changed or refused: its number, the problem, the action taken."""
 
     line: int
     problem: str
@@ -22,7 +22,7 @@ class OddLine:
 
 @dataclass(frozen=True)
 class Report:
-    """What `check` found; `refused` lines stop `load_words`, and `clean` is the list without what is odd."""
+    """The result of `check`; `load_words` fails on `refused` lines, and `clean` is the mended list."""
 
     path: str
     words: int
@@ -43,12 +43,12 @@ class Report:
     clean: list[str]
 
     def as_dict(self) -> dict:
-        """All but the list itself, for JSON."""
+        """Returns all fields but the list itself, for JSON."""
         return {name: value for name, value in asdict(self).items() if name != "clean"}
 
 
 def check(path: str | Path) -> Report:
-    """Reads a list line by line, however odd; ValueError only for a path that cannot be read or holds no words."""
+    """Checks a list line by line, of any content; raises ValueError for an unreadable path, and for no words."""
     path = Path(path)
     raw = lists.read_bytes(path)
     odd: list[OddLine] = []
@@ -77,7 +77,7 @@ def check(path: str | Path) -> Report:
 
 
 def _one_line(line: bytes) -> tuple[str, list[tuple[str, str]]]:
-    """The clean word of a line ("" for none), and what was odd about it with what `load_words` does about that."""
+    """Returns the clean word of a line ("" for none), and its problems with the action of `load_words`."""
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -104,6 +104,7 @@ def _one_line(line: bytes) -> tuple[str, list[tuple[str, str]]]:
 
 
 def _report(path: Path, words: list[str], odd: list[OddLine], refused: int) -> Report:
+    """Computes the figures of a report from the clean words."""
     tally = Counter(words)
     try:
         split = lists.split_words(words)
@@ -128,14 +129,14 @@ def _report(path: Path, words: list[str], odd: list[OddLine], refused: int) -> R
         alphabet=dict(Counter("".join(words)).most_common()),
         mixed_case=len(folded) < len(tally)
         or (any(w != w.lower() for w in tally) and any(w == w.lower() for w in tally)),
-        odd=sorted(odd, key=lambda each: each.line),
+        odd=sorted(odd, key=lambda entry: entry.line),
         refused=refused,
         clean=words,
     )
 
 
 def render(report: Report, most: int = 20) -> str:
-    """The report as text; at most `most` odd lines."""
+    """Writes the report as text, with at most `most` odd lines."""
     lines = [
         f"{report.path}: {report.words:,} words, {report.distinct:,} distinct",
         f"lengths {report.shortest} to {report.longest}, {report.mean_length:.1f} on average",
@@ -150,14 +151,14 @@ def render(report: Report, most: int = 20) -> str:
             f"test {report.test:,} ({report.test_in_train:,} also in train)"
         )
     else:
-        lines.append("too few words for train, dev and test: all would be learned")
-    shown = " ".join(f"{char if char != ' ' else 'blank'}:{n}" for char, n in list(report.alphabet.items())[:40])
-    lines.append(f"{len(report.alphabet)} characters: {shown}" + (" ..." if len(report.alphabet) > 40 else ""))
+        lines.append("too few words for dev and test: `mm-jax train` trains on all of them")
+    characters = " ".join(f"{char if char != ' ' else 'blank'}:{n}" for char, n in list(report.alphabet.items())[:40])
+    lines.append(f"{len(report.alphabet)} characters: {characters}" + (" ..." if len(report.alphabet) > 40 else ""))
     if report.mixed_case:
         lines.append("upper and lower case are mixed: kept, as different characters")
-    lines += [f"line {each.line}: {each.problem}: {each.action}" for each in report.odd[:most]]
+    lines += [f"line {entry.line}: {entry.problem}: {entry.action}" for entry in report.odd[:most]]
     if len(report.odd) > most:
         lines.append(f"... and {len(report.odd) - most:,} more odd lines (--json has them all)")
     if not report.odd:
-        lines.append("nothing is odd about it")
+        lines.append("no odd lines")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""What the commands of `mm-jax` do, once their arguments are read."""
+"""Runs the commands of `mm-jax` with their parsed arguments."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from mm_jax import page, terminal, words
+from mm_jax import page, terminal
 from mm_jax.evaluation import Evaluation, evaluate_split, word_means
 from mm_jax.evaluation import evaluate as evaluate_words
 from mm_jax.files import write_whole
@@ -23,65 +23,66 @@ from mm_jax.output import fail, give, say
 from mm_jax.page.pack import rounded
 from mm_jax.tool import conditions, runs
 from mm_jax.vocab import Vocab
-from mm_jax.words import Split, WordList
+from mm_jax.words import Split, WordList, load_words
 
 
 def _print_losses(rows: dict[str, Evaluation]) -> None:
+    """Prints a table of losses."""
     terminal.show(terminal.losses_table(rows))
 
 
 def score(folder: Path, given: list[str], as_json: bool) -> None:
-    """Scores words character by character, and says where each would stand in the training list."""
+    """Scores words character by character, and ranks them among the training words."""
     from mm_jax.scoring import score as score_word
 
     run = runs.RunFolder(folder).open()
     means = np.sort(word_means(run.params, run.split.train))
     results, texts = [], []
     for word in _readable(run, given):
-        scored = score_word(run.params, word)
-        rank = int(np.searchsorted(means, scored.mean)) + 1
-        results.append(asdict(scored) | {"mean": scored.mean, "rank": rank, "of": len(means)})
+        result = score_word(run.params, word)
+        rank = int(np.searchsorted(means, result.mean)) + 1
+        results.append(asdict(result) | {"mean": result.mean, "rank": rank, "of": len(means)})
         texts.append(
-            f"{scored.word}\n{scored}\nlikelier, per character, than all but {rank - 1:,} of {len(means):,} words"
+            f"{result.word}\n{result}\nlikelier, per character, than all but {rank - 1:,} of {len(means):,} words"
         )
     give(results, as_json, "\n\n".join(texts))
 
 
-def _readable(run: runs.Run, listed: list[str]) -> list[str]:
-    """The words that the model can read; the others are counted and named. ValueError where none is left."""
+def _readable(run: runs.Run, words: list[str]) -> list[str]:
+    """Returns the words that the model can read, and prints the others; raises ValueError if none is left."""
     vocab, limit = run.params.vocab, max_length(run.params)
     known = frozenset(vocab.chars[1:])
-    listed = [unicodedata.normalize("NFC", word) for word in listed]
-    kept = [word for word in listed if known.issuperset(word) and (limit is None or len(word) <= limit)]
-    if len(kept) < len(listed):
-        left_out = [word for word in listed if not known.issuperset(word)]
-        too_long = len(listed) - len(kept) - len(left_out)
+    words = [unicodedata.normalize("NFC", word) for word in words]
+    kept = [word for word in words if known.issuperset(word) and (limit is None or len(word) <= limit)]
+    if len(kept) < len(words):
+        left_out = [word for word in words if not known.issuperset(word)]
+        too_long = len(words) - len(kept) - len(left_out)
         chars = " ".join(sorted(set("".join(left_out)) - known)[:20])
         named = f": {', '.join(left_out[:5])}{', ...' if len(left_out) > 5 else ''}" if left_out else ""
         why = [f"{len(left_out):,} with characters that the model does not know ({chars}){named}"] if left_out else []
         why += [f"{too_long:,} longer than the {limit} characters it reads"] if too_long else []
-        say(f"skipped of {len(listed):,} words: {'; '.join(why)}")
+        say(f"skipped of {len(words):,} words: {'; '.join(why)}")
     if not kept:
-        raise ValueError("no word is left that the model can read")
+        raise ValueError("the model can read none of the words")
     return kept
 
 
 def oddest(folder: Path, path: Path, n: int, as_json: bool) -> None:
-    """The words of a list that the model finds least likely, per character."""
+    """Prints the words of a list that are least likely per character."""
     run = runs.RunFolder(folder).open()
-    listed = _readable(run, words.load_words(path))
-    means = word_means(run.params, listed)
+    words = _readable(run, load_words(path))
+    means = word_means(run.params, words)
     order = np.argsort(-means, kind="stable")[:n]
-    rows = [{"word": listed[i], "mean": float(means[i])} for i in order]
-    give(rows, as_json, "\n".join(f"{each['mean']:8.4f}  {each['word']}" for each in rows))
+    rows = [{"word": words[i], "mean": float(means[i])} for i in order]
+    give(rows, as_json, "\n".join(f"{row['mean']:8.4f}  {row['word']}" for row in rows))
 
 
 def evaluate(folder: Path, path: Path | None, as_json: bool) -> None:
-    """The losses of a run on its own lists, or on another one."""
+    """Prints the losses of a run on its own lists, or on another list."""
     run = runs.RunFolder(folder).open()
     rows = evaluate_split(run.params, run.split)
     if path is not None:
-        rows = {path.name: evaluate_words(run.params, _readable(run, words.load_words(path)), seen=run.split.train)}
+        rows = {path.name: evaluate_words(run.params, _readable(run, load_words(path)), seen=run.split.train)}
     if as_json:
         give({name: asdict(row) for name, row in rows.items()}, True, "")
     else:
@@ -89,17 +90,17 @@ def evaluate(folder: Path, path: Path | None, as_json: bool) -> None:
 
 
 def plot(folder: Path) -> None:
-    """Draws what the model has into the run folder."""
+    """Draws the pictures of the model into the run folder."""
     from mm_jax.tool import pictures
 
     run = runs.RunFolder(folder).open()
-    for name, picture in pictures.drawn(run):
+    for name, picture in pictures.draw_all(run):
         write_whole(folder / f"{name}.png", picture)
         print(folder / f"{name}.png")
 
 
 def top(folder: Path, n: int, known: bool, prefix: str, min_length: int, as_json: bool) -> None:
-    """The most probable words, exactly."""
+    """Prints the most probable words, found exactly."""
     from mm_jax.enumeration import most_probable
 
     run = runs.RunFolder(folder).open()
@@ -111,7 +112,7 @@ def top(folder: Path, n: int, known: bool, prefix: str, min_length: int, as_json
 
 
 def info(folder: Path, as_json: bool) -> None:
-    """What a run folder holds."""
+    """Prints what a run folder holds."""
     run = runs.RunFolder(folder).open()
     history = run.folder.history()
     facts = {
@@ -126,46 +127,46 @@ def info(folder: Path, as_json: bool) -> None:
     lines = io.StringIO()
     rows = csv.writer(lines, delimiter="\t", lineterminator="\n")
     for name, value in facts.items():
-        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
-        rows.writerow([name, shown])
+        cell = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
+        rows.writerow([name, cell])
     give(facts, as_json, lines.getvalue().rstrip())
 
 
 def mix(folders: Sequence[Path], weights: Sequence[float], out: Path, as_json: bool) -> None:
-    """Writes a run whose model is the weighted mean of others, character by character; its list is all their lists."""
+    """Writes a run whose model is the weighted mixture of others, and whose list joins their lists."""
     if out in folders:
         raise ValueError(f"{out} is one of the runs to mix: name another folder")
     opened = [runs.RunFolder(folder).open() for folder in folders]
     vocab = Vocab.from_words([run.params.vocab.chars[1:] for run in opened])
-    share = [weight / math.fsum(weights) for weight in weights]
+    shares = [weight / math.fsum(weights) for weight in weights]
     params = Mixture(
         members=tuple(widened.wrap(run.params, vocab) for run in opened),
-        scores=jnp.log(jnp.array(share, jnp.float32)),
+        scores=jnp.log(jnp.array(shares, jnp.float32)),
         vocab=vocab,
     )
     train, dev, test = ([word for run in opened for word in run.split[i]] for i in range(3))
     split = Split(train, dev, test)
-    plan = runs.Plan("mix", options={"runs": [str(folder) for folder in folders], "weights": list(share)})
+    plan = runs.Plan("mix", options={"runs": [str(folder) for folder in folders], "weights": list(shares)})
     run = runs.RunFolder(out)
     with run.locked():
         run.write_setup(plan, WordList(split, vocab), resume=False)
         run.save_model(params)
     found = conditions.ten_new(params, [*train, *dev, *test], 1)
-    parts = ", ".join(f"{each:.0%} {folder}" for each, folder in zip(share, folders, strict=True))
+    parts = ", ".join(f"{share:.0%} {folder}" for share, folder in zip(shares, folders, strict=True))
     say(f"{out}: {parts}; {len(vocab) - 1} different characters")
-    give({"run": str(out), "weights": share, "samples": found}, as_json, "\n".join(found))
+    give({"run": str(out), "weights": shares, "samples": found}, as_json, "\n".join(found))
 
 
 def write_page(folder: Path, out: Path, title: str | None, *, with_words: bool, half: bool, overwrite: bool) -> None:
-    """Writes the page; ValueError as `page.write` says, before anything is evaluated where the file is there."""
+    """Writes the page of a run; raises ValueError as `page.write`, and for an existing file before it evaluates."""
     page.check_free(out, overwrite)
     run = runs.RunFolder(folder).open()
     params = rounded(run.params) if half else run.params
     losses = evaluate_split(params, run.split)
     labels = page.texts()["card"]
     card = {
-        labels["loss"].format(name=name): labels["loss_text"].format(nll=f"{each.nll:.4f}", stderr=f"{each.stderr:.4f}")
-        for name, each in losses.items()
+        labels["loss"].format(name=name): labels["loss_text"].format(nll=f"{row.nll:.4f}", stderr=f"{row.stderr:.4f}")
+        for name, row in losses.items()
     }
     card[labels["learned"]] = labels["learned_text"].format(
         train=f"{len(run.split.train):,}", all=f"{len(run.words):,}"

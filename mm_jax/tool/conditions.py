@@ -1,4 +1,4 @@
-"""`mm-jax sample`: the conditions that a word must meet, by its list and by the options; drawing and printing them."""
+"""`mm-jax sample`: draws words that meet all conditions, of the list and of the options, and prints them."""
 
 import csv
 import io
@@ -13,20 +13,21 @@ from typing import Any
 import jax
 import numpy as np
 
-from mm_jax import sampling, words
+from mm_jax import sampling
 from mm_jax.evaluation import word_means
 from mm_jax.models import contract, fresh
 from mm_jax.models.contract import Params
 from mm_jax.output import fail, give, say
 from mm_jax.tool import runs
+from mm_jax.words import load_words
 
-_MEASURED = 20_000  # words of the list that a percentile is taken among
-_CELLS = 2**22  # prefixes * characters, up to which a model of new words only is made: about a second
+_RANKED = 20_000  # words of the list among which a percentile is computed
+_CELLS = 2**22  # prefixes * characters up to which the model is restricted to new words: about a second
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """The conditions of `mm-jax sample` that a word must meet after it was drawn."""
+class Conditions:
+    """The conditions of `mm-jax sample` by which a drawn word is accepted or rejected."""
 
     suffix: str = ""
     contains: str = ""
@@ -40,9 +41,10 @@ class Wanted:
 
 
 def temperature_for(num_words: int) -> float:
-    """The temperature that suits a list: a short one leaves a model unsure, and what it is unsure of reads badly.
+    """Returns the default temperature for a list: lower for a short one.
 
-    Above 0.8 words of long lists read worse too: many that were drawn like names of packages at 1 were gibberish.
+    Short lists get a lower temperature, because unlikely draws of an uncertain model read badly. Above 0.8 even long
+    lists (package names) gave gibberish.
 
     >>> temperature_for(48), temperature_for(1000), temperature_for(100_000)
     (0.5, 0.7, 0.8)
@@ -50,12 +52,12 @@ def temperature_for(num_words: int) -> float:
     return float(np.clip(np.round(0.3 + 0.12 * np.log10(num_words), 1), 0.5, 0.8))
 
 
-def lengths_for(listed: Sequence[str], prefix: str = "", least: int | None = None) -> tuple[int, int]:
-    """The shortest and the longest word of a list, in characters; longer where a prefix or a least length needs it.
+def lengths_for(words: Sequence[str], prefix: str = "", least: int | None = None) -> tuple[int, int]:
+    """Returns the default bounds of the length: those of the list, raised for a longer prefix or least length.
 
-    No word has to be longer than eight characters for it: of a list of one long word hardly any draw would be.
+    The minimum is at most 8, or a list of one long word would accept hardly any sample.
     """
-    sizes = [len(word) for word in listed]
+    sizes = [len(word) for word in words]
     shortest = min(8, *sizes) if least is None else least
     beyond = max(len(prefix), shortest)
     return shortest, max(sizes) + (beyond if beyond >= max(sizes) else 0)
@@ -63,116 +65,119 @@ def lengths_for(listed: Sequence[str], prefix: str = "", least: int | None = Non
 
 def draw(
     params: Params,
-    listed: Sequence[str],
+    words: Sequence[str],
     n: int,
     seed: int,
-    wanted: Wanted,
+    conditions: Conditions,
     budget: int,
-    **drawn: Any,
+    **options: Any,
 ) -> sampling.Samples:
-    """Draws until n words meet every condition, or the budget is spent.
+    """Draws words until n of them meet all conditions, or the budget is spent.
 
     Args:
       params: any model.
-      listed: the words it learned from: they bound the lengths that are not given.
-      n: how many words.
-      seed: decides them.
-      wanted: the conditions.
-      budget: most words to draw.
-      drawn: prefix, temperature and top_k, as `mm_jax.sample` takes them; a temperature of None is `temperature_for`.
+      words: the training list, which gives the default lengths.
+      n: number of words.
+      seed: seed of all random numbers.
+      conditions: what a word must meet.
+      budget: bound on the number of words drawn.
+      options: prefix, temperature and top_k of `mm_jax.sample`; a temperature of None is `temperature_for`.
     """
-    listed = list(listed)
-    if drawn.get("temperature") is None:
-        drawn["temperature"] = temperature_for(len(listed))
-    prefix = drawn.setdefault("prefix", "")
-    shortest, longest = lengths_for(listed, prefix, wanted.min_length)
-    if wanted.max_length is not None:
-        longest = wanted.max_length
-        shortest = shortest if wanted.min_length is not None else min(shortest, longest)
+    words = list(words)
+    if options.get("temperature") is None:
+        options["temperature"] = temperature_for(len(words))
+    prefix = options.setdefault("prefix", "")
+    shortest, longest = lengths_for(words, prefix, conditions.min_length)
+    if conditions.max_length is not None:
+        longest = conditions.max_length
+        shortest = shortest if conditions.min_length is not None else min(shortest, longest)
     if shortest > longest:
         raise ValueError(f"no word has {shortest} characters or more and {longest} or fewer: change --min-length")
-    accept = _accepts(params, listed, wanted, range(shortest, longest + 1))
+    accept = _acceptance(params, words, conditions, range(shortest, longest + 1))
     limit = contract.max_length(params)
-    # One character more than is wanted, so that a word that was cut is told from one that ended.
-    options = sampling.SamplingOptions(**drawn, max_length=longest + 1 if limit is None else min(longest + 1, limit))
-    return sampling.search(
-        _of_new_words(params, listed) if wanted.new else params, jax.random.key(seed), n, accept, options, budget=budget
-    )
+    # One character more than the longest word, so that a word that was cut there is too long and rejected.
+    max_length = longest + 1 if limit is None else min(longest + 1, limit)
+    drawn_from = _restricted(params, words) if conditions.new else params
+    key, sampling_options = jax.random.key(seed), sampling.SamplingOptions(**options, max_length=max_length)
+    return sampling.search(drawn_from, key, n, accept, sampling_options, budget=budget)
 
 
-def _of_new_words(params: Params, listed: list[str]) -> Params:
-    """The model of words that are not in the list, where its table is small: else what is drawn is looked up."""
-    if sum(map(len, listed)) * len(params.vocab) > _CELLS:
+def _restricted(params: Params, words: list[str]) -> Params:
+    """Restricts a model to new words if the table for it is small; otherwise words of the list are rejected later."""
+    if sum(map(len, words)) * len(params.vocab) > _CELLS:
         return params
-    return fresh.wrap(params, listed, share=0.0)
+    return fresh.wrap(params, words, share=0.0)
 
 
-def _accepts(params: Params, listed: list[str], wanted: Wanted, lengths: range) -> Callable[[str], bool]:
-    """Whether a word meets every condition; ValueError for conditions that no word can meet."""
-    known, met = frozenset(listed), set()
-    carriers = _carriers(params, listed)
-    suffix, contains = (unicodedata.normalize("NFC", text) for text in (wanted.suffix, wanted.contains))
+def _acceptance(params: Params, words: list[str], conditions: Conditions, lengths: range) -> Callable[[str], bool]:
+    """Returns accept(word) -> bool; raises ValueError for conditions that no word can meet."""
+    known, seen = frozenset(words), set()
+    carriers = _carriers(params, words)
+    suffix, contains = (unicodedata.normalize("NFC", text) for text in (conditions.suffix, conditions.contains))
     for text in (suffix, contains):
-        params.vocab.encode(text)  # a character the model does not know is never drawn
-    avoided = [word.casefold() for word in words.load_words(wanted.avoid)] if wanted.avoid else []
+        params.vocab.encode(text)  # raises ValueError for a character that the model does not know
+    avoided = [word.casefold() for word in load_words(conditions.avoid)] if conditions.avoid else []
     try:
-        pattern = re.compile(wanted.regex or "")
+        pattern = re.compile(conditions.regex or "")
     except re.error as error:
-        raise ValueError(f"--regex {wanted.regex!r} is no regular expression: {error}") from None
+        raise ValueError(f"--regex {conditions.regex!r} is no regular expression: {error}") from None
 
     def accept(word: str) -> bool:
         fits = len(word) in lengths and word.endswith(suffix) and contains in word and bool(pattern.search(word))
         fits = fits and (carriers is None or carriers.issuperset(_before_marks(word)))
-        fits = fits and not (wanted.new and word in known) and not (wanted.distinct and word in met)
+        fits = fits and not (conditions.new and word in known) and not (conditions.distinct and word in seen)
         fits = fits and not any(part in word.casefold() for part in avoided)
-        fits = fits and (wanted.min_distance < 1 or nearest(word, listed, below=wanted.min_distance) is None)
-        met.add(word)
+        fits = fits and (
+            conditions.min_distance < 1 or nearest_word(word, words, below=conditions.min_distance) is None
+        )
+        seen.add(word)
         return fits
 
     return accept
 
 
-def _carriers(params: Params, listed: list[str]) -> frozenset[str] | None:
-    """The characters that a combining mark stands behind in a list; None where the alphabet has no marks.
+def _carriers(params: Params, words: list[str]) -> frozenset[str] | None:
+    """Returns the characters that carry a combining mark in the list; None for an alphabet without marks.
 
-    A model gives every character some probability everywhere, a vowel sign at the start of a word too: on no letter, it
-    cannot be read.
+    A smoothed model gives every character some probability everywhere, and may put a mark (such as a vowel sign) where
+    it is unreadable, for example at the start of a word.
     """
     if not any(map(_is_mark, params.vocab.chars)):
         return None
-    return frozenset(char for word in listed for char in _before_marks(word))
+    return frozenset(char for word in words for char in _before_marks(word))
 
 
 def _before_marks(word: str) -> list[str]:
-    """What stands before each combining mark; "" before one that begins the word."""
+    """Returns the character before each combining mark; "" for a mark that begins the word."""
     return [word[max(0, i - 1) : i] for i, char in enumerate(word) if _is_mark(char)]
 
 
 def _is_mark(char: str) -> bool:
+    """Returns True for a combining mark."""
     return unicodedata.category(char).startswith("M")
 
 
-def nearest(word: str, listed: Sequence[str], below: int | None = None) -> tuple[str, int] | None:
-    """The word of a list with the fewest edits (insert, delete or replace a character) to `word`, and their number.
+def nearest_word(word: str, words: Sequence[str], below: int | None = None) -> tuple[str, int] | None:
+    """Returns the word of a list with the least edit distance (Levenshtein) to `word`, and that distance.
 
-    None where there is none with fewer than `below`.
+    Returns None if no distance is less than `below`.
     """
     from rapidfuzz import process
     from rapidfuzz.distance import Levenshtein
 
     cutoff = None if below is None else below - 1
-    found = process.extractOne(word, listed, scorer=Levenshtein.distance, score_cutoff=cutoff)
+    found = process.extractOne(word, words, scorer=Levenshtein.distance, score_cutoff=cutoff)
     return None if found is None else (found[0], int(found[1]))
 
 
-def ten_new(params: Params, listed: Sequence[str], seed: int) -> list[str]:
-    """Returns ten new words, or as many as are found: what a command shows of a model that it made."""
-    return draw(params, listed, 10, seed, Wanted(new=True, distinct=True), 10_000).words
+def ten_new(params: Params, words: Sequence[str], seed: int) -> list[str]:
+    """Draws ten new distinct words, fewer if 10,000 draws hold no more."""
+    return draw(params, words, 10, seed, Conditions(new=True, distinct=True), 10_000).words
 
 
 @dataclass(frozen=True)
-class Shown:
-    """How the words are printed."""
+class Display:
+    """Options of printing: the format, with scores or not, sorted by likelihood or not."""
 
     form: str = "text"
     scores: bool = False
@@ -180,8 +185,8 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Scored:
-    """A word as `--scores` shows it: nats per character, the percentage of the list less likely, its nearest word."""
+class ScoredWord:
+    """A row of `--scores`: nats per character, percentage of the list that is less likely, nearest word of the list."""
 
     word: str
     nats: float
@@ -190,43 +195,48 @@ class Scored:
     distance: int
 
 
-def scored(params: Params, drawn: list[str], listed: Sequence[str]) -> list[Scored]:
-    """What `--scores` says of each word; the percentile is among the list's words, by nats per character."""
-    if not drawn:
+def score_words(params: Params, samples: list[str], words: Sequence[str]) -> list[ScoredWord]:
+    """Computes the rows of `--scores`; percentiles are among the list, by nats per character."""
+    if not samples:
         return []
-    means = np.sort(word_means(params, list(listed[:_MEASURED])))
-    found = []
-    for word, mean in zip(drawn, word_means(params, drawn), strict=True):
-        close, distance = nearest(word, listed) or ("", len(word))
-        above = 100 * (1 - np.searchsorted(means, mean) / len(means))
-        found.append(Scored(word, float(mean), float(above), close, distance))
-    return found
+    means = np.sort(word_means(params, list(words[:_RANKED])))
+    rows = []
+    for word, mean in zip(samples, word_means(params, samples), strict=True):
+        nearest, distance = nearest_word(word, words) or ("", len(word))
+        percentile = 100 * (1 - np.searchsorted(means, mean) / len(means))
+        rows.append(ScoredWord(word, float(mean), float(percentile), nearest, distance))
+    return rows
 
 
 def sample(
-    folder: Path, n: int, wanted: Wanted, drawn: dict[str, Any], budget: int, seed: int, shown: Shown, as_json: bool
+    folder: Path,
+    n: int,
+    conditions: Conditions,
+    options: dict[str, Any],
+    budget: int,
+    seed: int,
+    display: Display,
+    as_json: bool,
 ) -> None:
-    """Prints n words that meet every condition; with fewer, what was found, and status 1."""
+    """Prints n words that meet all conditions; prints fewer and exits with status 1 if the budget is spent."""
     run = runs.RunFolder(folder).open()
-    found = draw(run.params, run.words, n, seed, wanted, budget, **drawn)
-    listed = list(found.words)
-    rows: list[dict[str, Any]] = [{"word": word} for word in listed]
-    if shown.scores or shown.sort:
-        every = scored(run.params, listed, run.words)
-        if shown.sort:
-            every.sort(key=lambda each: each.nats)
-        rows = [asdict(each) if shown.scores else {"word": each.word} for each in every]
-    result: dict[str, Any] = {"words": [row["word"] for row in rows], "tried": found.tried}
-    give(result | ({"scores": rows} if shown.scores else {}), as_json, render(rows, shown.form))
-    used = drawn["temperature"]
-    chosen = "" if used is not None else f", temperature {temperature_for(len(run.words))} for {len(run.words):,} words"
-    say(f"{len(listed)} of {n} words, {found.tried:,} drawn{chosen}")
-    if len(listed) < n:
-        fail("the conditions were met too seldom: loosen them, or raise --budget")
+    samples = draw(run.params, run.words, n, seed, conditions, budget, **options)
+    rows: list[dict[str, Any]] = [{"word": word} for word in samples.words]
+    if display.scores or display.sort:
+        scored = score_words(run.params, samples.words, run.words)
+        if display.sort:
+            scored.sort(key=lambda row: row.nats)
+        rows = [asdict(row) if display.scores else {"word": row.word} for row in scored]
+    result: dict[str, Any] = {"words": [row["word"] for row in rows], "tried": samples.tried}
+    give(result | ({"scores": rows} if display.scores else {}), as_json, render(rows, display.form))
+    default = f", temperature {temperature_for(len(run.words))} for {len(run.words):,} words"
+    say(f"{len(rows)} of {n} words, {samples.tried:,} drawn{'' if options['temperature'] is not None else default}")
+    if len(rows) < n:
+        fail("too few words met all conditions: loosen them, or raise --budget")
 
 
 def render(rows: list[dict[str, Any]], form: str) -> str:
-    """The rows as plain text in columns, comma- or tab-separated values with a header, or one JSON object a line."""
+    """Writes rows as text in columns, as comma- or tab-separated values with a header, or as one JSON object a line."""
     if form == "jsonl":
         return "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     if form == "text":

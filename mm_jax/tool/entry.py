@@ -1,7 +1,4 @@
-"""How `mm-jax` is called: streams, and what becomes of errors.
-
-A user's mistake is one line on stderr, never a traceback.
-"""
+"""The entry point of `mm-jax`: sets up streams, and turns errors into one line on stderr."""
 
 import contextlib
 import io
@@ -14,7 +11,7 @@ from mm_jax.tool.arguments import application
 
 
 def main() -> None:
-    """The entry point: a user's mistake is one line on stderr, never a traceback."""
+    """Runs the command; a user's mistake prints one line on stderr, never a traceback."""
     _mend_streams()
     startup.prepare()
     try:
@@ -28,13 +25,13 @@ def main() -> None:
     except (ValueError, OSError) as error:
         _end(str(error))
     except MemoryError as error:
-        _end(f"the memory does not suffice: {error}")
+        _end(f"not enough memory: {error}")
     except RuntimeError as error:
         if "initialize backend" in str(error):
             named = os.environ.get("JAX_PLATFORMS")
             _end(f"JAX_PLATFORMS is {named!r}, which JAX cannot use: unset it, or set it to cpu")
         if "RESOURCE_EXHAUSTED" in str(error):
-            _end(f"the memory does not suffice: {error}")
+            _end(f"not enough memory: {error}")
         raise
     except KeyboardInterrupt:
         say("stopped")
@@ -42,7 +39,7 @@ def main() -> None:
 
 
 def _end(why: str) -> None:
-    """One line, and status 1; what stdout still holds and cannot write is dropped."""
+    """Prints one line and exits with status 1; drops what stdout has buffered and cannot write."""
     say("error: " + " ".join(why.split("\n")))
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -50,7 +47,7 @@ def _end(why: str) -> None:
 
 
 def _mend_streams() -> None:
-    """Closed streams are opened on nothing, or the next file that is opened would take their place."""
+    """Opens closed streams on /dev/null, because the next opened file would take their descriptors; sets UTF-8."""
     for number in range(3):
         try:
             os.fstat(number)

@@ -1,6 +1,6 @@
-"""The options of `mm-jax train` that belong to models and recipes: read from their records, not listed here.
+"""The options of `mm-jax train` for models and recipes, read from the signatures of the models.
 
-Importing the models takes JAX, so `entry` imports this file for `mm-jax train` alone.
+Importing the models imports JAX, so only `mm-jax train` imports this file.
 """
 
 import dataclasses
@@ -17,12 +17,12 @@ from mm_jax import models
 from mm_jax.models.contract import Model
 from mm_jax.training.recipes import Recipe
 
-AUTO = "auto"  # the model that is found by trying
+AUTO = "auto"  # tries several models and keeps the best
 _SHORT = {"learning_rate": "--lr"}
 
 
-class Option(NamedTuple):
-    """An option of a model or a recipe: its name, the number it is (int, float, or str for text), default, meaning."""
+class ModelOption(NamedTuple):
+    """An option of a model or a recipe: name, type (int, float or str), default, meaning."""
 
     name: str
     kind: type
@@ -30,7 +30,7 @@ class Option(NamedTuple):
     meaning: str
 
 
-def options_of(model: Model) -> dict[str, Option]:
+def options_of(model: Model) -> dict[str, ModelOption]:
     """Returns the options that make a model: the arguments of its `init` or `fit` that have a default.
 
     >>> [option.name for option in options_of(models.mlp.MODEL).values()]
@@ -41,29 +41,29 @@ def options_of(model: Model) -> dict[str, Option]:
         return {}
     meanings = _meanings(inspect.getdoc(make) or "")
     return {
-        name: Option(name, _kind(parameter.annotation), parameter.default, meanings.get(name, ""))
+        name: ModelOption(name, _kind(parameter.annotation), parameter.default, meanings.get(name, ""))
         for name, parameter in inspect.signature(make).parameters.items()
         if parameter.default is not inspect.Parameter.empty
     }
 
 
-def recipe_fields() -> dict[str, Option]:
+def recipe_fields() -> dict[str, ModelOption]:
     """Returns the options of a recipe."""
     meanings = _meanings(inspect.getdoc(Recipe) or "")
     return {
-        field.name: Option(field.name, _kind(field.type), field.default, meanings.get(field.name, ""))
+        field.name: ModelOption(field.name, _kind(field.type), field.default, meanings.get(field.name, ""))
         for field in dataclasses.fields(Recipe)
     }
 
 
 def _kind(annotation: Any) -> type:
-    """int or float where that is what is annotated, None aside; else str."""
+    """Returns the int or float of an annotation such as `int | None`; str for any other."""
     parts = typing.get_args(annotation) or (annotation,)
     return next((part for part in parts if part in (int, float)), str)
 
 
 def _meanings(docstring: str) -> dict[str, str]:
-    """The first sentence on each argument, of a docstring's section `Args:`."""
+    """Returns the first sentence on each argument from the section `Args:` of a docstring."""
     meanings: dict[str, str] = {}
     name = ""
     for line in docstring.partition("Args:\n")[2].partition("\n\n")[0].splitlines():
@@ -76,19 +76,21 @@ def _meanings(docstring: str) -> dict[str, str]:
     return {name: text.split(". ")[0].rstrip(".") for name, text in meanings.items()}
 
 
-@functools.cache  # once: the second call would find the options there
+@functools.cache  # once: a second call would add the options again
 def extend(command: Callable[..., None]) -> None:
-    """Gives `train`, whose last parameter is **options, one parameter for each option of a model or a recipe.
+    """Replaces **options, the last parameter of `train`, by a parameter for each option of a model or a recipe.
 
-    Its `--model` and `--recipe` are told the names that there are.
+    Adds the names of all models and recipes to `--model` and `--recipe`.
     """
-    known = models.makeable()
-    recipes = dict.fromkeys(name for model in known.values() if model.init for name in model.recipes)
+    makeable = models.makeable()
+    recipes = dict.fromkeys(name for model in makeable.values() if model.init for name in model.recipes)
     annotations: dict[str, Any] = {
-        "model": Annotated[Literal[(AUTO, *known)], typer.Option(help="What to train; auto finds the best.")],  # pyright: ignore
-        "recipe": Annotated[str | None, typer.Option(metavar="NAME", help=f"How to train: {', '.join(recipes)}.")],
+        "model": Annotated[Literal[(AUTO, *makeable)], typer.Option(help="The model; auto tries several.")],  # pyright: ignore
+        "recipe": Annotated[
+            str | None, typer.Option(metavar="NAME", help=f"A recipe of the model: {', '.join(recipes)}.")
+        ],
     }
-    names = dict.fromkeys([*recipe_fields(), *(name for model in known.values() for name in options_of(model))])
+    names = dict.fromkeys([*recipe_fields(), *(name for model in makeable.values() for name in options_of(model))])
     own = [
         parameter.replace(annotation=annotations.get(parameter.name, parameter.annotation))
         for parameter in inspect.signature(command).parameters.values()
@@ -100,14 +102,22 @@ def extend(command: Callable[..., None]) -> None:
 
 
 def _keyword(name: str) -> inspect.Parameter:
-    annotation = Annotated[str | None, typer.Option(_flag(name), metavar="X", help=_meaning(name))]
+    """Returns the parameter of an option, with its flag, type and help."""
+    annotation = Annotated[str | None, typer.Option(_flag(name), metavar=_metavar(name), help=_meaning(name))]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
+def _metavar(name: str) -> str:
+    """Returns the type of an option in capitals; VALUE if it differs between models."""
+    tables = [recipe_fields(), *map(options_of, models.makeable().values())]
+    kinds = {table[name].kind for table in tables if name in table}
+    return {int: "INT", float: "FLOAT", str: "NAME"}[kinds.pop()] if len(kinds) == 1 else "VALUE"
+
+
 def _meaning(name: str) -> str:
-    """The help of an option: whose it is, and what it means there."""
+    """Returns the help of an option: its models, and its meaning there."""
     if (of_recipe := recipe_fields().get(name)) is not None:
-        return _sentence(of_recipe.meaning) + (" Or auto." if name == "learning_rate" else "")
+        return _sentence(of_recipe.meaning) + (" auto finds one." if name == "learning_rate" else "")
     owners: dict[str, list[str]] = {}
     for model in models.makeable().values():
         if (option := options_of(model).get(name)) is not None:
@@ -116,22 +126,26 @@ def _meaning(name: str) -> str:
 
 
 def _sentence(text: str) -> str:
+    """Adds a capital and a full stop."""
     return text[:1].upper() + text[1:] + "."
 
 
 def _flag(name: str) -> str:
+    """Returns the flag of an option."""
     return _SHORT.get(name, "--" + name.replace("_", "-"))
 
 
 def parsed(name: str, recipe: str | None, options: dict[str, str | None]) -> dict[str, Any]:
-    """Returns the options that were given, as values.
+    """Parses the given options.
 
-    Raises typer.BadParameter for an option that the model does not have, and for a value that is no such number.
+    Raises typer.BadParameter for an option that the model does not have, and for a value of the wrong type or range.
     """
     if name == AUTO:
         for option, text in {"recipe": recipe, **options}.items():
             if text is not None:
-                raise typer.BadParameter("it needs --model NAME: auto settles it itself", param_hint=_flag(option))
+                raise typer.BadParameter(
+                    "give it with --model NAME: auto chooses all options", param_hint=_flag(option)
+                )
         return {}
     model = models.makeable()[name]
     if recipe is not None and recipe not in model.recipes:
@@ -149,8 +163,8 @@ def parsed(name: str, recipe: str | None, options: dict[str, str | None]) -> dic
     return values
 
 
-def _value(option: Option, text: str) -> Any:
-    """The value of one option; typer.BadParameter for no number, or one out of range."""
+def _value(option: ModelOption, text: str) -> Any:
+    """Parses one option; raises typer.BadParameter for a value of the wrong type or range."""
     is_rate = option.name == "learning_rate"
     if option.kind is str or (is_rate and text == "auto"):
         return text

@@ -1,4 +1,4 @@
-"""The pictures of `mm-jax plot`: of any model, and of any script."""
+"""The pictures of `mm-jax plot`, for any model and any script."""
 
 import dataclasses
 import functools
@@ -21,16 +21,16 @@ from mm_jax.scoring import score
 from mm_jax.tool import runs
 from mm_jax.vocab import Vocab
 
-MOST = 60  # characters in one picture: more cannot be read
-WORDS, LONGEST = 10, 16  # in the picture of words
+MAX_CHARACTERS = 60  # in one picture: more are not readable
+NUM_WORDS, MAX_LENGTH = 10, 16  # in the picture of words
 
 
-def drawn(run: runs.Run) -> Iterator[tuple[str, bytes]]:
-    """(name, PNG) of each picture there is."""
+def draw_all(run: runs.Run) -> Iterator[tuple[str, bytes]]:
+    """Draws all pictures of a run; yields (name, PNG)."""
     matplotlib.use("agg")
     from matplotlib import pyplot as plt
 
-    params = fewer(run.params, run.words)
+    params = most_frequent(run.params, run.words)
     pictures = plotting.pictures_of(params, run.folder.history())
     pictures["words"] = functools.partial(_words, run)
     for name, draw in pictures.items():
@@ -38,7 +38,9 @@ def drawn(run: runs.Run) -> Iterator[tuple[str, bytes]]:
         figure, ax = plt.subplots(figsize=(max(8.0, size), size), layout="constrained")
         draw(ax)
         if params is not run.params and name not in ("losses", "words"):
-            figure.suptitle(f"the {MOST} most frequent of {len(run.params.vocab) - 1:,} characters", fontsize=9)
+            figure.suptitle(
+                f"the {MAX_CHARACTERS} most frequent of {len(run.params.vocab) - 1:,} characters", fontsize=9
+            )
         make_readable(figure)
         picture = io.BytesIO()
         figure.savefig(picture, format="png", dpi=100)
@@ -47,19 +49,19 @@ def drawn(run: runs.Run) -> Iterator[tuple[str, bytes]]:
 
 
 def _words(run: runs.Run, ax: Any) -> None:
-    """Words that were not learned, each character the redder the less it was expected."""
-    listed = run.split.dev or run.split.train
-    chosen = list(dict.fromkeys(word for word in listed if len(word) <= LONGEST))[:WORDS] or [listed[0]]
+    """Draws words of dev, or of a list without dev; the redder a character, the less likely."""
+    words = run.split.dev or run.split.train
+    chosen = list(dict.fromkeys(word for word in words if len(word) <= MAX_LENGTH))[:NUM_WORDS] or [words[0]]
     plotting.heat({f"{i + 1}": score(run.params, word) for i, word in enumerate(chosen)}, ax)
     where = "dev" if run.split.dev else "the list"
     ax.set_title(f"words of {where}: nats of each character, red is surprising", fontsize=10)
 
 
-def fewer(params: Params, listed: list[str]) -> Params:
-    """The most frequent characters of a model that is drawn character by character; any other as it is."""
-    if not isinstance(params, Counts | Bigram | MLP) or len(params.vocab) <= MOST + 1:
+def most_frequent(params: Params, words: list[str]) -> Params:
+    """Reduces a model with a picture of its alphabet to the most frequent characters; returns any other unchanged."""
+    if not isinstance(params, Counts | Bigram | MLP) or len(params.vocab) <= MAX_CHARACTERS + 1:
         return params
-    common = {char for char, _ in Counter("".join(listed)).most_common(MOST)}
+    common = {char for char, _ in Counter("".join(words)).most_common(MAX_CHARACTERS)}
     kept = np.array([0, *(i for i, char in enumerate(params.vocab.chars) if i and char in common)])
     vocab = Vocab("".join(params.vocab.chars[i] for i in kept))
     if isinstance(params, MLP):
@@ -70,11 +72,11 @@ def fewer(params: Params, listed: list[str]) -> Params:
 
 
 def make_readable(figure: Any) -> None:
-    """Gives every text a font that has its characters; one that no font here has is written as its code point."""
+    """Gives every text fonts that have its characters; writes the code point of a character that no font has."""
     from matplotlib.text import Text
 
     for ax in figure.axes:
-        for axis in (ax.xaxis, ax.yaxis):  # the labels of ticks are made anew at every drawing
+        for axis in (ax.xaxis, ax.yaxis):  # matplotlib makes the tick labels again at every drawing
             labels = [label.get_text() for label in axis.get_ticklabels()]
             if not all(label.isascii() and label.isprintable() for label in labels):
                 families, lacking = _fonts("".join(labels))
@@ -90,12 +92,13 @@ def make_readable(figure: Any) -> None:
 
 
 def _spelled(text: str, lacking: frozenset[str]) -> str:
+    """Replaces the characters that no font has by their code points, and escapes control characters."""
     return "".join(f"{ord(char):04X}" if char in lacking else plain(char) for char in text)
 
 
 @functools.lru_cache(maxsize=4096)
 def _fonts(text: str) -> tuple[list[str], frozenset[str]]:
-    """The families that draw a text, the usual one first, and the characters that none of them has."""
+    """Returns the font families for a text, the default first, and the characters that none of them has."""
     families = ["DejaVu Sans"]
     lacking = {char for char in text if plain(char) == char and not char.isspace()} - _characters("DejaVu Sans")
     for family in _families():
@@ -109,6 +112,7 @@ def _fonts(text: str) -> tuple[list[str], frozenset[str]]:
 
 @functools.cache
 def _families() -> list[str]:
+    """Returns all installed font families."""
     from matplotlib import font_manager
 
     return sorted({font.name for font in font_manager.fontManager.ttflist if "Last Resort" not in font.name})
@@ -116,7 +120,7 @@ def _families() -> list[str]:
 
 @functools.cache
 def _characters(family: str) -> frozenset[str]:
-    """The characters that a font has."""
+    """Returns the characters of a font."""
     from matplotlib import font_manager, ft2font
 
     path = font_manager.findfont(font_manager.FontProperties(family=[family]))

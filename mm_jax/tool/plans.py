@@ -1,4 +1,4 @@
-"""Chooses, for a list, the options of a model and of its recipe that the user left open."""
+"""Plans a run: chooses the options of a model and of its recipe that the user did not give."""
 
 from typing import Any
 
@@ -15,15 +15,15 @@ from mm_jax.training.recipes import DECAYED, Recipe, for_size, options_for, reci
 from mm_jax.vocab import Vocab
 from mm_jax.words import Split, WordList
 
-JUDGED = 4000  # words of dev that choices are made on
-WATCHED = 2**23  # words of dev * characters of the alphabet that stop a run: each takes rows of logits
-LEARNED = 200_000  # words of train that options are chosen by: more would change none, and take minutes
-SHORT = 500  # words: of a shorter list dev is too small to choose on
-FOLDS = 10  # of a cross-validation
+CHOICE_WORDS = 4000  # words of dev for choices
+STOPPING_CELLS = 2**23  # words of dev * size of the alphabet for early stopping: bounds the logits to compute
+FITTED_WORDS = 200_000  # words of train to choose options with: more change nothing, and take minutes
+SHORT = 500  # words: the dev part of a shorter list is too small for choices
+FOLDS = 10  # of the cross-validation
 
 
 def recipe_at(model: Model, effort: str) -> NamedRecipe | None:
-    """Returns how the command makes a model at an effort; None where it does not try it."""
+    """Returns the recipe of a model for an effort; None if the effort does not try the model."""
     return next((recipe for recipe in model.recipes.values() if effort in recipe.efforts), None)
 
 
@@ -35,14 +35,14 @@ def plan_for(
     effort: str | None = None,
     **settings: Any,
 ) -> Plan:
-    """Fills in what was not given, by the size of the list; a `learning_rate` of "auto" takes a range test.
+    """Plans a run, with defaults by the size of the list; a `learning_rate` of "auto" runs a learning rate range test.
 
     Args:
       words: the list.
-      name: what the command calls the model.
-      recipe: the name of one of the model's recipes; None is its first, scaled to the size of the list.
-      given: options of the model and of the recipe.
-      effort: takes the model's recipe for it, which says how long it is trained; None is its first recipe.
+      name: name of the model.
+      recipe: name of one of its recipes; None is the first, scaled to the size of the list.
+      given: options of the model and of the recipe that the user gave.
+      effort: takes the model's recipe for this effort, with its number of steps; None takes `recipe`.
       settings: seed and dedup.
     """
     model = models.makeable()[name]
@@ -50,7 +50,7 @@ def plan_for(
     changes = {option: value for option, value in given.items() if option not in own}
     if model.init is None:
         own = {**recipe_options(model, recipe or ""), **own}
-        return Plan(name, options=_chosen(model, words, own), **settings)
+        return Plan(name, options=_counted_options(model, words, own), **settings)
     recipes = recipes_of(model)
     at_effort = None if effort is None else recipe_at(model, effort)
     if at_effort is None:
@@ -63,16 +63,16 @@ def plan_for(
     auto = changes.get("learning_rate") == "auto"
     if auto:
         del changes["learning_rate"]
-    if changes.get("optimizer", "adamw") not in DECAYED:  # the recipe's weight decay is that of its own optimizer
+    if changes.get("optimizer", "adamw") not in DECAYED:  # the recipe's weight decay is tuned for its own optimizer
         changes.setdefault("weight_decay", 0.0)
     chosen = chosen.but(**Recipe.named(changes))
     if auto:
-        chosen = chosen.but(learning_rate=_found_rate(plan, words, chosen))
+        chosen = chosen.but(learning_rate=_suggested_rate(plan, words, chosen))
     return Plan(name, options=plan.options, recipe=chosen, **settings)
 
 
-def _chosen(model: Model, words: WordList, given: dict[str, Any]) -> dict[str, Any]:
-    """Returns the options of a counted model: those that held-out words choose, or those of its first recipe."""
+def _counted_options(model: Model, words: WordList, given: dict[str, Any]) -> dict[str, Any]:
+    """Returns the options of a counted model: the best on held-out words, or those of its first recipe."""
     if model.choose is not None and words.split.dev:
         folds = folds_of(words.split)
         options, losses = model.choose(folds, words.vocab, **given)
@@ -83,26 +83,27 @@ def _chosen(model: Model, words: WordList, given: dict[str, Any]) -> dict[str, A
     return {**recipe_options(model, next(iter(model.recipes), "")), **given}
 
 
-def judged_on(split: Split) -> list[str]:
-    """Returns the words of dev that choices are made on: enough of them to tell models apart."""
-    return split.dev[:JUDGED]
+def dev_for_choices(split: Split) -> list[str]:
+    """Returns the words of dev for choices: enough to tell models apart."""
+    return split.dev[:CHOICE_WORDS]
 
 
-def stopped_on(split: Split, vocab: Vocab) -> list[str]:
-    """Returns the words of dev for early stopping: fewer of a large alphabet."""
-    return split.dev[: min(JUDGED, max(SHORT, WATCHED // len(vocab)))]
+def dev_for_stopping(split: Split, vocab: Vocab) -> list[str]:
+    """Returns the words of dev for early stopping: fewer for a large alphabet."""
+    return split.dev[: min(CHOICE_WORDS, max(SHORT, STOPPING_CELLS // len(vocab)))]
 
 
 def folds_of(split: Split) -> list[tuple[list[str], list[str]]]:
-    """Returns pairs to choose by: (train, dev); of a short list the folds of a cross-validation over both."""
+    """Returns pairs (train, dev) for choices: one, or for a short list the folds of a cross-validation over both."""
     if sum(map(len, split)) >= SHORT:
-        return [(split.train[:LEARNED], judged_on(split))]
+        return [(split.train[:FITTED_WORDS], dev_for_choices(split))]
     both = [*split.train, *split.dev]
     n = min(FOLDS, len(both))
     return [([word for i, word in enumerate(both) if i % n != fold], both[fold::n]) for fold in range(n)]
 
 
-def _found_rate(plan: Plan, words: WordList, recipe: Recipe) -> float:
+def _suggested_rate(plan: Plan, words: WordList, recipe: Recipe) -> float:
+    """Suggests a learning rate by a range test."""
     key = jax.random.key(plan.seed)
     options = {"batch_size": recipe.batch_size, "draw": recipe.draw, "optimizer": optax.adam}
     test = rates.lr_range_test(initial(plan, words.vocab, key), words.split.train, key, **options)
@@ -112,14 +113,13 @@ def _found_rate(plan: Plan, words: WordList, recipe: Recipe) -> float:
 def initial(plan: Plan, vocab: Vocab, key: Any) -> Params:
     """Returns new parameters of the planned model, before any step."""
     init = models.makeable()[plan.model].init
-    assert init is not None  # or there are no steps to take
+    assert init is not None  # the plan has a recipe
     return init(key, vocab, **plan.options)
 
 
-def described(plan: Plan) -> str:
-    """Returns one line: the model and its options, those of a recipe only where they are not the usual ones."""
-    given = plan.as_json()
-    usual = {"draw", "optimizer", "decay", "steps", "batch_size", "learning_rate"}
-    shown = {name: value for name, value in given.items() if name in usual or name in plan.options or value}
-    shown = {name: value for name, value in shown.items() if name not in ("model", "dedup", "seed")}
-    return f"{plan.model}: " + ", ".join(f"{name} {value}" for name, value in {**shown, "seed": plan.seed}.items())
+def summary(plan: Plan) -> str:
+    """Summarises a plan in one line: the model and its options, without those of the recipe that are off."""
+    always = {"draw", "optimizer", "decay", "steps", "batch_size", "learning_rate", *plan.options}
+    options = {name: value for name, value in plan.as_json().items() if name in always or value}
+    options = {name: value for name, value in options.items() if name not in ("model", "dedup", "seed")}
+    return f"{plan.model}: " + ", ".join(f"{name} {value}" for name, value in {**options, "seed": plan.seed}.items())

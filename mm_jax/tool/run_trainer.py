@@ -1,4 +1,4 @@
-"""Training into a run folder: what is saved on the way, when it stops, how it goes on."""
+"""Trains into a run folder: saves checkpoints, stops early, resumes."""
 
 import csv
 import io
@@ -19,56 +19,57 @@ from mm_jax.tool.runs import Plan, RunFolder
 from mm_jax.training import loop
 from mm_jax.words import WordList
 
-SAVE_SECONDS = 0.5  # between two states on disk
-PATIENCE = 12  # evaluations on dev without a better one, then training stops
-EVALUATIONS = 40  # of dev in a run
+SAVE_SECONDS = 0.5  # between two checkpoints
+PATIENCE = 12  # evaluations on dev without improvement before training stops
+EVALUATIONS = 40  # on dev in a run
 
 
 def fit_by_counting(plan: Plan, words: WordList) -> Params:
-    """Makes a model that needs no steps."""
+    """Makes a model by counting."""
     options = dict(plan.options)
-    # The longest context there is: a whole word and the separator before it. A higher order holds nothing more.
+    # The longest context is a whole word and the separator before it; a higher order counts nothing more.
     if options.get("order", 0) > (most := max(map(len, words.split.train)) + 2):
-        say(f"order {options['order']:,} is more than the longest word takes: {most} is taken")
+        say(f"order {options['order']:,} is longer than any word: takes {most}")
         options["order"] = most
     fit = models.makeable()[plan.model].fit
-    assert fit is not None  # or its plan has a recipe
+    assert fit is not None  # the plan has no recipe
     return fit(words.split.train, words.vocab, **options)
 
 
 Watch = Callable[[Iterator[loop.Progress], int], Iterator[loop.Progress]]
 
 
-def trained(folder: RunFolder, plan: Plan, words: WordList, resume: bool, watch: Watch) -> tuple[Params, bool]:
-    """Learns a list as a plan says; returns the best parameters, and whether it was not stopped before its end.
+def train(folder: RunFolder, plan: Plan, words: WordList, resume: bool, watch: Watch) -> tuple[Params, bool]:
+    """Trains by a plan; returns the best parameters, and False if the user stopped it.
 
-    What is learned by steps is saved in the folder on the way. `watch` shows the run, given its number of steps.
+    Saves gradient training in the folder as it goes. `watch(run, steps)` shows the run.
     """
     if plan.recipe is None:
         return fit_by_counting(plan, words), True
     job = Trainer(folder, plan, words, resume)
     if job.finished:
-        say(f"finished already, after {int(job.state.step):,} steps")
+        say(f"finished before, after {int(job.state.step):,} steps")
         return job.best, True
     if int(job.state.step):
-        say(f"going on from step {int(job.state.step):,}")
+        say(f"resumes at step {int(job.state.step):,}")
     params = job.run(lambda run: watch(run, job.recipe.steps))
     if job.waited:
         best = job.history[-1 - job.waited][0] if job.waited < len(job.history) else 0
-        say(f"dev was best at step {best:,} ({job.best_dev:.4f}), which is what is kept")
+        say(f"keeps step {best:,}, the best on dev ({job.best_dev:.4f})")
     return params, job.finished
 
 
 def _copy(state: loop.State) -> loop.State:
+    """Copies a state, whose buffers the training loop donates."""
     return jax.tree.map(jnp.copy, state)
 
 
 class Trainer:
-    """A run by gradient steps that saves as it goes, keeps what was best on dev, and stops when dev gets no better."""
+    """Gradient training with checkpoints, which keeps the best parameters on dev and stops early."""
 
     def __init__(self, folder: RunFolder, plan: Plan, words: WordList, resume: bool):
-        """Starts anew, or from `state.safetensors`; ValueError where that does not fit or cannot be read."""
-        assert plan.recipe is not None  # or there are no steps to take
+        """Starts a run, or resumes from `state.safetensors`; raises ValueError if that does not fit."""
+        assert plan.recipe is not None  # a model made by counting has none
         self.folder, self.plan, self.recipe, self.words = folder, plan, plan.recipe, words
         self.fingerprint = runs.fingerprint(words.split)
         init_key, fit_key = jax.random.split(jax.random.key(plan.seed))
@@ -81,16 +82,18 @@ class Trainer:
             self._restore()
 
     def run(self, watch: Callable[[Iterator[loop.Progress]], Iterator[loop.Progress]]) -> Params:
-        """Trains to the end, shown by `watch`; returns the best parameters."""
+        """Trains to the end, shown by `watch`, and returns the best parameters."""
         run = loop.run(
-            _copy(self.state),  # it reuses the buffers, and the state must be there to be saved
+            _copy(self.state),  # the loop donates its buffers, and `save` needs the state
             self.words.split.train,
             self.recipe,
-            dev=plans.stopped_on(*self.words) or None,
+            dev=plans.dev_for_stopping(*self.words) or None,
             interval=max(1, min(1000, self.recipe.steps // EVALUATIONS)),
         )
         for progress in watch(run):
-            if not progress.loss.size:  # nothing was done yet; where all becomes worse, the start is what is kept
+            if (
+                not progress.loss.size
+            ):  # before the first step: the initial parameters are kept if no step improves on them
                 if progress.dev is not None and not self.history:
                     self.best_dev = progress.dev
                 continue
@@ -107,6 +110,7 @@ class Trainer:
         return self.best
 
     def _take(self, progress: loop.Progress) -> None:
+        """Records a chunk of steps; raises ValueError for a loss that is not finite."""
         step = int(progress.state.step)
         bad = np.flatnonzero(~np.isfinite(progress.loss))
         if bad.size:
@@ -128,13 +132,13 @@ class Trainer:
             self.save()
 
     def save(self) -> None:
-        """Writes the history, the best model and the state, each whole; the state last: it says that all is there."""
+        """Writes the history, the best model and the state; the state last: it vouches for the others."""
         text = io.StringIO()
         rows = csv.writer(text, lineterminator="\n")
         rows.writerow(["step", "loss", "dev"])
         rows.writerows(self.history)
         write_whole(self.folder.path / "history.csv", text.getvalue().encode())
-        if self.folder.exists():  # a candidate among others has none: its state holds the best
+        if self.folder.exists():  # the folder of a candidate is no run: its state holds the best model
             self.folder.save_model(self.best)
         arrays = checkpoint.tree_to_arrays({"state": self.state, "best": self.best})
         about = {"plan": json.dumps(self.plan.as_json()), "words": self.fingerprint}
@@ -143,6 +147,7 @@ class Trainer:
         self.saved = time.monotonic()
 
     def _restore(self) -> None:
+        """Reads `state.safetensors`; raises ValueError if it is unreadable, or of another list or plan."""
         path = self.folder.path / "state.safetensors"
         arrays, about = checkpoint.read_arrays(path, "state")
         try:

@@ -1,7 +1,7 @@
-"""A run folder: a model, what it learned from, and what is needed to go on training it, bit for bit.
+"""Run folders: a model, its training words, and the state that resumes training bit for bit.
 
 model.safetensors   the parameters, best on dev so far
-state.safetensors   what resuming needs: parameters, optimizer state, step, key, the best parameters
+state.safetensors   to resume: parameters, optimizer state, step, key, the best parameters
 config.json         the options, the sizes of train, dev and test, the fingerprint of words.txt
 history.csv         step, training loss, dev nll
 words.txt           the words: those of train, then of dev, then of test
@@ -28,16 +28,16 @@ FILES = ("model.safetensors", "state.safetensors", "config.json", "history.csv",
 
 @dataclass(frozen=True)
 class Plan:
-    """Every choice of a run; what the user left open is chosen by `plans.plan_for`."""
+    """All options of a run; `plans.plan_for` chooses those that the user did not give."""
 
     model: str
     seed: int = 0
     dedup: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)  # of the model's `init` or `fit`
-    recipe: Any = None  # a training.Recipe, which is not imported: only training needs optax; None without steps
+    recipe: Any = None  # a training.Recipe, not imported because it imports optax; None for counting
 
     def as_json(self) -> dict[str, Any]:
-        """The plan as JSON values, all options side by side."""
+        """Returns the plan as JSON values, all options in one dict."""
         recipe = {} if self.recipe is None else self.recipe.as_json()
         return {"model": self.model, "seed": self.seed, "dedup": self.dedup, **self.options, **recipe}
 
@@ -61,21 +61,21 @@ class RunFolder:
     """The files of one run."""
 
     def __init__(self, path: Path):
-        """`path`: the folder; it is made when the first file is written."""
+        """Takes the path of the folder, which is made when the first file is written."""
         self.path = path
-        self._mark = ""  # what the model file of this run carries
+        self._mark = ""  # mark of the model file of this run
 
     def __str__(self) -> str:
         return str(self.path)
 
     def exists(self) -> bool:
-        """Returns whether the folder holds a run."""
+        """Returns True if the folder holds a run."""
         return (self.path / "config.json").exists()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the folder for one process; ValueError while another has it. A killed process lets go."""
-        import filelock  # asyncio comes with it
+        """Locks the folder for this process; raises ValueError while another holds it. A killed process releases it."""
+        import filelock  # imports asyncio
 
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"{self} is a file: name a folder to write")
@@ -92,7 +92,7 @@ class RunFolder:
             lock.release()
 
     def remove(self) -> None:
-        """Removes the run, to make another in its place; ValueError for a folder that holds something else."""
+        """Removes the run, to write another; raises ValueError for a folder with other files."""
         if not self.path.exists():
             return
         if not self.exists() and any(self.path.iterdir()):
@@ -101,7 +101,7 @@ class RunFolder:
             shutil.rmtree(self.path)
 
     def write_setup(self, plan: Plan, words: WordList, resume: bool) -> None:
-        """Writes words.txt and config.json; ValueError for a folder with another run, or this one and not `resume`."""
+        """Writes words.txt and config.json; raises ValueError for another run, and for this one unless `resume`."""
         config = {
             "format": checkpoint.FORMAT,
             "plan": plan.as_json(),
@@ -133,7 +133,7 @@ class RunFolder:
         checkpoint.save(params, self.path / "model.safetensors", mark=self._mark)
 
     def history(self) -> list[tuple[int, float, float]]:
-        """Returns (step, training loss, dev nll) of the run; empty where the model took no steps."""
+        """Returns (step, training loss, dev nll) of the run; empty for a model made by counting."""
         path = self.path / "history.csv"
         if not path.exists():
             return []
@@ -144,7 +144,7 @@ class RunFolder:
             raise ValueError(f"{path} was altered or cut short ({error}): train anew") from None
 
     def config(self) -> dict:
-        """Reads config.json; ValueError where there is none, or it is altered, or of a newer format."""
+        """Reads config.json; raises ValueError if it is missing, altered, or of a newer format."""
         path = self.path / "config.json"
         try:
             config = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
@@ -167,22 +167,22 @@ class RunFolder:
         return config
 
     def open(self) -> Run:
-        """Reads the run; ValueError for what is missing or was altered."""
+        """Reads the run; raises ValueError for missing or altered files."""
         config = self.config()
-        listed = words.load_words(self.path / "words.txt")
+        saved = words.load_words(self.path / "words.txt")
         train, dev = config["split"]["train"], config["split"]["dev"]
-        split = Split(listed[:train], listed[train : train + dev], listed[train + dev :])
+        split = Split(saved[:train], saved[train : train + dev], saved[train + dev :])
         if fingerprint(split) != config["words"]:
             raise ValueError(f"{self.path / 'words.txt'} was altered: train anew")
         path = self.path / "model.safetensors"
-        params, marked = checkpoint.load(path), checkpoint.mark_of(path)
-        if marked and marked != mark(config["plan"], config["words"]):  # files of older versions carry none
-            raise ValueError(f"{self}: model.safetensors and config.json are of two different runs: train anew")
+        params, saved_mark = checkpoint.load(path), checkpoint.mark_of(path)
+        if saved_mark and saved_mark != mark(config["plan"], config["words"]):  # files of older versions have none
+            raise ValueError(f"{self}: model.safetensors and config.json belong to different runs: train anew")
         return Run(self, config["plan"], split, params)
 
 
 def mark(plan: Mapping[str, Any], words_fingerprint: str) -> str:
-    """Returns what tells a model file from that of another run: SHA-256 of the plan and the words."""
+    """Returns the mark of a run's model file: the SHA-256 of its plan and its words."""
     return hashlib.sha256(json.dumps([plan, words_fingerprint], sort_keys=True).encode()).hexdigest()
 
 
@@ -192,10 +192,11 @@ def fingerprint(split: Split) -> str:
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Returns the options that differ, with both values; empty where none does."""
+    """Returns the options that differ, with both values, as text; empty if none does."""
     names = [name for name in {**now, **before} if before.get(name) != now.get(name)]
     return ", ".join(f"{name} {before.get(name)} (now {now.get(name)})" for name in names)
 
 
 def _refuse_constant(text: str) -> float:
+    """Raises ValueError for NaN and Infinity, which Python's JSON reader accepts."""
     raise ValueError(f"{text} is no number")

@@ -66,7 +66,7 @@ def test_a_short_list_takes_no_network_and_says_so(mm, tmp_path):
     status, out, err = mm("train", path, "--out", tmp_path / "run")
     assert status == 0
     assert "10-fold cross-validation loss: order 1" in err
-    assert "not tried: mlp, which takes 500 words or more" in err
+    assert "not tried: mlp, which needs at least 500 words" in err
     assert type(runs.RunFolder(tmp_path / "run").open().params).__name__ == "NGram"
     new = out.split("for 44 words:\n")[1].splitlines()
     assert len(new) == len(set(new)) == 10
@@ -121,8 +121,8 @@ def test_a_large_alphabet_takes_small_batches_and_few_words_of_dev():
     split, vocab = found
     recipe = plans.plan_for(found, "mlp", None, {}).recipe
     assert recipe.draw == "examples" and recipe.batch_size * len(vocab) < 2**18 < (recipe.batch_size + 2) * len(vocab)
-    assert 500 <= len(plans.stopped_on(split, vocab)) < len(plans.judged_on(split)) == 2000
-    assert plans.stopped_on(split, Vocab.from_words(["abc"])) == plans.judged_on(split)
+    assert 500 <= len(plans.dev_for_stopping(split, vocab)) < len(plans.dev_for_choices(split)) == 2000
+    assert plans.dev_for_stopping(split, Vocab.from_words(["abc"])) == plans.dev_for_choices(split)
     assert plans.plan_for(WordList.of(mm_jax.load_words(NAMES)), "mlp", None, {}).recipe.batch_size == 320
 
 
@@ -138,7 +138,7 @@ def test_options_of_models_need_a_model(mm, tmp_path):
     for option in (["--steps", 5], ["--order", 3], ["--recipe", "tuned"]):
         status, out, err = mm("train", NAMES, "--out", tmp_path / "run", *option)
         assert (status, out) == (2, "")
-        assert "it needs --model NAME" in err and str(option[0]) in err
+        assert "give it with --model NAME" in err and str(option[0]) in err
 
 
 def test_overwrite_replaces_a_run_and_nothing_else(mm, tmp_path):

@@ -33,7 +33,7 @@ def test_check(mm, tmp_path):
     path.write_bytes(b"emma\nst. i\xefves\nst. ives\n")
     status, out, err = mm("check", path)
     assert (status, "line 2: byte 6 (0xef) is not UTF-8" in out) == (1, True)
-    assert err == "error: 1 line(s) must be mended before training: --fix OUT does it\n"
+    assert err == "error: 1 line(s) cannot be read: --fix OUT writes a list without them\n"
     status, out, _ = mm("check", path, "--json", "--fix", tmp_path / "clean.txt")
     assert status == 0
     assert json.loads(out)["odd"][0]["line"] == 2
@@ -158,7 +158,7 @@ def test_compare(mm, tmp_path):
         (["sample", "RUN", "--prefix", "é"], 1, "character 1 is 'é'"),
         (["sample", "RUN", "-n", "0"], 2, "-n"),
         (["score", "RUN"], 2, "either words or --file"),
-        (["score", "RUN", "a.b"], 1, "no word is left that the model can read"),
+        (["score", "RUN", "a.b"], 1, "the model can read none of the words"),
         (["train", "LIST", "--out", "RUN"], 1, "holds a run already: give --resume"),
         (
             ["train", "LIST", "--out", "RUN", "--resume", "--seed", "9"],
@@ -230,7 +230,7 @@ def test_small_lists_do_not_overfit(mm, tmp_path):
     path = make(tmp_path, mm_jax.load_words(NAMES)[::80])
     status, out, err = mm("train", path, "--out", tmp_path / "run", "--model", "mlp", "--json")
     assert status == 0
-    assert "which is what is kept" in err
+    assert "the best on dev" in err
     assert runs.RunFolder(tmp_path / "run").history()[-1][0] < json.loads(out)["plan"]["steps"]
 
 

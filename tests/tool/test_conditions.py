@@ -110,10 +110,10 @@ def test_formats_hold_the_same_words(mm, ngram):
 
 
 def test_seeds_are_said(mm, ngram):
-    assert "seed 0 gives the same words every time" in mm("sample", ngram)[2]
+    assert "seed 0, the same words every time" in mm("sample", ngram)[2]
     assert "same words" not in mm("sample", ngram, "--seed", 0)[2]
     _, first, said = mm("sample", ngram, "--random")
-    seed = re.search(r"--seed (\d+) gives these again", said).group(1)
+    seed = re.search(r"--seed (\d+) gives the same words again", said).group(1)
     assert mm("sample", ngram, "--seed", seed)[1] == first != mm("sample", ngram, "--random")[1]
     assert mm("sample", ngram, "--random", "--seed", 1)[0] == 2
 

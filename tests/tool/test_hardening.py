@@ -107,7 +107,7 @@ def test_files_of_two_runs_are_told_apart(mm, trained, tmp_path, run):
         shutil.copy(tmp_path / "other" / name, mixed / name)
         status, out, err = mm("sample", mixed)
         assert (status, out) == (1, "")
-        assert "are of two different runs" in err
+        assert "belong to different runs" in err
 
 
 @pytest.mark.parametrize("command", [["sample"], ["eval"], ["info"], ["top", "-n", "3"], ["score", "delft"]])

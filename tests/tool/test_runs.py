@@ -52,7 +52,7 @@ def test_a_run_begun_on_another_number_of_cores_says_so(mm, tmp_path, monkeypatc
     for module in (runs, train):
         monkeypatch.setattr(module, "cores", lambda: before + 5)
     said = mm("train", path, *options)[2]
-    assert f"begun on {before} core(s), going on with {before + 5}: the last digits may differ" in said
+    assert f"begun on {before} core(s), resumed on {before + 5}: the last digits may differ" in said
     assert json.loads((tmp_path / "run" / "config.json").read_text())["cores"] == before
 
 

@@ -1,4 +1,4 @@
-// What a model is: mm_jax/models/contract.py in JavaScript. A windowed model has blockSize and logits; a sequential one
+// The contract of mm_jax/models/contract.py in JavaScript. A windowed model has blockSize and logits; a sequential one
 // has start, advance and logits. Sums run in float64 and are rounded to float32 once.
 
 const MODELS = {};
@@ -20,7 +20,7 @@ function advance(params, state, token) {
 
 const logits = (params, state) => functionsOf(params).logits(params, state);
 
-// A model from its structure and its arrays (mm_jax/page/pack.py): fields by name, beside the name of the class.
+// Builds a model from its structure and its arrays (mm_jax/page/pack.py): fields by name, and the name of the class.
 function unpack(spec, arrays, bytes, path = "") {
   if (spec === null) return array(arrays[path], bytes);
   const below = (name) => (path ? `${path}.${name}` : `${name}`);

@@ -1,4 +1,4 @@
-// mm_jax/page/bloom.py: is a word in the list the filter was made of?
+// mm_jax/page/bloom.py: tells whether the filter contains a word.
 
 function hash(word, seed) {
   let value = 0x811c9dc5 ^ seed;

@@ -2,7 +2,7 @@
 
 const ROTATIONS = [[13, 15, 26, 6], [17, 29, 16, 24]];
 
-// Threefry-2x32 with 20 rounds (Salmon et al. 2011): two words of a counter, scrambled with a key.
+// Threefry-2x32 with 20 rounds (Salmon et al. 2011): encrypts two words of a counter with a key.
 function threefry([k0, k1], x0, x1) {
   const keys = [k0, k1, k0 ^ k1 ^ 0x1bd11bda];
   x0 = (x0 + k0) | 0;
@@ -18,12 +18,12 @@ function threefry([k0, k1], x0, x1) {
   return [x0, x1];
 }
 
-// jax.random.key(seed): a seed is 32 bits there, unless 64-bit numbers are switched on.
+// jax.random.key(seed) of a 32-bit seed, as JAX has it without 64-bit mode.
 const keyOf = (seed) => [0, seed | 0];
 
 const foldIn = (key, data) => threefry(key, 0, data);
 
-// Entry i of jax.random.uniform(key, [n]), the same for every n: the upper 23 bits as a fraction.
+// Returns entry i of jax.random.uniform(key, [n]), equal for all n: the upper 23 bits as a fraction.
 function uniform(key, i) {
   const [a, b] = threefry(key, 0, i);
   return ((a ^ b) >>> 9) * 2 ** -23;

@@ -1,5 +1,5 @@
-// mm_jax/sampling.py: the same seed gives the same words. Word i of attempt a takes for its character t the number
-// uniform(foldIn(foldIn(key, a), t), i), whatever the other words are, and so can be drawn alone.
+// mm_jax/sampling.py and drawing.py: the same seed gives the same words. Character t of word i in batch a is drawn with
+// uniform(foldIn(foldIn(key, a), t), i), which does not depend on other words.
 
 const MAX_LENGTH = 200;
 const BUDGET = 100000; // words drawn at most, as `mm-jax sample` does
@@ -7,7 +7,7 @@ const MEMORY = 8e6; // numbers kept of rows that were read already
 
 const f32 = Math.fround;
 
-// Words as characters and tokens; a `trouble` names the field it came from.
+// Converts between characters and tokens; a Trouble names the field of the form.
 class Trouble extends Error {
   constructor(what, detail = {}) {
     super(what);
@@ -26,7 +26,7 @@ function vocabulary(text) {
   return { chars, encode, decode: (tokens) => tokens.map((token) => chars[token]).join("") };
 }
 
-// The cumulative distribution of the next token, added up in float32.
+// Computes the cumulative distribution of the next token, in float32.
 function cumulative(row, temperature, topK) {
   let kept = row;
   if (topK !== null && topK < row.length) {
@@ -42,7 +42,7 @@ function cumulative(row, temperature, topK) {
   return sums;
 }
 
-// The first token whose cumulative probability exceeds the number, which is scaled to the last entry.
+// Returns the first token whose cumulative probability exceeds the random number, scaled by the last entry.
 function invert(sums, number) {
   const target = f32(f32(number) * sums[sums.length - 1]);
   let low = 0, high = sums.length - 1;
@@ -53,7 +53,7 @@ function invert(sums, number) {
   return low;
 }
 
-// Reads words token by token; what was read before is kept, by window or by beginning.
+// Reads words token by token; caches states by window or by prefix.
 function reader(params, temperature, topK) {
   const memory = new Map();
   const windowed = blockSize(params) !== null;
@@ -76,14 +76,14 @@ function reader(params, temperature, topK) {
 
 const surprise = (node, token) => node.total - node.row[token];
 
-// What the form asks for, in the words of the drawing: tokens, a filter of finished words, sizes.
+// Converts the options of the form for the engine: tokens, a function that accepts words, sizes.
 function wanted(options, page) {
   const { params, vocab } = page;
   const longest = options.maxLength ?? Infinity;
   const prefix = vocab.encode(options.prefix, "prefix");
   const ending = vocab.decode(vocab.encode(options.suffix, "suffix"));
   const inside = vocab.decode(vocab.encode(options.contains, "contains"));
-  // One character more than is wanted, so that a word that was cut is told from one that ended.
+  // One character more than the longest word, so that a word that was cut there is too long and rejected.
   const limit = Math.min(longest === Infinity ? MAX_LENGTH : longest + 1, maxLength(params));
   if (prefix.length > limit) throw new Trouble("tooLong", { field: "prefix", limit });
   const seen = new Set();
@@ -97,7 +97,7 @@ function wanted(options, page) {
   return { prefix, limit, accept };
 }
 
-// Yields {words, tried} again and again while it works; words are [text, nats, length].
+// Yields {words, tried} repeatedly while it works; words are [text, nats, length].
 function* search(page, options) {
   const { prefix, limit, accept } = wanted(options, page);
   const greedy = options.temperature === 0;

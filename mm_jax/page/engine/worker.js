@@ -1,4 +1,4 @@
-// Drawing without freezing: in a worker made of this very script, or in slices where workers are refused.
+// Samples without freezing the page: in a worker made from this script, or in slices where workers are not allowed.
 
 const SLICE = 30; // ms
 
@@ -8,13 +8,13 @@ function decodeBytes(text) {
   return bytes;
 }
 
-// The page's data, ready for use.
+// Decodes the data of the page.
 function opened(data, weights) {
   const known = data.known && { ...data.known, bits: decodeBytes(data.known.bits) };
   return { ...data, known, params: unpack(data.model, data.arrays, weights), vocab: vocabulary(data.vocab) };
 }
 
-// Calls report({words, tried, done}), the words those since the last call, until done or until stopped() is true.
+// Calls report({words, tried, done}) with the words since the last call, until done or until stopped() is true.
 async function make(page, options, report, stopped) {
   let sent = 0, since = performance.now(), last = { words: [], tried: 0 };
   const tell = (done) => {

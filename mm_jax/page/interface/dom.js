@@ -1,4 +1,4 @@
-// Small helpers. All English is in text.json; nothing here writes HTML, so no text of a model can become any.
+// Small helpers. All English is in text.json. Nothing here writes HTML, so text of a model cannot become HTML.
 
 const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("data").textContent);
@@ -27,7 +27,7 @@ function el(tag, attributes = {}, ...children) {
   return made;
 }
 
-// A character as it can be seen: a lone mark on a circle, what is invisible by its number.
+// Makes a character visible: a combining mark on a circle, an invisible character as its code point.
 function visible(char) {
   if (char === " ") return "␣";
   if (/\p{M}/u.test(char)) return `◌${char}`;
@@ -36,7 +36,7 @@ function visible(char) {
 
 const shown = (token) => (token === 0 ? say("end") : visible(page.vocab.chars[token]));
 
-// A figure of shaded cells, read by pointing or with the arrow keys: labels down and across, share(i, j) from 0 to 1.
+// Makes a figure of shaded cells, read by pointer or arrow keys: labels of rows and columns, share(i, j) from 0 to 1.
 function grid({ label, rows, columns, share, text }) {
   const canvas = el("canvas", { tabindex: 0, role: "img", "aria-label": label });
   const readout = el("p", { class: "readout", "aria-live": "polite" });

@@ -1,9 +1,9 @@
-// Look inside: pictures of whatever a model has. A mixture shows those of its members.
+// Look inside: pictures of a model. A mixture shows those of its members.
 
 const parts = (params) => [params, ...Object.values(params).flat().filter((each) => MODELS[each?.kind]).flatMap(parts)];
 const within = (params, what) => parts(params).find((part) => functionsOf(part)[what]);
 
-// How many characters of context an n-gram model knew before character i; null without one.
+// Returns how many characters of context an n-gram model used before character i; null without such a model.
 function depthAt(tokens, i) {
   const part = within(page.params, "depth");
   if (!part) return null;
@@ -15,7 +15,7 @@ function figure(title, note, ...children) {
   return el("figure", {}, el("h3", {}, title), el("figcaption", {}, note), ...children);
 }
 
-// What follows what, of a model that sees one character.
+// Draws the transition table of a model that sees one character.
 function tableOf(part) {
   const labels = page.vocab.chars.map(visible);
   const rows = labels.map((_, previous) => logSoftmax(logits(part, [previous])).map(Math.exp));
@@ -27,7 +27,7 @@ function tableOf(part) {
   return [figure(say("table"), say("table_note"), el("div", {}, ...drawn.parts)), drawn.draw];
 }
 
-// Points of any dimension on their two principal components, by power iteration on the covariance.
+// Projects points to their first two principal components, by power iteration on the covariance.
 function flattened(C) {
   const [n, d] = C.shape;
   const centred = Array.from({ length: n }, (_, i) => Array.from(C.subarray(i * d, (i + 1) * d)));
@@ -76,7 +76,7 @@ function mapOf(part) {
   return [figure(title, note, svg("svg", { viewBox: "0 0 640 480", role: "img", "aria-label": title }, ...labels))];
 }
 
-// Where a transformer looked while it read a word.
+// Draws the attention weights of a transformer for a word.
 function attentionOf(part, tokens) {
   const weights = functionsOf(part).attention(part, tokens);
   const labels = [page.vocab.chars[0], ...tokens.map(shown)];
@@ -96,7 +96,7 @@ function attentionOf(part, tokens) {
   return [figure(title, say("attention_note"), choices, el("div", {}, ...drawn.parts)), drawn.draw];
 }
 
-// How far an n-gram model looked back, character by character.
+// Draws the context length that an n-gram model used at each character.
 function depthsOf(part, tokens) {
   const most = Math.max(1, blockSize(part));
   const bars = [...tokens, 0].map((token, i) => {
@@ -108,7 +108,7 @@ function depthsOf(part, tokens) {
   return [figure(say("depths", { word: page.vocab.decode(tokens) }), say("depths_note"), el("ul", { class: "rows" }, ...bars))];
 }
 
-// The members of a mixture as bars.
+// Draws the weights of a mixture as bars.
 function weightsOf(part) {
   const bars = Array.from(logSoftmax(part.scores), Math.exp).map((weight, k) => {
     const inside = [el("bdi", {}, part.members[k].kind), el("i", { share: weight }), el("small", {}, percent(weight))];
@@ -119,7 +119,7 @@ function weightsOf(part) {
 
 const fixed = el("div", { id: "fixed" }), moving = el("div", { id: "moving" });
 
-// The pictures that do not depend on the word.
+// Draws the pictures that do not depend on a word.
 function pictures() {
   const made = parts(page.params).flatMap((part) => [
     ...(part.scores ? [weightsOf(part)] : []),
@@ -132,7 +132,7 @@ function pictures() {
   if (!made.length && !within(page.params, "attention") && !within(page.params, "depth")) fixed.append(el("p", { class: "note" }, say("nothing")));
 }
 
-// Those that do.
+// Draws the pictures that depend on the word.
 function picturesOf(tokens) {
   const made = parts(page.params).flatMap((part) => [
     ...(functionsOf(part).attention ? [attentionOf(part, tokens)] : []),

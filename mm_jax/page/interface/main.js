@@ -1,4 +1,4 @@
-// The page comes alive. Until the last line has run, #trouble stands where the page will be.
+// Starts the page. Until the last line has run, #trouble is shown in its place.
 
 $("lede").textContent = say("lede", { kind: data.kind, numbers: count(data.numbers) });
 $("card").append(...data.card.flatMap(([name, value]) => [el("dt", {}, name), el("dd", { dir: "auto" }, value)]));
@@ -27,7 +27,7 @@ $("link").addEventListener("click", () => copy(location.href));
 $("word").addEventListener("input", typed);
 $("word").addEventListener("change", remember);
 
-// Links inside the page move it, and leave the settings in the address alone.
+// Links inside the page scroll, and keep the settings in the address.
 for (const link of document.querySelectorAll('a[href^="#"]')) {
   link.addEventListener("click", (event) => {
     event.preventDefault();

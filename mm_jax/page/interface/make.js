@@ -1,4 +1,4 @@
-// Make words: the form, the drawing in a worker, the list, and what can be taken away.
+// Make words: the form, sampling in a worker, the list, copying and saving.
 
 const SHOWN = 200; // words put on the page at once
 const form = $("form"), field = (name) => form.elements[name];
@@ -22,7 +22,7 @@ function number(name) {
   return value;
 }
 
-// The form as what `search` takes; a Trouble for a field that makes no sense.
+// Reads the form as the options of `search`; throws a Trouble for an invalid field.
 function settings() {
   const maxLength = number("max-length") ?? data.start.longest;
   const minLength = number("min-length") ?? Math.min(data.start.least, maxLength ?? Infinity);
@@ -33,7 +33,7 @@ function settings() {
   };
 }
 
-// The settings that differ from the first ones, by field.
+// Returns the settings that differ from the initial ones, by field.
 function changed() {
   const fields = Object.keys(initial).map((name) => [name, valueOf(field(name))]);
   return fields.filter(([name, value]) => name === "seed" || value !== initial[name]);
@@ -46,7 +46,7 @@ function remember() {
   if (location.hash !== fragment) location.replace(fragment);
 }
 
-// Takes the settings of an address; whether it held any.
+// Applies the settings in an address; returns true if it holds any.
 function recall() {
   const given = new URLSearchParams(location.hash.slice(1));
   if (!given.has("seed")) return false;
@@ -59,7 +59,7 @@ function recall() {
   return true;
 }
 
-// The command that makes the same words, in parts that lines do not break.
+// Returns the command that makes the same words, in parts that are not broken over lines.
 const quoted = (text) => (/^[\w-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
 function command() {
@@ -150,7 +150,7 @@ const ORDERS = {
   alphabet: (a, b) => compare(a[0], b[0]),
 };
 
-// Lists words in the order that the form asks for; while they are drawn, as they come.
+// Lists words in the order chosen in the form; while words are drawn, in order of arrival.
 function list() {
   const order = field("order").value;
   listed = order === "drawn" || running ? words : [...words].sort(ORDERS[order]);
@@ -159,7 +159,7 @@ function list() {
   fill(SHOWN);
 }
 
-// Shows the list up to so many words; the rest waits for "show more", and is in what is copied and saved.
+// Shows the first words of the list; "show more" shows the rest, and copying and saving include it.
 function fill(upTo) {
   const more = listed.slice(onPage, upTo);
   if (!$("words").firstChild) $("words").append(el("ul"));

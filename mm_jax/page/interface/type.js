@@ -1,10 +1,10 @@
-// Type a word: what each of its characters cost, and what the model expected in its place.
+// Type a word: the nats of each character, and the likeliest characters in its place.
 
 const BARS = 12;
 const HOT = 8; // nats, at which a tile is as hot as it gets
 let read = null, place = 0, everything = false;
 
-// The distribution before each character of a word, its end included; a Trouble for a word the model cannot read.
+// Returns the distribution before each character of a word, its end included; throws a Trouble for unknown characters.
 function readWord(text) {
   const tokens = page.vocab.encode(text, "word"), limit = maxLength(page.params);
   if (tokens.length > limit) throw new Trouble("tooLong", { limit });
@@ -45,7 +45,7 @@ function typed() {
   place = read.tokens.length;
   everything = false;
   $("tiles").replaceChildren(...read.nats.map(tile));
-  // A word is laid out in the direction of its own script.
+  // A word is shown in the direction of its script.
   $("tiles").dir = /^\P{L}*[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u.test(text) ? "rtl" : "ltr";
   summarize(text);
   expected();

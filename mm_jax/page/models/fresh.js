@@ -1,6 +1,6 @@
-// mm_jax/models/fresh.py: p'(c | u) = p(c | u) * factor(uc) / factor(u), with a factor for each beginning u of the list
+// mm_jax/models/fresh.py: p'(c | u) = p(c | u) * factor(uc) / factor(u), with a factor for each prefix u of the list
 
-// The number of the beginning that is one token longer; the last one stands for all that begin no word of the list.
+// Returns the number of the prefix that is one token longer; the last number stands for all prefixes outside the list.
 function longer({ first, tokens, ends }, prefix, token) {
   const place = tokens.subarray(first[prefix], first[prefix + 1]).indexOf(token);
   return place < 0 ? ends.length - 1 : first[prefix] + place + 1;

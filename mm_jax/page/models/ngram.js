@@ -1,7 +1,7 @@
 // mm_jax/models/ngram.py: p_m(w | c) = values_m[c, w] + backoff_m[c] * p_(m-1)(w | c without its oldest character);
 // a context that was never seen at order m leaves p_(m-1) as it is.
 
-// The rank of a context's code among those of its order, or -1.
+// Returns the rank of a context's code among those of its order, or -1.
 function rankOf(codes, code) {
   let low = 0, high = codes.length;
   while (low < high) {
@@ -11,7 +11,7 @@ function rankOf(codes, code) {
   return codes[low] === code ? low : -1;
 }
 
-// The ranks of the longest known ends of a context, the empty one first.
+// Returns the ranks of the known suffixes of a context, the empty one first.
 function ranks({ levels }, context, size) {
   const found = [0];
   for (let m = 1; m < levels.length; m++) {
@@ -36,6 +36,6 @@ model("NGram", {
     });
     return Float32Array.from(p, Math.log);
   },
-  // How many characters of the context were known, and used.
+  // Returns how many characters of the context were known, and used.
   depth: (params, context) => ranks(params, context, alphabetSize(params)).length - 1,
 });

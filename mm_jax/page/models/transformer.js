@@ -8,7 +8,7 @@ function norm(x, gain, shift) {
   return x.map((each, k) => gain[k] * (each - mean_) * scale + shift[k]);
 }
 
-// What one head looks up among the positions read so far, and how much of it comes from each.
+// Computes the output of one head over the positions so far, and its attention weights.
 function attend(q, keys, values, first, size) {
   const scores = keys.map((key) => {
     let sum = 0;
@@ -47,7 +47,7 @@ model("Transformer", {
   start: (params) => readPosition(params, beforeAll(params), 0),
   advance: readPosition,
   logits: ({ gain, shift, Wu, bu }, { x }) => affine(norm(x, gain, shift), Wu, bu),
-  // How much each position looked at each one before: by layer, head, position.
+  // Returns the attention weights by layer, head, position.
   attention(params, tokens) {
     let state = beforeAll(params);
     const positions = [0, ...tokens].map((token) => (state = readPosition(params, state, token)).looked);
