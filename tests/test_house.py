@@ -142,7 +142,18 @@ def shapeless(path):
 
 def test_functions_say_the_shapes_of_their_arrays():
     """Those that are private as well."""
-    floors = {"vocab", "corpus", "ngrams", "models", "evaluation", "scoring", "drawing", "sampling", "enumeration"}
+    floors = {
+        "vocab",
+        "corpus",
+        "layers",
+        "ngrams",
+        "models",
+        "evaluation",
+        "scoring",
+        "drawing",
+        "sampling",
+        "enumeration",
+    }
     floors |= {"training", "plotting"}
     found = [(name, each) for name, path in FILES.items() if name.split(".")[0] in floors for each in shapeless(path)]
     assert found == []

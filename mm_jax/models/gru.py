@@ -85,11 +85,11 @@ def init(key: Key[Array, ""], vocab: Vocab, *, hidden_dim: int = 256) -> GRU:
 
 
 def cell(
-    x: Float32[Array, "gate_dim *batch"], s: Float32[Array, "gate_dim *batch"], h: Float32[Array, "hidden_dim *batch"]
-) -> Float32[Array, "hidden_dim *batch"]:
-    """Returns the next h: r, z, n and h of the equation, along the first axis."""
-    x_r, x_z, x_n = jnp.split(x, 3)  # not three slices: the gradient of a split is one concatenation
-    s_r, s_z, s_n = jnp.split(s, 3)
+    x: Float32[Array, "*batch gate_dim"], s: Float32[Array, "*batch gate_dim"], h: Float32[Array, "*batch hidden_dim"]
+) -> Float32[Array, "*batch hidden_dim"]:
+    """Returns the next h: r, z, n and h of the equation."""
+    x_r, x_z, x_n = jnp.split(x, 3, -1)  # not three slices: the gradient of a split is one concatenation
+    s_r, s_z, s_n = jnp.split(s, 3, -1)
     r, z = jax.nn.sigmoid(x_r + s_r), jax.nn.sigmoid(x_z + s_z)
     n = jnp.tanh(x_n + r * s_n)
     return n + z * (h - n)  # z * h + (1 - z) * n with one product less

@@ -25,7 +25,7 @@ from jaxtyping import Array, Bool, Float32, Int, Int32, Key
 
 from mm_jax.layers.dropout import Dropout, drop_edges, drop_states, drop_tokens
 from mm_jax.layers.packing import causal_mask, with_start, word_positions
-from mm_jax.layers.products import affine_rows, look_up, standardised
+from mm_jax.layers.products import affine_rows, batched_product, look_up, standardised, transposed
 from mm_jax.layers.weights import draw
 from mm_jax.models.contract import NamedRecipe, sequential
 from mm_jax.pytrees import pytree, static
@@ -221,11 +221,12 @@ def _attend(
     mask: Bool[Array, "batch queries positions"],
 ) -> Float32[Array, "batch queries width"]:
     """Computes attention: softmax(q . k / sqrt(head)) . v of each head, over the positions that the mask shows."""
-    q, k, v = (x.reshape(*x.shape[:2], num_heads, -1) for x in (q, keys, values))
+    # [batch, heads, positions, head]: each head has a part of the width, and is one of a batch of products.
+    q, k, v = (x.reshape(*x.shape[:2], num_heads, -1).transpose(0, 2, 1, 3) for x in (q, keys, values))
     # A product of two vectors of N(0, 1) has the deviation sqrt(head): divided by it, softmax does not start as a max.
-    scores = jnp.einsum("bthc,bshc->bhts", q, k) * q.shape[-1] ** -0.5
+    scores = batched_product(q, transposed(k)) * q.shape[-1] ** -0.5
     scores = scores + jnp.where(mask, 0.0, -jnp.inf)[:, None]  # adding -inf needs no select in the backward pass
-    a = jnp.einsum("bhts,bshc->bthc", jax.nn.softmax(scores), v)
+    a = batched_product(jax.nn.softmax(scores), v).transpose(0, 2, 1, 3)
     return a.reshape(*a.shape[:2], -1)
 
 

@@ -30,6 +30,11 @@ def test_affine_rows(n, m):
     agree(products.affine_rows, lambda x, W, b: x @ W + b[None], *normals((5, n), (n, m), (m,)))
 
 
+@pytest.mark.parametrize("batch", [(), (4,), (4, 2)])
+def test_batched_product(batch):
+    agree(products.batched_product, lambda a, b: a @ b, *normals((*batch, 3, 5), (*batch, 5, 2)))
+
+
 def test_column_major_is_the_matrix():
     x, W = normals((5, 3), (3, 7))
     one = jax.vmap(lambda x, W: x @ products.column_major(W), (0, None))
