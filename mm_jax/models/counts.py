@@ -40,7 +40,7 @@ def fit(words: Sequence[str], vocab: Vocab, smoothing: float = 0.0) -> Counts:
     Args:
       words: the list.
       vocab: its characters.
-      smoothing: fake counts added to every cell (the lecture adds 1).
+      smoothing: fake counts added to every cell. The lecture adds 1.
 
     Returns:
       Counts with N int32 [vocab_size, vocab_size].

@@ -56,8 +56,9 @@ def init(
       block_size: characters of context.
       embedding_dim: width of an embedding.
       hidden_dim: width of the tanh layer.
-      init: "lecture" draws everything from N(0, 1), and starts at a loss near 26. "scaled" draws W1 with a variance of
-        1 / fan-in, W2 with a tenth of that deviation, and sets the biases to 0: it starts near ln(vocab_size).
+      init: scale of the initial weights: scaled starts near ln(vocab_size), lecture near 26. "scaled" draws W1 with a
+        variance of 1 / fan-in, W2 with a tenth of that deviation, and sets the biases to 0; "lecture" draws everything
+        from N(0, 1).
 
     Raises ValueError for a size below 1 or another init.
 

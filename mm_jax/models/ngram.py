@@ -67,10 +67,11 @@ def fit(
     Args:
       words: the list.
       vocab: its characters.
-      order: characters of context + 1; may be longer than any word.
-      smoothing: "modified-kneser-ney" (interpolated, three discounts an order), "absolute" (one discount an order),
-        "witten-bell", "add-k" (of the highest order only), or "none" (order 2: the `Counts` model).
-      k: the fake counts of "add-k".
+      order: characters of context, plus 1. It may be longer than any word.
+      smoothing: modified-kneser-ney, absolute, witten-bell, add-k or none. Modified Kneser-Ney is interpolated and has
+        three discounts an order, absolute discounting one; add-k is of the highest order only; "none" of order 2 is the
+        `Counts` model.
+      k: fake counts added by add-k.
 
     Returns:
       An NGram.

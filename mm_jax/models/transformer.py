@@ -93,9 +93,9 @@ def init(
       key: decides every weight.
       vocab: its size is the number of embeddings and of outputs.
       num_layers: number of blocks.
-      num_heads: heads of attention; they divide the width.
-      width: numbers that stand for a position between blocks.
-      max_length: the longest word in characters.
+      num_heads: number of attention heads, a divisor of the width.
+      width: width of the residual stream x.
+      max_length: longest word, in characters.
 
     Raises ValueError for a size below 1, and for heads that do not divide the width.
     Source: GPT-2; makemore's Transformer.

@@ -132,23 +132,23 @@ class Recipe:
 
     Args:
       steps: number of gradient steps.
-      batch_size: examples, contexts or rows of whole words a step. None is the full batch.
-      draw: what a batch is made of: examples, contexts or words. "examples" are drawn as in the lecture; "contexts" are
+      batch_size: number of examples, contexts or rows of whole words in a batch. None is the full batch.
+      draw: unit of a batch: examples, contexts or words. "examples" are drawn as in the lecture; "contexts" are
         distinct contexts, each with the counts of all that followed it: the same loss, a gradient of less variance;
         "words" are whole words, the only draw of models that see the whole word. None is "examples", or "words" where
         that is the only one.
-      optimizer: which one: sgd, adam, adamw or muon. In Python a function of the learning rate, such as optax.adam, or
+      optimizer: sgd, adam, adamw or muon. In Python a function of the learning rate, such as optax.adam, or
         an optax optimizer, such as optax.adam(0.01). A lambda written anew compiles anew.
-      learning_rate: the rate at its peak. 0.1 for the default, the lecture's SGD; None for an optax optimizer, which
+      learning_rate: peak learning rate. 0.1 for the default, the lecture's SGD; None for an optax optimizer, which
         holds its own. Another rate, number of steps or decay does not compile anew.
-      decay: how the rate falls: constant, cosine, linear or tenth. In Python a function of t / steps, float64 [steps],
+      decay: schedule of the learning rate: constant, cosine, linear or tenth. In Python a function of t / steps, float64 [steps],
         that gives the factor of each step's rate.
       weight_decay: decoupled weight decay; only adamw and muon have it.
-      l2: adds l2 * mean(W^2) to the loss for each weight matrix W, as in the lecture.
-      drop_tokens: share of the input characters that a step leaves out (dropout).
-      drop_states: share of the hidden states that a step leaves out.
-      drop_edges: share of the attention edges that a step leaves out.
-      teach: weight of the teacher's distribution in the targets, 0 to 1; the rest is what followed each prefix. The
+      l2: weight of the penalty mean(W^2) of each weight matrix W, as in the lecture.
+      drop_tokens: dropout rate of input characters.
+      drop_states: dropout rate of hidden states.
+      drop_edges: dropout rate of attention edges.
+      teach: weight of a teacher's distribution in the targets, 0 to 1. The rest is what followed each prefix; the
         teacher is the one given to `fit`, or else a Kneser-Ney model of the same words.
 
     Raises ValueError for numbers out of range, for a rate without an optimizer to take it, for a function that makes
