@@ -68,9 +68,9 @@ def fit(
       words: the list.
       vocab: its characters.
       order: characters of context, plus 1. It may be longer than any word.
-      smoothing: modified-kneser-ney, absolute, witten-bell, add-k or none. Modified Kneser-Ney is interpolated and has
-        three discounts an order, absolute discounting one; add-k is of the highest order only; "none" of order 2 is the
-        `Counts` model.
+      smoothing: method of smoothing: modified-kneser-ney, absolute, witten-bell, add-k or none. Modified Kneser-Ney is
+        interpolated and has three discounts an order, absolute discounting one; add-k is of the highest order only;
+        "none" of order 2 is the `Counts` model.
       k: fake counts added by add-k.
 
     Returns:

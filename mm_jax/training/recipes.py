@@ -137,12 +137,12 @@ class Recipe:
         distinct contexts, each with the counts of all that followed it: the same loss, a gradient of less variance;
         "words" are whole words, the only draw of models that see the whole word. None is "examples", or "words" where
         that is the only one.
-      optimizer: sgd, adam, adamw or muon. In Python a function of the learning rate, such as optax.adam, or
-        an optax optimizer, such as optax.adam(0.01). A lambda written anew compiles anew.
+      optimizer: name of the optimizer: sgd, adam, adamw or muon. In Python a function of the learning rate, such as
+        optax.adam, or an optax optimizer, such as optax.adam(0.01). A lambda written anew compiles anew.
       learning_rate: peak learning rate. 0.1 for the default, the lecture's SGD; None for an optax optimizer, which
         holds its own. Another rate, number of steps or decay does not compile anew.
-      decay: schedule of the learning rate: constant, cosine, linear or tenth. In Python a function of t / steps, float64 [steps],
-        that gives the factor of each step's rate.
+      decay: schedule of the learning rate: constant, cosine, linear or tenth. In Python a function of t / steps,
+        float64 [steps], that gives the factor of each step's rate.
       weight_decay: decoupled weight decay; only adamw and muon have it.
       l2: weight of the penalty mean(W^2) of each weight matrix W, as in the lecture.
       drop_tokens: dropout rate of input characters.
