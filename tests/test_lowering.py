@@ -22,7 +22,7 @@ from mm_jax.models import contract, mixture, mlp, prediction
 from mm_jax.training import batches, loop, population, recipes
 
 from .conftest import FIRST_FIVE
-from .models.zoo import READ, TRAINED, VOCAB, each_of
+from .models.zoo import OTHERS_TO_READ, READ, TRAINED, VOCAB, each_of
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 TOKENS = np.zeros((2, 8), np.int32)
@@ -58,7 +58,7 @@ def test_what_a_platform_cannot_do_is_seen():
         lowers(jax.lax.linalg.schur, np.eye(3, dtype=np.float32))
 
 
-@each_of(READ)
+@each_of(READ, slow=OTHERS_TO_READ)
 def test_reading_and_drawing(params):
     def programs(params, key, number, temperature, top_k):
         with jax.debug_key_reuse(False):
@@ -79,7 +79,7 @@ def step(params, recipe):
     lowers(program, params, jax.random.key(0), corpus, jnp.int32(2), recipe.rates(), l2)
 
 
-@each_of([name for name in TRAINED if name != "mlp of the lecture"])
+@each_of(["bow", "gru", "transformer"], slow=[name for name in TRAINED if name not in ("bow", "gru", "transformer")])
 def test_steps_of_every_model(params):
     known = contract.model_of(params).drops
     drops = {f"drop_{name}": 0.25 for name in known}
