@@ -140,7 +140,18 @@ def shapeless(path):
 
 def test_functions_say_the_shapes_of_their_arrays():
     """Those that are private as well."""
-    floors = {"vocab", "corpus", "layers", "models", "evaluation", "scoring", "sampling", "enumeration", "training", "plotting"}
+    floors = {
+        "vocab",
+        "corpus",
+        "layers",
+        "models",
+        "evaluation",
+        "scoring",
+        "sampling",
+        "enumeration",
+        "training",
+        "plotting",
+    }
     found = [(name, each) for name, path in FILES.items() if name.split(".")[0] in floors for each in shapeless(path)]
     assert found == []
 
@@ -206,7 +217,13 @@ TESTED_IN = {
 def test_tests_mirror_the_package():
     tests = Path(__file__).parent
     for name in FILES:
-        if name.split(".")[0] in ("", "plotting", "__main__") or name in ("layers", "models", "training", "page", "tool"):
+        if name.split(".")[0] in ("", "plotting", "__main__") or name in (
+            "layers",
+            "models",
+            "training",
+            "page",
+            "tool",
+        ):
             continue
         folder, _, file = name.rpartition(".")
         place = TESTED_IN.get(name, f"{folder}.test_{file}" if folder else f"test_{file}")
