@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float32, Int32
 
-from mm_jax.layers.products import transposed
+from mm_jax.layers.products import product_transposed, transposed
 
 Cell = Callable[[Array, Array, Array], Array]  # entry by entry: x and s [..., gate_dim], h [..., hidden_dim] -> next h
 
@@ -78,8 +78,9 @@ def _backward(cell, kept, gradient):
     _, (dx, ds) = lax.scan(step, none, (gradient, starts, arguments), reverse=True)
     dx, ds, before = (rows.reshape(-1, rows.shape[-1]) for rows in (dx, ds, arguments[2]))
     # The gate side, which is the wider, stands on the left: see `products`.
-    dtable = transposed(transposed(dx) @ jax.nn.one_hot(tokens.reshape(-1), len(table)))
-    return dtable, transposed(transposed(ds) @ before), ds.sum(0), None, None
+    dtable = product_transposed(transposed(dx), jax.nn.one_hot(tokens.reshape(-1), len(table)))
+    dW = product_transposed(transposed(ds), before)
+    return dtable, dW, ds.sum(0), None, None
 
 
 _scan.defvjp(_forward, _backward)
