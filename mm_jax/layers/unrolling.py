@@ -93,7 +93,7 @@ def rows_at_once(vocab_size: int) -> int:
 
 
 def many_contexts(logits: Callable) -> Callable[[Any, np.ndarray], np.ndarray]:
-    """Returns the log probabilities of every token after many contexts, computed a block of contexts at a time."""
+    """Returns a function that computes log p of every token, [contexts, vocab_size], a block of contexts at a time."""
 
     @jax.jit
     def after(params: Any, contexts: Int[Array, "contexts block_size"]) -> Array:
