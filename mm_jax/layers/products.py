@@ -1,8 +1,7 @@
 """Matrix products and norms in the forms that XLA computes fastest on a CPU; the results are those of the plain forms.
 
-Its products want the summed axis last on the left and first on the right, and copy the right side into blocks first, so
-the smaller side should stand there. It folds a transposition into a product, which may give a slow form again; a
-barrier keeps the two apart.
+The fast form sums over the last axis of the left side and the first of the right. XLA folds a transposition into a
+product, which may give a slow form again; a barrier keeps the two apart. Figures are of one core and jaxlib 0.10.
 """
 
 import jax
@@ -17,7 +16,7 @@ def transposed(W: Float32[Array, "*batch n m"]) -> Float32[Array, "*batch m n"]:
 
 
 def product_transposed(a: Float32[Array, "n k"], b: Float32[Array, "k m"]) -> Float32[Array, "m n"]:
-    """Returns (a @ b).T; XLA would compute b.T @ a.T, which may be a slow form: up to four times as long.
+    """Returns (a @ b).T; XLA would compute b.T @ a.T, a slow form: two to five times as long in the GRU's gradient.
 
     >>> product_transposed(jnp.array([[1.0], [2.0]]), jnp.array([[3.0, 4.0, 5.0]])).tolist()
     [[3.0, 6.0], [4.0, 8.0], [5.0, 10.0]]
@@ -28,8 +27,8 @@ def product_transposed(a: Float32[Array, "n k"], b: Float32[Array, "k m"]) -> Fl
 def column_major(W: Float32[Array, "n m"]) -> Float32[Array, "n m"]:
     """Returns W itself, with its columns one after another in memory: for `x @ column_major(W)`.
 
-    Over many rows x, W's gradient then is a product in a fast form: 4.0 ms in place of 7.2 for 1,024 rows of 256 and
-    768.
+    W's gradient over many rows x is then transposed too, a faster form where W has few columns: 0.056 ms in place of
+    0.088 for 768 rows of 64 and 27.
 
     >>> (jnp.ones(2) @ column_major(jnp.array([[1.0, 2.0], [3.0, 4.0]]))).tolist()
     [4.0, 6.0]
@@ -59,7 +58,9 @@ batched_product.defvjp(
 def affine_rows(
     x: Float32[Array, "size n"], W: Float32[Array, "n m"], b: Float32[Array, " m"]
 ) -> Float32[Array, "size m"]:
-    """Returns x @ W + b of many rows. Its gradient is written out: other forms take two to three times as long.
+    """Returns x @ W + b of many rows. Its gradient is written out, in the faster of two forms for W.
+
+    0.38 ms in place of 0.60 for 768 rows of 256 and 64.
 
     >>> affine_rows(jnp.ones((2, 1)), jnp.array([[3.0, 4.0]]), jnp.ones(2)).tolist()
     [[4.0, 5.0], [4.0, 5.0]]
@@ -69,7 +70,7 @@ def affine_rows(
 
 def _affine_rows_back(kept, gradient):
     x, W = kept
-    # The wider of x and the gradient stands on the left.
+    # The narrower of x and the gradient stands on the left.
     dW = x.T @ gradient if x.shape[1] <= gradient.shape[1] else product_transposed(gradient.T, x)
     return gradient @ W.T, dW, gradient.sum(0)
 
@@ -102,8 +103,8 @@ def with_zero_row(table: Float32[Array, "rows width"]) -> Float32[Array, "rows+1
 def standardised(x: Float32[Array, "size width"]) -> Float32[Array, "size width"]:
     """Returns (x - mean) / sqrt(variance + 1e-5) of each row: LayerNorm before gain and shift.
 
-    Means are products with 1 / width, and the gradient is written out with such products, because XLA sums a row one
-    number after another on a CPU: a fifth less time a step of the transformer.
+    The gradient is written out, and means are products with 1 / width: JAX's own gradient of the plain form makes a
+    transformer's step 5 to 9% longer.
 
     >>> standardised(jnp.array([[1.0, 3.0]])).round(3).tolist()
     [[-1.0, 1.0]]
