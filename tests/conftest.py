@@ -53,8 +53,7 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """What is imported stays: Python looks for garbage less often (a seventh of the time of a compilation)."""
-    gc.freeze()
+    """Python looks for garbage less often: that takes a seventh of the time of a compilation."""
     gc.set_threshold(100_000)
 
 

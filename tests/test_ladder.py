@@ -38,10 +38,12 @@ def test_entries_are_what_a_model_holds(rungs):
 
 
 def test_the_table_ends_in_the_best(rungs):
-    _, rows = ladder.table_of(rungs[0], rungs[1], num_samples=50)
+    """Of a few rungs: each draws words, by programs of its own."""
+    some, split = rungs[0][::4], rungs[1]
+    _, rows = ladder.table_of(some, split, num_samples=50)
     dev = [row["dev"] for row in rows]
-    assert dev == sorted(dev, reverse=True) and len(rows) == len(rungs[0])
-    for rung, row in ((each, row) for each in rungs[0] for row in rows if row["model"] == each.name):
-        assert row["dev"] == mm_jax.evaluate(rung.params, rungs[1].dev).nll
+    assert dev == sorted(dev, reverse=True) and len(rows) == len(some) > 2
+    for rung, row in ((each, row) for each in some for row in rows if row["model"] == each.name):
+        assert row["dev"] == mm_jax.evaluate(rung.params, split.dev).nll
     uniform = next(row for row in rows if row["model"] == "uniform")
     assert uniform["test"] == pytest.approx(np.log(27), abs=1e-6)

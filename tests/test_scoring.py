@@ -56,7 +56,7 @@ def test_most_and_least_common():
 def test_all_short_words_and_what_they_leave_make_one(params):
     """Words of up to 3 characters, and the prefixes of 4 that stand for all others."""
     words = ["".join(chars) for length in range(1, 4) for chars in itertools.product("ab", repeat=length)]
-    empty = float(jax.nn.softmax(mm_jax.logits(params, mm_jax.start(params)))[0])
+    empty = float(jax.nn.softmax(by_steps(params, [])[0])[0])
     whole = sum(np.exp(-mm_jax.score(params, word).nll) for word in words)
     longer = ("".join(chars) for chars in itertools.product("ab", repeat=4))
     others = sum(np.exp(-sum(each.nll for each in mm_jax.score(params, word).characters[:-1])) for word in longer)
