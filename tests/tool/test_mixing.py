@@ -3,13 +3,14 @@
 import json
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import mm_jax
 from mm_jax.models import widened
 from mm_jax.tool import runs
+
+from ..models.zoo import by_steps, unrolled
 
 LATIN = ["anna", "mia", "ida", "lena", "emma", "nora", "lina", "mina"]
 KANA = ["さくら", "ひなた", "あおい", "はると", "ゆい", "そうた", "みお", "れん"]
@@ -32,9 +33,9 @@ def test_a_mixture_is_the_weighted_mean_at_every_character(mm, two):
     both, latin, kana = (runs.open_run(two / name) for name in ("both", "latin", "kana"))
     assert sorted(both.words) == sorted(LATIN + KANA)
     assert set(both.params.vocab.chars[1:]) == set("".join(LATIN + KANA))
-    first = np.exp(mm_jax.logits(both.params, mm_jax.start(both.params)))
+    first = np.exp(by_steps(both.params, [])[0])
     for run, weight in ((latin, 0.25), (kana, 0.75)):
-        p = np.exp(mm_jax.logits(run.params, jnp.zeros(mm_jax.models.contract.block_size(run.params), jnp.int32)))
+        p = np.exp(by_steps(run.params, [])[0])
         for char, mine in zip(run.params.vocab.chars[1:], p[1:], strict=True):
             assert first[both.params.vocab.chars.index(char)] == pytest.approx(weight * mine, abs=1e-6)
     assert first.sum() == pytest.approx(1, abs=1e-5)
@@ -70,11 +71,11 @@ def test_widened_reads_past_what_it_does_not_know():
     vocab = mm_jax.Vocab(".abé")
     own = mm_jax.ngram.fit(["ab", "ba", "aab"], mm_jax.Vocab(".ab"), order=3)
     wide = widened.wrap(own, vocab)
-    tokens = jnp.array([1, 3, 2, 0, 3, 1])
-    rows = jnp.exp(mm_jax.unroll(wide, tokens))
-    known = jnp.exp(mm_jax.unroll(own, jnp.array([1, 2, 0, 1])))
+    tokens = np.array([1, 3, 2, 0, 3, 1], np.int32)
+    rows = np.exp(unrolled(wide, tokens))
+    known = np.exp(unrolled(own, np.array([1, 2, 0, 1], np.int32)))
     np.testing.assert_allclose(rows[:, 3], 0)
-    np.testing.assert_allclose(rows[jnp.array([0, 1, 3, 4, 6]), :3], known, rtol=1e-5)
+    np.testing.assert_allclose(rows[[0, 1, 3, 4, 6], :3], known, rtol=1e-5)
     np.testing.assert_allclose(rows.sum(1), 1, rtol=1e-5)
     assert widened.wrap(own, own.vocab) is own
     with pytest.raises(ValueError, match="lacks 'b'"):

@@ -19,12 +19,12 @@ def test_mixture_weights_and_equation():
     params = mm_jax.mixture.fit(members, held_out)
     weights = np.asarray(params.weights)
     assert weights.sum() == pytest.approx(1, abs=1e-6)
-    context = LETTERS.encode("mar")
+    context, logits = LETTERS.encode("mar").astype(np.int32), jax.jit(contract.logits)
     expected = sum(
-        w * np.exp(jax.nn.log_softmax(mm_jax.logits(model, context[3 - contract.block_size(model) :])))
+        w * np.exp(jax.nn.log_softmax(logits(model, context[3 - contract.block_size(model) :])))
         for w, model in zip(weights, members, strict=True)
     )
-    np.testing.assert_allclose(np.exp(mm_jax.logits(params, context)), expected, rtol=1e-4)
+    np.testing.assert_allclose(np.exp(logits(params, context)), expected, rtol=1e-4)
     best = mm_jax.evaluate(params, held_out).nll
     assert best < min(mm_jax.evaluate(model, held_out).nll for model in members)
     for i in range(3):  # no weight can be moved to advantage
