@@ -1,7 +1,6 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 from mm_jax.models import bow
 
@@ -40,9 +39,3 @@ def test_the_bag_counts():
         state = bow.advance(params, state, jnp.int32(token))
     assert state.counts.tolist() == [1, 0, 0, 1, 0, 2, 0]
     assert int(state.last) == 3
-
-
-@pytest.mark.parametrize("options", [{"embedding_dim": 0}, {"hidden_dim": -1}], ids=str)
-def test_sizes_that_are_refused(options):
-    with pytest.raises(ValueError, match="1 or more"):
-        bow.init(jax.random.key(0), VOCAB, **options)

@@ -1,6 +1,7 @@
 """All models: the same verbs with the same signatures, and one contract."""
 
 import inspect
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -124,6 +125,18 @@ def test_tokens_that_are_refused(params):
     for token in (-1, len(VOCAB)):
         with pytest.raises(ValueError, match="tokens run from 0"):
             mm_jax.logits(params, [token] * contract.block_size(params))
+
+
+SIZES = {"block_size", "embedding_dim", "hidden_dim", "width", "num_heads", "num_layers", "max_length"}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_sizes_below_1_are_refused(module):
+    make = getattr(module, "init", None)
+    options = SIZES & set(inspect.signature(make).parameters) if make else set()
+    for option, size in itertools.product(sorted(options), (0, -1)):
+        with pytest.raises(ValueError, match="1 or more"):
+            make(jax.random.key(0), VOCAB, **{option: size})
 
 
 def test_parameter_counts():

@@ -8,14 +8,10 @@ import pytest
 
 import mm_jax
 
-from .zoo import by_steps, unrolled
+from .zoo import by_steps, louder, unrolled
 
 VOCAB = mm_jax.Vocab(".abc")
 LIST = ["ab", "b", "ab", "ba", "aab", "a", "abb", "cab", "cab", "cabb"]
-
-
-def louder(params):
-    return jax.tree.map(lambda leaf: leaf * 3.0, params)
 
 
 MEMBERS = {

@@ -2,7 +2,6 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 from mm_jax.models import gru
 
@@ -66,9 +65,3 @@ def test_one_product_for_the_weights_of_a_batch():
     assert "8,24" in text
     for shape in ("3,8,24", "13,8,24", "3,24,8", "13,24,8"):
         assert f"[{shape}]" not in text
-
-
-@pytest.mark.parametrize("width", [0, -1])
-def test_sizes_that_are_refused(width):
-    with pytest.raises(ValueError, match="1 or more"):
-        gru.init(jax.random.key(0), VOCAB, hidden_dim=width)

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mm_jax import Vocab, corpus, mlp
+from mm_jax import corpus, mlp
 
 from ..conftest import FIRST_FIVE, LETTERS, loss_of, mlp_of
 
@@ -56,9 +56,3 @@ def test_init_draws_what_it_says():
         assert abs(float(leaf.var()) - 1) < 5 * (2 / n) ** 0.5
     flat = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(params)])
     assert len(np.unique(flat)) > 0.99 * len(flat)  # no two arrays share a key
-
-
-@pytest.mark.parametrize("options", [{"block_size": 0}, {"embedding_dim": 0}, {"hidden_dim": -1}], ids=str)
-def test_sizes_that_are_refused(options):
-    with pytest.raises(ValueError, match="1 or more"):
-        mlp.init(jax.random.key(0), Vocab(".a"), **options)

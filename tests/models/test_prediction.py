@@ -9,11 +9,10 @@ from mm_jax.models import contract, prediction
 from mm_jax.models.prediction import log_probs_after, log_probs_of_prefixes
 
 from ..conftest import FIRST_FIVE
-from .zoo import READ, VOCAB, by_steps, each_of
+from .zoo import READ, VOCAB, by_steps, each_of, prefixes_of
 
 WORDS = [*FIRST_FIVE, "ava", "a", "avo"]
-# By length, then as in the alphabet: the order of the trie.
-PREFIXES = sorted({word[:t] for word in WORDS for t in range(len(word) + 1)}, key=lambda prefix: (len(prefix), prefix))
+PREFIXES = prefixes_of(WORDS)
 
 
 @each_of(READ)

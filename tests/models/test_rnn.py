@@ -2,7 +2,6 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 from mm_jax.models import rnn
 
@@ -36,9 +35,3 @@ def test_against_flax():
         h, _ = apply({"params": weights}, h, np.eye(len(VOCAB), dtype=np.float32)[token])
         state = state if token == 0 else COMPILED[0](params, state, np.int32(token))
         np.testing.assert_allclose(state, h, rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("width", [0, -1])
-def test_sizes_that_are_refused(width):
-    with pytest.raises(ValueError, match="1 or more"):
-        rnn.init(jax.random.key(0), VOCAB, hidden_dim=width)

@@ -122,12 +122,6 @@ def test_longest_word(small):
     np.testing.assert_allclose(unrolled(small, tokens), reference(small, tokens.tolist()), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("option", ["num_layers", "num_heads", "width", "max_length"])
-def test_sizes_that_are_refused(option):
-    with pytest.raises(ValueError, match="1 or more"):
-        transformer.init(jax.random.key(0), VOCAB, **{option: 0})
-
-
 def test_heads_that_do_not_divide_the_width():
     with pytest.raises(ValueError, match="3 heads do not divide a width of 64"):
         transformer.init(jax.random.key(0), mm_jax.Vocab(".a"), num_heads=3)

@@ -231,6 +231,16 @@ def each_of(names, chars=VOCAB.chars):
     return pytest.mark.parametrize("params", [(name, chars) for name in names], ids=names, indirect=True)
 
 
+def louder(params):
+    """The parameters three times as large: the output layer starts near 0, and differences are to be seen."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf) * np.float32(3), params)
+
+
+def prefixes_of(words):
+    """The distinct prefixes of some words in the order of the trie: by length, then as in the alphabet."""
+    return sorted({word[:t] for word in words for t in range(len(word) + 1)}, key=lambda each: (len(each), each))
+
+
 # One program each a model, for all tests of a process: a test compiles nothing of its own that is here.
 COMPILED = jax.jit(contract.advance), jax.jit(contract.logits)
 PLAIN = contract.advance, contract.logits

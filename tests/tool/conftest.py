@@ -10,6 +10,13 @@ from mm_jax.tool import entry, output
 NAMES = lists.bundled_names()
 
 
+def make(folder, words, name="list.txt"):
+    """A file of words, one a line."""
+    path = folder / name
+    path.write_text("\n".join([*words, ""]), encoding="utf-8")
+    return path
+
+
 @pytest.fixture
 def mm(monkeypatch, capsys):
     """mm("sample", run, ...) -> (exit status, stdout, stderr)."""

@@ -17,13 +17,9 @@ from mm_jax.models import catalogue, mixture, orders
 from mm_jax.tool import choosing, conditions, planning, runs
 from mm_jax.vocab import Vocab
 
+from .conftest import make
+
 NAMES = lists.bundled_names()
-
-
-def make(tmp_path, words):
-    path = tmp_path / "list.txt"
-    path.write_text("\n".join([*words, ""]), encoding="utf-8")
-    return path
 
 
 def test_losses_of_all_orders_are_those_of_the_models():

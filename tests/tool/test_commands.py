@@ -1,8 +1,6 @@
 """The command, as a user types it: exit status, what goes to stdout and what to stderr."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +13,10 @@ from mm_jax import words as lists
 from mm_jax.tool import runs
 from mm_jax.vocab import Vocab
 
+from .conftest import make
+
 NAMES = lists.bundled_names()
 COMMANDS = ["check", "train", "sample", "score", "eval", "plot", "compare", "mix", "top", "info"]
-
-
-def make(tmp_path, words, name="list.txt"):
-    path = tmp_path / name
-    path.write_text("\n".join([*words, ""]), encoding="utf-8")
-    return path
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -32,11 +26,6 @@ def test_help_has_an_example_and_fits_80_columns(mm, command, monkeypatch):
     assert status == 0
     assert f"Example: mm-jax {command} " in " ".join(out.split())
     assert max(map(len, out.splitlines())) <= 80
-
-
-def test_help_imports_no_jax():
-    code = "import sys, mm_jax.tool.entry; sys.exit('jax' in sys.modules or 'numpy' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_check(mm, tmp_path):

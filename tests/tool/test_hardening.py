@@ -23,13 +23,9 @@ from mm_jax import checkpoint, files
 from mm_jax import words as lists
 from mm_jax.tool import checking, output, runs, terminal
 
+from .conftest import make
+
 WORDS = ["anna", "maria", "johan", "emma", "lena", "nora", "ida", "mia"]
-
-
-def make(tmp_path, words, name="list.txt"):
-    path = tmp_path / name
-    path.write_text("\n".join([*words, ""]), encoding="utf-8")
-    return path
 
 
 def shell(text, **env):

@@ -17,13 +17,9 @@ from mm_jax import words as lists
 from mm_jax.tool import planning, runs, trainer
 from mm_jax.vocab import Vocab
 
+from .conftest import make
+
 NAMES = lists.bundled_names()
-
-
-def make(tmp_path, words):
-    path = tmp_path / "list.txt"
-    path.write_text("\n".join([*words, ""]), encoding="utf-8")
-    return path
 
 
 def same(one, other):

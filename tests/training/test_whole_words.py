@@ -13,6 +13,8 @@ from mm_jax.models.prediction import log_probs_after, log_probs_of_prefixes
 from mm_jax.training import batches, whole_words
 from mm_jax.training.recipes import Recipe
 
+from ..models.zoo import prefixes_of
+
 VOCAB = mm_jax.Vocab(".abc")
 WORDS = ["ab", "abc", "ab", "ba", "cabb", "a", "bcab"]
 
@@ -25,11 +27,6 @@ def ngrams():
 @functools.cache
 def network():
     return mm_jax.gru.init(jax.random.key(1), VOCAB, hidden_dim=8)
-
-
-def prefixes_of(words):
-    """The distinct prefixes as text, in the order of the trie: by length, then as in the alphabet."""
-    return sorted({word[:t] for word in words for t in range(len(word) + 1)}, key=lambda prefix: (len(prefix), prefix))
 
 
 def targets_of(laid):
