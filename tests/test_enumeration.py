@@ -7,12 +7,13 @@ import pytest
 import mm_jax
 from mm_jax import Vocab
 
-from .models.zoo import KINDS, each_of
+from .models.zoo import EVERY, each_of
 
 VOCAB = Vocab(".ab")
+SOME = ["counts", "fresh", "mixture, sequential", "mlp", "transformer"]
 
 
-@each_of(KINDS, ".ab")
+@each_of(SOME, ".ab", slow=[name for name in EVERY if name not in SOME])
 def test_against_brute_force(params):
     every = ["".join(chars) for n in range(1, 7) for chars in itertools.product("ab", repeat=n)]
     p = {word: np.exp(-mm_jax.score(params, word).nll) for word in every}

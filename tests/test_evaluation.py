@@ -8,7 +8,7 @@ import mm_jax
 from mm_jax import Vocab
 
 from .conftest import BUNDLED, FIRST_FIVE, LETTERS, mlp_of
-from .models.zoo import READ, by_steps, each_of
+from .models.zoo import OTHERS_TO_READ, READ, by_steps, each_of
 
 
 def word_nlls(params, words):
@@ -21,7 +21,7 @@ def word_nlls(params, words):
     return np.array(out)
 
 
-@each_of([name for name in READ if "widened" not in name])  # to which some words are impossible
+@each_of(READ, slow=[name for name in OTHERS_TO_READ if "widened" not in name])  # to which some words are impossible
 def test_against_one_word_at_a_time(params):
     seen = {"ava", "emma"}
     got = mm_jax.evaluate(params, FIRST_FIVE, seen=seen)

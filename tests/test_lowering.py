@@ -21,7 +21,7 @@ from mm_jax.models import contract, mlp, prediction, weights
 from mm_jax.training import batches, loop, mixture, population, recipes
 
 from .conftest import FIRST_FIVE
-from .models.zoo import READ, TRAINED, VOCAB, each_of
+from .models.zoo import OTHERS_TO_READ, READ, TRAINED, VOCAB, each_of
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 TOKENS = np.zeros((2, 8), np.int32)
@@ -57,7 +57,7 @@ def test_what_a_platform_cannot_do_is_seen():
         lowers(jax.lax.linalg.schur, np.eye(3, dtype=np.float32))
 
 
-@each_of(READ)
+@each_of(READ, slow=OTHERS_TO_READ)
 def test_reading_and_drawing(params):
     def programs(params, key, number, temperature, top_k):
         with jax.debug_key_reuse(False):
@@ -78,7 +78,7 @@ def step(params, recipe):
     lowers(program, params, jax.random.key(0), corpus, jnp.int32(2), recipe.rates(), l2)
 
 
-@each_of([name for name in TRAINED if name != "mlp of the lecture"])
+@each_of(["bow", "gru", "transformer"], slow=[name for name in TRAINED if name not in ("bow", "gru", "transformer")])
 def test_steps_of_every_model(params):
     known = getattr(contract.functions_of(params), "DROPS", ())
     drops = {f"drop_{name}": 0.25 for name in known}

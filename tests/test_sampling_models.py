@@ -9,12 +9,12 @@ import pytest
 
 import mm_jax
 
-from .models.zoo import KINDS, VOCAB, by_steps, each_of
+from .models.zoo import EVERY, VOCAB, by_steps, each_of
 
 N = 4096  # words at once, in all tests of a frequency: each number of words is a program
 AB = mm_jax.Vocab(".ab")
 # From a table of all contexts, a window, a vector, a cache, and states of several parts.
-SOME = ["counts", "ngram", "gru", "transformer", "mixture, sequential", "fresh"]
+SOME = ["counts", "fresh", "gru", "mixture, sequential", "mlp", "ngram", "transformer"]
 
 
 def check_frequencies(found, p):
@@ -30,7 +30,7 @@ def probabilities(rows):
     return np.asarray(jax.nn.softmax(np.asarray(rows)), np.float64)
 
 
-@each_of(KINDS, AB.chars)
+@each_of(SOME, AB.chars, slow=[name for name in EVERY if name not in SOME])
 def test_against_every_short_word(params):
     """Words of at most 3 characters, against the probability of each of the 15."""
     p = {}
@@ -43,7 +43,7 @@ def test_against_every_short_word(params):
     check_frequencies(Counter(mm_jax.sample(params, jax.random.key(11), N, max_length=3)), p)
 
 
-@each_of(SOME)
+@each_of(["counts", "gru", "transformer"], slow=["ngram", "mixture, sequential", "fresh"])
 def test_what_follows_a_prefix(params):
     drawn = mm_jax.sample(params, jax.random.key(7), N, prefix="ma", max_length=6)
     assert len(drawn) == N
@@ -61,7 +61,7 @@ def test_same_key_same_words_and_a_longer_list_begins_with_them(params):
     assert first != mm_jax.sample(params, jax.random.key(4), 20)
 
 
-@each_of(SOME)
+@each_of(["counts", "gru", "fresh"], slow=["ngram", "transformer", "mixture, sequential"])
 def test_temperature_zero_is_greedy_and_ignores_the_key(params):
     greedy = mm_jax.sample(params, jax.random.key(0), 3, temperature=0.0, max_length=12)
     assert greedy == mm_jax.sample(params, jax.random.key(1), 3, temperature=0, max_length=12)
@@ -72,7 +72,7 @@ def test_temperature_zero_is_greedy_and_ignores_the_key(params):
     assert greedy == [word] * 3
 
 
-@each_of(["counts", "gru", "mixture"])
+@each_of(["counts", "gru"], slow=[name for name in EVERY if name not in ("counts", "gru")])
 def test_nearly_no_temperature_is_greedy(params):
     """Every character drawn is one of the likeliest: of equally likely ones any may be."""
     words = set()

@@ -8,12 +8,13 @@ import mm_jax
 from mm_jax import Vocab
 
 from .conftest import FIRST_FIVE
-from .models.zoo import KINDS, VOCAB, by_steps, each_of
+from .models.zoo import EVERY, OTHERS_TO_READ, READ, VOCAB, by_steps, each_of
 
 AB = Vocab(".ab")
+SOME = ["counts", "fresh", "gru", "mixture"]
 
 
-@each_of(KINDS)
+@each_of(READ, slow=OTHERS_TO_READ)
 def test_against_the_logits_one_by_one(params):
     found = mm_jax.score(params, "olivia")
     assert "".join(each.character for each in found.characters) == "olivia."
@@ -52,7 +53,7 @@ def test_most_and_least_common():
     assert sum(n for _, n in mm_jax.counts.most_common(counts, 999)) == 32
 
 
-@each_of(KINDS, AB.chars)
+@each_of(SOME, AB.chars, slow=[name for name in EVERY if name not in SOME])
 def test_all_short_words_and_what_they_leave_make_one(params):
     """Words of up to 3 characters, and the prefixes of 4 that stand for all others."""
     words = ["".join(chars) for length in range(1, 4) for chars in itertools.product("ab", repeat=length)]

@@ -12,7 +12,7 @@ import mm_jax
 from mm_jax.models import contract
 
 from ..conftest import LETTERS
-from .zoo import COMPILED, EVERY, MODULES, PLAIN, TRAINED, VOCAB, WINDOWED, by_steps, each_of, model, unrolled
+from .zoo import COMPILED, EVERY, KINDS, MODULES, PLAIN, TRAINED, VOCAB, WINDOWED, by_steps, each_of, model, unrolled
 
 WORD = VOCAB.encode("isabella")
 TWO_WORDS = np.concatenate([VOCAB.encode("ava"), [0], VOCAB.encode("emma")]).astype(np.int32)
@@ -88,7 +88,7 @@ def many(params, words):
     return jax.vmap(contract.unroll, (None, 0))(params, words), jax.vmap(contract.logits, (None, 0))(params, states)
 
 
-@each_of(EVERY)
+@each_of(KINDS, slow=[name for name in EVERY if name not in KINDS])
 def test_vmap_changes_nothing(params):
     words = np.stack([WORD, WORD[::-1], np.roll(WORD, 3)])
     expected = np.stack([by_steps(params, word) for word in words])

@@ -145,8 +145,8 @@ def test_in_a_mixture_and_as_a_student(module):
     assert mm_jax.evaluate(student, WORDS).nll < mm_jax.evaluate(new(module), WORDS).nll
 
 
-@toys
-def test_in_a_population(module):
+def test_in_a_population():
+    module = WINDOWED_TOY
     start = jax.vmap(lambda key: module.init(key, LETTERS))(jax.random.split(jax.random.key(0), 3))
     keys = jax.random.split(jax.random.key(1), 3)
     trained, loss = mm_jax.fit_population(start, WORDS, keys, steps=10, learning_rate=[0.01, 0.1, 0.5])
@@ -161,8 +161,8 @@ def test_in_a_population(module):
     assert equal(params, mm_jax.member(trained, best))
 
 
-@toys
-def test_rates(module):
+def test_rates():
+    module = SEQUENTIAL_TOY
     found = mm_jax.lr_range_test(new(module), WORDS, jax.random.key(1), low=0.01, high=1000.0, steps=60)
     assert not found.losses[-1] < found.losses[0]
     assert 0.005 < found.suggestion < 100

@@ -209,8 +209,9 @@ SMALL = {short(module): functools.partial(small, module) for module in MODULES i
 MAKERS = SMALL | OTHERS | SECOND
 KINDS = sorted(SMALL | OTHERS)  # one model of every module
 EVERY = sorted(MAKERS)
-# One of every way in which predictions are read: a table, contexts, rows of whole words, members of a mixture.
-READ = [*KINDS, "mixture, sequential", "ngram of order 1"]
+# One of every way in which predictions are read: NumPy's, of contexts, of whole words, of bounded ones, of members.
+READ = ["fresh", "gru", "mixture", "mixture, sequential", "mlp", "ngram", "ngram of order 1", "transformer"]
+OTHERS_TO_READ = [name for name in EVERY if name not in READ]  # in the long tests
 # The state is a window; the others see the whole word.
 WINDOWED = ["bigram", "bigram of counts", "counts", "mixture", "mlp", "mlp of the lecture", "ngram", "ngram of order 1"]
 WINDOWED += ["toy_windowed"]
@@ -226,9 +227,11 @@ def model(name, chars=VOCAB.chars):
         return MAKERS[name](mm_jax.Vocab(chars), list(WORDS[chars]))
 
 
-def each_of(names, chars=VOCAB.chars):
-    """Runs a test on each of some models; the fixture `params` makes a model when its test begins."""
-    return pytest.mark.parametrize("params", [(name, chars) for name in names], ids=names, indirect=True)
+def each_of(names, chars=VOCAB.chars, slow=()):
+    """Runs a test on each of some models, and in the long tests on others; the fixture `params` makes a model."""
+    params = [pytest.param((name, chars), id=name) for name in names]
+    params += [pytest.param((name, chars), id=name, marks=pytest.mark.slow) for name in slow]
+    return pytest.mark.parametrize("params", params, indirect=True)
 
 
 def louder(params):

@@ -79,7 +79,9 @@ def stopped(tmp_path):
     return stopped_at(tmp_path / "run", "mlp", SMALL_MLP, 40)
 
 
-@pytest.mark.parametrize("model", SMALL)
+@pytest.mark.parametrize(
+    "model", ["rnn", "transformer", *(pytest.param(model, marks=pytest.mark.slow) for model in ("bow", "gru"))]
+)
 def test_models_of_whole_words_resume_with_their_dropout(model, tmp_path):
     go = stopped_at(tmp_path / "run", model, SMALL[model] | {"steps": 40, "batch_size": 8}, 17)
     assert 17 <= runs.read_history(tmp_path / "run")[-1][0] < 40
