@@ -12,11 +12,13 @@ from . import typechecking  # noqa: F401  (the hook looks it up by name)
 
 ROOT = Path(__file__).parent.parent
 
-# The tests compile some ten thousand small programs and hardly run them: XLA's optimizations cost more than they gain,
-# and programs are kept for the next run. JAX reads these when it is imported; processes that tests start inherit them.
+# The tests compile some three thousand small programs and hardly run them: XLA's optimizations, and the threads of its
+# code generator, cost more than they gain. Programs are kept for the next run. JAX reads these settings when it is
+# imported; processes that tests start inherit them.
 assert "jax" not in sys.modules, "a plugin of pytest imported JAX before its settings were made"
 QUICK = {
-    "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false",
+    "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
+    "--xla_cpu_parallel_codegen_split_count=1",
     "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".pytest_cache" / "jax"),
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
