@@ -13,12 +13,13 @@ from . import typechecking  # noqa: F401  (the hook looks it up by name)
 
 ROOT = Path(__file__).parent.parent
 
-# The tests compile some ten thousand small programs and hardly run them: XLA's optimizations cost more than they gain,
-# and programs are kept for the next run. JAX reads these when it is imported; processes that tests start inherit them.
+# The tests compile some three thousand small programs and hardly run them: XLA's optimizations, and the threads of its
+# code generator, cost more than they gain. Programs are kept for the next run. JAX reads these settings when it is
+# imported; processes that tests start inherit them.
 assert "jax" not in sys.modules, "a plugin of pytest imported JAX before its settings were made"
 FLAGS = ["--xla_backend_optimization_level=0"]
 if tuple(map(int, version("jaxlib").split(".")[:3])) < (0, 11, 1):  # later ones end at a flag that they do not know
-    FLAGS.append("--xla_cpu_use_fusion_emitters=false")
+    FLAGS += ["--xla_cpu_use_fusion_emitters=false", "--xla_cpu_parallel_codegen_split_count=1"]
 QUICK = {
     "XLA_FLAGS": " ".join(FLAGS),
     "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".pytest_cache" / "jax"),

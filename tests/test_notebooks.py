@@ -1,5 +1,6 @@
 """The lecture notebooks: committed cells are the source's, figures outside a tolerance fail, every list will do."""
 
+import importlib
 import shutil
 import subprocess
 import sys
@@ -12,19 +13,24 @@ from .test_examples import BUNDLED, ENV, EXAMPLES
 
 sys.path.insert(0, str(EXAMPLES))
 import figures
-import notebooks
 
 LECTURES = sorted(path.stem for path in EXAMPLES.glob("lecture_*.py"))
 WORDS = ["emma", "ava"]
 
 
+@pytest.fixture(scope="module")
+def notebooks():
+    """Imported by its tests alone: nbformat takes seconds."""
+    return importlib.import_module("notebooks")
+
+
 @pytest.mark.parametrize("lecture", LECTURES)
-def test_the_committed_notebook_is_its_source_executed(lecture):
+def test_the_committed_notebook_is_its_source_executed(notebooks, lecture):
     assert notebooks.differences(EXAMPLES / f"{lecture}.py") == []
 
 
 @pytest.mark.parametrize("lecture", LECTURES)
-def test_every_code_cell_shows_something_or_defines(lecture):
+def test_every_code_cell_shows_something_or_defines(notebooks, lecture):
     """No output is an error, none is wider than a page, and pictures are on it."""
     notebook = notebooks.nbformat.read(EXAMPLES / f"{lecture}.ipynb", as_version=4)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
@@ -34,7 +40,7 @@ def test_every_code_cell_shows_something_or_defines(lecture):
     assert sum("image/png" in output.get("data", {}) for output in outputs) >= 4
 
 
-def test_changed_cells_and_a_missing_notebook_are_found(tmp_path):
+def test_changed_cells_and_a_missing_notebook_are_found(notebooks, tmp_path):
     source = tmp_path / "lecture_2_mlp.py"
     shutil.copy(EXAMPLES / "lecture_2_mlp.py", source)
     assert "is missing" in notebooks.differences(source)[0]
@@ -44,7 +50,7 @@ def test_changed_cells_and_a_missing_notebook_are_found(tmp_path):
     assert "differ from lecture_2_mlp.py" in notebooks.differences(source)[0]
 
 
-def test_a_failing_cell_fails(tmp_path):
+def test_a_failing_cell_fails(notebooks, tmp_path):
     source = tmp_path / "lecture_0.py"
     source.write_text("# %%\n1 / 0\n")
     with pytest.raises(Exception, match="ZeroDivisionError"):

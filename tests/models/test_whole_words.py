@@ -23,6 +23,10 @@ MODELS = {
 }
 ROW = np.array([3, 1, 1, 6, 0, 2, 5, 0, 0, 4, 1, 2], np.int32)  # four words, one of them empty, and the last cut off
 models = pytest.mark.parametrize("params", MODELS, indirect=True)
+some = pytest.mark.parametrize(
+    "params", ["gru", "transformer", *(pytest.param(name, marks=pytest.mark.slow) for name in ("bow", "rnn"))],
+    indirect=True,
+)  # fmt: skip
 
 
 @functools.cache
@@ -96,7 +100,7 @@ def close(one, other, rtol):
     np.testing.assert_allclose(one, other, rtol=rtol, atol=5e-5)
 
 
-@models
+@some
 def test_gradient_of_a_batch_is_the_sum_over_rows_and_over_a_stack_of_models(params):
     tokens = np.stack([ROW, np.roll(ROW, 5)])
     batch = jax.device_get(gradient(params, tokens, AIM))
@@ -108,9 +112,9 @@ def test_gradient_of_a_batch_is_the_sum_over_rows_and_over_a_stack_of_models(par
     jax.tree.map(lambda whole, part: close(part[0], whole, 1e-4), batch, stack)
 
 
-@models
+@pytest.mark.parametrize("params", ["rnn", "gru"], indirect=True)
 def test_gradient_is_that_of_stepping(params):
-    """Of the recurrent models this is the backward pass of their own against JAX's."""
+    """The backward pass of the recurrent models, which is their own, against JAX's."""
     tokens = np.stack([ROW, np.roll(ROW, 5)])
     own = gradient(params, tokens, AIM)
     plain = jax.jit(jax.grad(functools.partial(loss, unroll=stepped)))(params, tokens, AIM)
