@@ -5,7 +5,7 @@
 JAX's own gradient of a scan adds to the gradient of W at every position: as many small products as there are positions,
 each of which reads and writes all of that gradient. Here the scan back carries the gradient of h alone and returns
 those of x and s at every position; the gradients of `table` and W are then one product each, over all positions of all
-rows. It takes half the time on a CPU.
+rows: twice as fast on a CPU, by the measurement of version 0.2.0.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """Draws all initial weights of a model with one compiled program.
 
 `jax.random.normal` compiles a program for every shape, each as long as the shortest training run takes, and each scale
-would be one more: the first MLP of a process takes 1.0 s in place of 2.8.
+would be one more: the first MLP of a process takes about 1 s in place of 2.8.
 """
 
 import functools
