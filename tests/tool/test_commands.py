@@ -139,7 +139,7 @@ def test_compare(mm, tmp_path):
     path = make(tmp_path, mm_jax.load_words(NAMES)[::30])
     rows = json.loads(mm("compare", path, "--steps", 20, "--json")[1])
     by_name = {row["model"]: row["dev"] for row in rows}
-    assert {"counts", "bigram", "mlp", "gru"} - {name.split()[0] for name in by_name} == set()
+    assert {"counts, add 1", "neural bigram, 100 steps", "MLP, tuned", "GRU", "transformer"} <= set(by_name)
     assert [row["dev"] for row in rows] == sorted(by_name.values(), reverse=True)
     assert min(by_name.values()) == by_name[rows[-1]["model"]]
 
