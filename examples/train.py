@@ -18,6 +18,7 @@ from rich.console import Console
 import mm_jax
 from mm_jax import models, startup
 from mm_jax import words as lists
+from mm_jax.evaluation import evaluate_split
 from mm_jax.models.contract import Model
 from mm_jax.terminal import losses_table, watch
 from mm_jax.training import loop
@@ -83,7 +84,7 @@ def main(
     if best_step < step:
         console.print(f"keeps step {best_step:,}, the best on dev ({best_dev:.4f})")
 
-    rows = {part: mm_jax.evaluate(params, own, seen=train) for part, own in words.split._asdict().items()}
+    rows = evaluate_split(params, words.split)
     console.print(losses_table(rows, lecture if lists.is_names(path) else None))
     known = set(words.words)
     console.print(f"\n{args.num_samples} samples (* is in the list):")

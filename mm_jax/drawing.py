@@ -13,6 +13,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float32, Int, Int32, Key
 
+from mm_jax.corpus import rounded_up
 from mm_jax.models import contract
 from mm_jax.models.contract import Params, State, block_size, model_of
 from mm_jax.vocab import decode_columns
@@ -63,7 +64,7 @@ class Drawer:
 
     def draw(self, key: Key[Array, ""], batch: int, n: int) -> list[str]:
         """Draws `n` words, at most `batch_size`, with the key folded with the number of the batch."""
-        width = max(min(_LIMITS.smallest_batch, self.batch_size), _rounded_up(n))
+        width = max(min(_LIMITS.smallest_batch, self.batch_size), _width(n))
         first = len(self.prefix)
         padded = np.pad(self.prefix.astype(np.int32), (0, -first % 8))
         carry = _after_prefix(self.params, padded, np.int32(first), width)
@@ -94,10 +95,10 @@ def batch_size(params: Params) -> int:
     return max(1, min(_LIMITS.largest_batch, _LIMITS.batch_bytes // held))
 
 
-def _rounded_up(n: int) -> int:
+def _width(n: int) -> int:
     """Rounds up to a multiple of an eighth of a power of two, so that few batch sizes are compiled."""
     step = max(1, (1 << (n - 1).bit_length()) // 8)
-    return -(-n // step) * step
+    return rounded_up(n, step)
 
 
 @functools.partial(jax.jit, static_argnames="width")

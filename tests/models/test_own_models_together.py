@@ -144,6 +144,17 @@ def test_a_class_defined_again_is_a_new_model_and_the_old_one_still_works(notebo
     assert mm_jax.evaluate(old, WORDS).nll == pytest.approx(before, abs=1e-6)
 
 
+def test_a_class_registered_again_has_its_new_functions_in_compiled_programs_too(notebook):
+    exec(CELL.format(steep=1), vars(notebook))
+    compiled, cls = jax.jit(mm_jax.logits), type(notebook.params)
+    context = jnp.array([1], jnp.int32)
+    np.testing.assert_allclose(compiled(notebook.params, context), W[1])
+    likeliest = mm_jax.sample(notebook.params, jax.random.key(0), 1, temperature=0, max_length=3)
+    mm_jax.windowed(cls, block_size=lambda params: 1, logits=lambda params, context: -params.W[context[0]])
+    np.testing.assert_allclose(compiled(notebook.params, context), -W[1])
+    assert mm_jax.sample(notebook.params, jax.random.key(0), 1, temperature=0, max_length=3) != likeliest
+
+
 def test_a_class_that_was_not_registered_is_refused_with_the_lines_that_register_it(notebook):
     """Even where functions of the usual names stand beside it, or its base class is a model."""
     exec(CELL.format(steep=1).replace("mm_jax.windowed(", "dict(cls="), vars(notebook))
