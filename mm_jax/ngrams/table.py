@@ -45,7 +45,7 @@ class Table(NamedTuple):
         tokens = np.pad(token, (0, vocab_size)).astype(np.int32)
         values = np.pad(value, (0, vocab_size)).astype(np.float32)
         # Converted in NumPy, then moved: `jnp.asarray` compiles a program for each new shape.
-        first, tokens, values = map(jax.device_put, (first, tokens.astype(np.int32), values.astype(np.float32)))
+        first, tokens, values = jax.device_put((first, tokens, values))
         return cls(first, tokens, values, vocab_size)
 
     def row(self, i: Int32[Array, ""] | int) -> Float32[Array, " vocab_size"]:
