@@ -105,6 +105,11 @@ def torch_init():
         return dict(arrays)
 
 
+def slow(cases):
+    """The cases of a parametrized test that only the long tests run; a tuple holds several arguments."""
+    return [pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.slow) for case in cases]
+
+
 def equal(one, other):
     """Whether two trees have the same structure, dtypes and bits."""
     return jax.tree.structure(one) == jax.tree.structure(other) and jax.tree.all(

@@ -10,7 +10,7 @@ from mm_jax import Vocab
 from .models.zoo import EVERY, each_of
 
 VOCAB = Vocab(".ab")
-SOME = ["counts", "fresh", "mixture, sequential", "mlp", "transformer"]
+SOME = ["fresh", "mixture, sequential", "mlp"]
 
 
 @each_of(SOME, ".ab", slow=[name for name in EVERY if name not in SOME])

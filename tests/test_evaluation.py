@@ -36,6 +36,7 @@ def test_against_one_word_at_a_time(params):
     assert (got.words, got.tokens, got.words_unseen) == (5, 32, 3)
 
 
+@pytest.mark.slow
 def test_the_standard_error_is_the_spread_of_samples():
     """The nll of 300 lists drawn from the model itself varies as the standard error says, within 5 sigma."""
     words = BUNDLED

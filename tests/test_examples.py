@@ -57,6 +57,7 @@ print(json.dumps(found))
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_train_mlp_is_reproducible():
     """In another process as well."""
     options = ("--data", BUNDLED, "--steps", 3, "--recipe", "lecture", "--hidden-dim", 8)
@@ -82,6 +83,7 @@ def test_wrong_things_are_refused_without_a_traceback():
         assert (status, message in said, "Traceback" in said) == (1, True, False), said
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_with_what_it_has():
     command = [sys.executable, EXAMPLES / "train_mlp.py", "--data", BUNDLED, "--recipe", "lecture"]
     with subprocess.Popen(map(str, command), stdout=subprocess.PIPE, text=True, env=ENV) as process:

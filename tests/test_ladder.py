@@ -20,6 +20,7 @@ def rungs():
         return list(ladder.fit_all(words, most_steps=3)), words.split
 
 
+@pytest.mark.slow
 def test_rungs_are_those_that_the_files_declare(rungs):
     names = [rung.name for rung in rungs[0]]
     made = (mm_jax.bigram.MODEL, mm_jax.counts.MODEL, mm_jax.ngram.MODEL)
@@ -38,6 +39,7 @@ def test_entries_are_what_a_model_holds(rungs):
     assert by_name["order 2"].entries == len(pairs) + len(firsts)
 
 
+@pytest.mark.slow
 def test_the_table_ends_in_the_best(rungs):
     """Of a few rungs: each draws words, by programs of its own."""
     some, split = rungs[0][::4], rungs[1]

@@ -35,6 +35,7 @@ def test_part_1_andrejq(counts, table):
     assert mm_jax.score(smoothed, "andrejq").mean == pytest.approx(3.4834, abs=5e-5)
 
 
+@pytest.mark.slow
 def test_part_1_neural_net_on_emma(torch_init):
     params = mm_jax.Bigram(W=jnp.asarray(torch_init["bigram_W"]), vocab=LETTERS)
     nlls = [each.nll for each in mm_jax.score(params, "emma").characters]

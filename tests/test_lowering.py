@@ -22,9 +22,10 @@ from mm_jax.models import contract, mixture, mlp, prediction
 from mm_jax.training import batches, loop, population, recipes
 
 from .conftest import FIRST_FIVE
-from .models.zoo import OTHERS_TO_READ, READ, TRAINED, VOCAB, each_of
+from .models.zoo import EVERY, TRAINED, VOCAB, each_of
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
+SOME = ["mixture, sequential", "mlp"]
 TOKENS = np.zeros((2, 8), np.int32)
 
 
@@ -58,7 +59,7 @@ def test_what_a_platform_cannot_do_is_seen():
         lowers(jax.lax.linalg.schur, np.eye(3, dtype=np.float32))
 
 
-@each_of(READ, slow=OTHERS_TO_READ)
+@each_of(SOME, slow=[name for name in EVERY if name not in SOME])
 def test_reading_and_drawing(params):
     def programs(params, key, number, temperature, top_k):
         with jax.debug_key_reuse(False):
@@ -79,7 +80,7 @@ def step(params, recipe):
     lowers(program, params, jax.random.key(0), corpus, jnp.int32(2), recipe.rates(), l2)
 
 
-@each_of(["bow", "gru", "transformer"], slow=[name for name in TRAINED if name not in ("bow", "gru", "transformer")])
+@each_of(["gru"], slow=[name for name in TRAINED if name != "gru"])
 def test_steps_of_every_model(params):
     known = contract.model_of(params).drops
     drops = {f"drop_{name}": 0.25 for name in known}
@@ -91,6 +92,7 @@ def test_steps_of_every_model(params):
 @pytest.mark.parametrize(
     ("draw", "optimizer"), [("examples", "sgd"), ("contexts", "adam"), ("all", "adamw"), ("examples", "muon")]
 )
+@pytest.mark.slow
 def test_steps_by_every_draw_and_optimizer(draw, optimizer):
     drawn = {"batch_size": None} if draw == "all" else {"batch_size": 2, "draw": draw}
     options = {"optimizer": recipes.OPTIMIZERS[optimizer], "learning_rate": 0.1, "l2": 0.1}

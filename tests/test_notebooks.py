@@ -25,6 +25,7 @@ def notebooks():
 
 
 @pytest.mark.parametrize("lecture", LECTURES)
+@pytest.mark.slow
 def test_the_committed_notebook_is_its_source_executed(notebooks, lecture):
     assert notebooks.differences(EXAMPLES / f"{lecture}.py") == []
 

@@ -41,6 +41,7 @@ def cells(ax):
     return dict(zip(texts(ax)[::2], texts(ax)[1::2], strict=True))
 
 
+@pytest.mark.slow
 def test_count_table(ax):
     counts = mm_jax.counts.fit(FIRST_FIVE, LETTERS)
     assert plotting.count_table(counts, ax) is ax

@@ -57,8 +57,13 @@ def anchors(text):
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
-@pages
-@pytest.mark.parametrize("steps", [10, pytest.param(None, marks=pytest.mark.slow)], ids=["few steps", "as written"])
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [
+        pytest.param("README.md", 10, id="few steps"),
+        *(pytest.param(name, None, id=f"{name} as written", marks=pytest.mark.slow) for name in PAGES),
+    ],
+)
 def test_python_blocks_run(name, steps, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     scope = {}

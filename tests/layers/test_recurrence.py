@@ -8,6 +8,8 @@ import pytest
 from mm_jax.layers import recurrence
 from mm_jax.models import gru
 
+from ..conftest import slow
+
 HIDDEN, VOCAB = 5, 4
 
 
@@ -39,7 +41,7 @@ def a_case(gates, size, batch):
 
 
 @pytest.mark.parametrize("name", CELLS)
-@pytest.mark.parametrize(("size", "batch"), [(1, 1), (1, 3), (17, 1), (17, 3)])
+@pytest.mark.parametrize(("size", "batch"), [(5, 3), *slow([(1, 1), (1, 3), (17, 1), (17, 3)])])
 def test_values_and_gradients_are_those_of_a_plain_loop(name, size, batch):
     cell, gates = CELLS[name]
     weights, tokens, starts, aim = a_case(gates, size, batch)

@@ -6,8 +6,10 @@ import pytest
 
 from mm_jax.layers.weights import draw
 
+from ..conftest import slow
 
-@pytest.mark.parametrize("shapes", [[(3,), (2, 5), (1, 1)], [(27, 10), (30, 20), (20,)]], ids=str)
+
+@pytest.mark.parametrize("shapes", [[(3,), (2, 5), (1, 1)], *slow([[(27, 10), (30, 20), (20,)]])], ids=str)
 def test_they_are_those_of_jax_random_normal(shapes):
     """Bit for bit as a rule; but a compiler may multiply by the inverse of a divisor."""
     gains, fan_ins = [0.5, 1.0, 0.1], [1, 9, 7]

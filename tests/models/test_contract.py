@@ -12,7 +12,7 @@ import mm_jax
 from mm_jax.models import contract
 
 from ..conftest import LETTERS
-from .zoo import COMPILED, EVERY, KINDS, MODULES, PLAIN, TRAINED, VOCAB, WINDOWED, by_steps, each_of, model, unrolled
+from .zoo import COMPILED, EVERY, MODULES, PLAIN, QUICK, TRAINED, VOCAB, WINDOWED, by_steps, each_of, model, unrolled
 
 WORD = VOCAB.encode("isabella")
 TWO_WORDS = np.concatenate([VOCAB.encode("ava"), [0], VOCAB.encode("emma")]).astype(np.int32)
@@ -47,7 +47,7 @@ def test_signatures(module):
         assert make is None or list(inspect.signature(make).parameters)[:2] == first
 
 
-@each_of(EVERY)
+@each_of(QUICK, slow=[name for name in EVERY if name not in QUICK])
 def test_one_state_in_one_row_out(params):
     row = by_steps(params, [])[0]
     assert row.shape == (len(VOCAB),)
@@ -55,13 +55,13 @@ def test_one_state_in_one_row_out(params):
     assert np.isfinite(row).any() and not np.isnan(row).any()
 
 
-@each_of(EVERY)
+@each_of(QUICK, slow=[name for name in EVERY if name not in QUICK])
 def test_unroll_is_stepping(params):
     np.testing.assert_allclose(unrolled(params, WORD), by_steps(params, WORD), rtol=1e-6, atol=1e-6)
     assert unrolled(params, WORD).shape == (len(WORD) + 1, len(VOCAB))
 
 
-@each_of(EVERY)
+@each_of(QUICK, slow=[name for name in EVERY if name not in QUICK])
 def test_token_0_starts_the_next_word(params):
     alone = by_steps(params, TWO_WORDS[4:])
     np.testing.assert_allclose(by_steps(params, TWO_WORDS)[4:], alone, rtol=1e-6, atol=1e-6)
@@ -69,7 +69,7 @@ def test_token_0_starts_the_next_word(params):
         np.testing.assert_allclose(unrolled(params, TWO_WORDS), by_steps(params, TWO_WORDS), rtol=1e-6, atol=1e-6)
 
 
-@each_of(EVERY)
+@each_of(QUICK, slow=[name for name in EVERY if name not in QUICK])
 def test_a_state_keeps_its_shapes(params):
     state, advance = contract.start(params), COMPILED[0]
     after = advance(params, advance(params, state, np.int32(1)), np.int32(2))
@@ -87,7 +87,7 @@ def many(params, words):
     return jax.vmap(contract.unroll, (None, 0))(params, words), jax.vmap(contract.logits, (None, 0))(params, states)
 
 
-@each_of(KINDS, slow=[name for name in EVERY if name not in KINDS])
+@each_of(QUICK, slow=[name for name in EVERY if name not in QUICK])
 def test_vmap_changes_nothing(params):
     words = np.stack([WORD, WORD[::-1], np.roll(WORD, 3)])
     expected = np.stack([by_steps(params, word) for word in words])
@@ -102,7 +102,7 @@ def test_jit_changes_nothing(params):
     np.testing.assert_allclose(by_steps(params, WORD[:3], PLAIN), by_steps(params, WORD[:3]), rtol=1e-5, atol=1e-6)
 
 
-@each_of(EVERY)
+@each_of(QUICK, slow=[name for name in EVERY if name not in QUICK])
 def test_a_pytree_of_arrays_with_a_static_vocab(params):
     leaves, structure = jax.tree.flatten(params)
     assert all(isinstance(leaf, jax.Array) for leaf in leaves)

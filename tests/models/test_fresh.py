@@ -8,6 +8,7 @@ import pytest
 
 import mm_jax
 
+from ..conftest import slow
 from .zoo import by_steps, louder, unrolled
 
 VOCAB = mm_jax.Vocab(".abc")
@@ -25,7 +26,7 @@ MEMBERS["mixture"] = lambda: mm_jax.Mixture(
     members=(MEMBERS["windowed"](), MEMBERS["sequential"]()), scores=jnp.array([0.0, 1.0]), vocab=VOCAB
 )
 MEMBERS = {name: functools.cache(make) for name, make in MEMBERS.items()}
-members = pytest.mark.parametrize("member", MEMBERS, indirect=True)
+members = pytest.mark.parametrize("member", ["windowed", "bounded", *slow(["sequential", "mixture"])], indirect=True)
 
 
 @pytest.fixture

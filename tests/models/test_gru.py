@@ -2,6 +2,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from mm_jax.models import gru
 
@@ -14,6 +15,7 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
+@pytest.mark.slow
 def test_the_equation_in_float64():
     params = gru.init(jax.random.key(0), VOCAB, hidden_dim=3)
     params = jax.tree.map(lambda leaf: leaf + 0.3 * jax.random.normal(jax.random.key(leaf.size), leaf.shape), params)
@@ -31,6 +33,7 @@ def test_the_equation_in_float64():
         np.testing.assert_allclose(rows[position], h @ W2 + b2, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_against_flax():
     params = gru.init(jax.random.key(1), VOCAB, hidden_dim=12)
     params = jax.tree.map(lambda leaf: leaf + 0.2 * jax.random.normal(jax.random.key(leaf.size), leaf.shape), params)

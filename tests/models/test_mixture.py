@@ -13,7 +13,7 @@ from ..conftest import BUNDLED, LETTERS
 
 def test_mixture_weights_and_equation():
     words = BUNDLED
-    train, held_out = words[::2], words[1::2]
+    train, held_out = words[::8], words[1::8]
     members = [ngram.fit(train, LETTERS, order) for order in (2, 4)]
     members.append(mm_jax.mlp.init(jax.random.key(0), LETTERS, hidden_dim=8))
     params = mm_jax.mixture.fit(members, held_out)

@@ -21,6 +21,7 @@ def reference_loss(leaves, X, Y):
     return (np.log(np.exp(z).sum(1)) - z[np.arange(len(X)), Y]).mean()
 
 
+@pytest.mark.slow
 def test_gradient_against_finite_differences(torch_init):
     params = mlp_of(torch_init, "2_100")
     X, Y = corpus.contexts(FIRST_FIVE, LETTERS, 3)

@@ -79,6 +79,7 @@ def trained(request, split):
     return params, start, history
 
 
+@pytest.mark.slow
 def test_it_learns_more_than_letters(trained, split):
     params, _, history = trained
     assert history.loss[0] > 3.2
@@ -114,6 +115,7 @@ def test_it_mixes_with_an_ngram(trained, split):
     assert mm_jax.evaluate(mixed, dev).nll < min(mm_jax.evaluate(each, dev).nll for each in (params, ngrams))
 
 
+@pytest.mark.slow
 def test_a_population_of_networks():
     keys = jax.random.split(jax.random.key(0), 2)
     module = Convolutions(len(VOCAB))

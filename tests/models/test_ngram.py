@@ -16,7 +16,7 @@ import mm_jax
 from mm_jax import Vocab, corpus
 from mm_jax.models import ngram, prediction
 
-from ..conftest import BUNDLED, FIRST_FIVE, LETTERS
+from ..conftest import BUNDLED, FIRST_FIVE, LETTERS, slow
 
 FIGURES = {2: 2.453, 3: 2.219, 4: 2.056, 5: 1.984, 6: 1.975, 7: 1.978, 8: 1.980}
 
@@ -109,6 +109,7 @@ def test_the_compiled_rows_are_those_of_numpy(smoothing):
     np.testing.assert_allclose(rows(params, contexts), np.exp(prediction.log_probs(params, contexts)), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_against_the_reference_on_names(names, split):
     params = ngram.fit(split.train, LETTERS, 6)
     reference = Reference(split.train, LETTERS, 6, "modified-kneser-ney")
@@ -162,7 +163,7 @@ def test_order_2_without_smoothing_is_the_count_model():
     ],
     ids=["one word", "one character", "two words of length 1", "one letter", "500 letters"],
 )
-@pytest.mark.parametrize("smoothing", ngram.SMOOTHINGS)
+@pytest.mark.parametrize("smoothing", ["modified-kneser-ney", *slow(list(ngram.SMOOTHINGS)[1:])])
 def test_tiny_and_odd_lists(words, smoothing):
     vocab = Vocab.from_words(words)
     params = ngram.fit(words, vocab, 10, smoothing=smoothing)

@@ -77,6 +77,7 @@ def test_only_what_is_declared_static_is():
 
 
 @toys
+@pytest.mark.slow
 def test_fit_by_each_draw(module):
     for draw in draws_of(module):
         before = mm_jax.evaluate(new(module), WORDS).nll
@@ -145,6 +146,7 @@ def test_in_a_mixture_and_as_a_student(module):
     assert mm_jax.evaluate(student, WORDS).nll < mm_jax.evaluate(new(module), WORDS).nll
 
 
+@pytest.mark.slow
 def test_in_a_population():
     module = WINDOWED_TOY
     start = jax.vmap(lambda key: module.init(key, LETTERS))(jax.random.split(jax.random.key(0), 3))
@@ -161,6 +163,7 @@ def test_in_a_population():
     assert equal(params, mm_jax.member(trained, best))
 
 
+@pytest.mark.slow
 def test_rates():
     module = SEQUENTIAL_TOY
     found = mm_jax.lr_range_test(new(module), WORDS, jax.random.key(1), low=0.01, high=1000.0, steps=60)

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import mm_jax
 from mm_jax.layers import unrolling
@@ -25,6 +26,7 @@ def test_the_distribution_at_every_prefix(params):
     np.testing.assert_allclose(log_probs_of_prefixes(params, WORDS[::-1] * 2), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_more_contexts_than_a_block(monkeypatch):
     """The last block is filled up; nothing of the filling comes back."""
     params = mm_jax.mlp.init(jax.random.key(0), VOCAB, hidden_dim=4)

@@ -2,6 +2,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from mm_jax.models import rnn
 
@@ -25,6 +26,7 @@ def test_an_example_by_hand():
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_against_flax():
     params = rnn.init(jax.random.key(1), VOCAB, hidden_dim=12)
     params = jax.tree.map(lambda leaf: leaf + 0.2 * jax.random.normal(jax.random.key(leaf.size), leaf.shape), params)

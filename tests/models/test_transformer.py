@@ -86,6 +86,7 @@ def flax_weights(block, num_heads):
     }
 
 
+@pytest.mark.slow
 def test_against_flax():
     params = disturbed(
         transformer.init(jax.random.key(2), VOCAB, num_layers=3, num_heads=4, width=16, max_length=9), 0.1

@@ -11,7 +11,7 @@ import mm_jax
 from mm_jax.layers.dropout import Dropout
 from mm_jax.models import bow, contract, gru, rnn, transformer
 
-from ..conftest import LETTERS
+from ..conftest import LETTERS, slow
 from .zoo import by_steps, louder, unrolled
 
 VOCAB = mm_jax.Vocab(".abcdef")
@@ -22,11 +22,10 @@ MODELS = {
     "transformer": lambda key: transformer.init(key, VOCAB, num_layers=1, num_heads=2, width=8, max_length=9),
 }
 ROW = np.array([3, 1, 1, 6, 0, 2, 5, 0, 0, 4, 1, 2], np.int32)  # four words, one of them empty, and the last cut off
-models = pytest.mark.parametrize("params", MODELS, indirect=True)
-some = pytest.mark.parametrize(
-    "params", ["gru", "transformer", *(pytest.param(name, marks=pytest.mark.slow) for name in ("bow", "rnn"))],
-    indirect=True,
-)  # fmt: skip
+models = pytest.mark.parametrize("params", ["gru", "transformer", *slow(["bow", "rnn"])], indirect=True)
+
+
+COUNTS = {bow: 41691, rnn: 79643, gru: 225307, transformer: 205595}
 
 
 @functools.cache
@@ -100,7 +99,8 @@ def close(one, other, rtol):
     np.testing.assert_allclose(one, other, rtol=rtol, atol=5e-5)
 
 
-@some
+@models
+@pytest.mark.slow
 def test_gradient_of_a_batch_is_the_sum_over_rows_and_over_a_stack_of_models(params):
     tokens = np.stack([ROW, np.roll(ROW, 5)])
     batch = jax.device_get(gradient(params, tokens, AIM))
@@ -129,7 +129,8 @@ def test_dropout_at_rate_0_is_none(params):
 
 
 @pytest.mark.parametrize(
-    ("model", "drop"), [(model, drop) for model in (bow, rnn, gru, transformer) for drop in model.MODEL.drops]
+    ("model", "drop"),
+    [(gru, "states"), (transformer, "edges"), *slow([(model, drop) for model in COUNTS for drop in model.MODEL.drops])],
 )
 def test_dropout_is_noise_by_its_key(model, drop):
     params = loud(model.__name__.rpartition(".")[2])
@@ -147,10 +148,7 @@ def test_dropout_is_noise_by_its_key(model, drop):
         np.testing.assert_allclose(first[starts], plain[starts], rtol=1e-5, atol=1e-5)
 
 
-COUNTS = {bow: 41691, rnn: 79643, gru: 225307, transformer: 205595}
-
-
-@pytest.mark.parametrize("model", COUNTS)
+@pytest.mark.parametrize("model", [transformer, *slow([bow, rnn, gru])])
 def test_defaults_start_near_uniform_and_hold_so_many_numbers(model):
     params = model.init(jax.random.key(3), LETTERS)
     assert contract.num_params(params) == COUNTS[model]

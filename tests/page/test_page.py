@@ -18,6 +18,7 @@ from mm_jax import page
 from mm_jax.models.contract import num_params
 from mm_jax.page import bloom, pack
 
+from ..conftest import slow
 from .kinds import KINDS, VOCAB, WORDS, model
 
 FOLDER = Path(page.__file__).parent
@@ -46,7 +47,10 @@ def test_the_policy_allows_its_own_script_and_style_alone(tmp_path):
     assert not re.search(r"""(src|href)=["']?(https?:|//)""", text)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+SOME = ["mlp", "ngram", "transformer"]
+
+
+@pytest.mark.parametrize("kind", [*SOME, *slow(kind for kind in KINDS if kind not in SOME)])
 def test_every_array_is_in_the_page(tmp_path, kind):
     params = model(kind)
     arrays, block = pack.packed(params)
@@ -86,6 +90,7 @@ def test_all_text_is_used_and_in_one_place():
     assert re.findall(r">\s*[A-Za-z][^<{]*<", template.split("<body>")[1]) == []  # no English in the markup
 
 
+@pytest.mark.slow
 def test_sizes(tmp_path):
     scripts = "".join(page._tight(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.rglob("*.js")))
     assert len(scripts.encode()) <= 40 * 1024
@@ -116,6 +121,7 @@ def test_quantiles_not_words_are_in_the_page(tmp_path):
     assert data_of(tmp_path / "y.html")["quantiles"] is None and data_of(tmp_path / "y.html")["known"] is None
 
 
+@pytest.mark.slow
 def test_the_filter_knows_its_words_and_few_others():
     made = bloom.make(WORDS)
     assert made.words == len(set(WORDS))
@@ -129,6 +135,7 @@ def test_the_filter_knows_its_words_and_few_others():
     assert len(made.bits) == -(-12 * made.words // 8)
 
 
+@pytest.mark.slow
 def test_the_same_model_makes_the_same_page(tmp_path):
     for name in ("a", "b"):
         page.write(model("mixture"), tmp_path / f"{name}.html", words=WORDS, with_words=True, half=True)

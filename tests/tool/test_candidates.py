@@ -73,6 +73,7 @@ def test_a_short_list_takes_no_network_and_says_so(mm, tmp_path):
     assert not set(new) & set(mm_jax.load_words(path))
 
 
+@pytest.mark.slow
 def test_the_default_is_no_worse_than_what_it_tried(mm, tmp_path):
     path = make(tmp_path, mm_jax.load_words(NAMES)[::8])
     status, out, err = mm("train", path, "--out", tmp_path / "run", "--effort", "quick", "--json")
@@ -126,6 +127,7 @@ def test_a_large_alphabet_takes_small_batches_and_few_words_of_dev():
     assert plans.plan_for(WordList.of(mm_jax.load_words(NAMES)), "mlp", None, {}).recipe.batch_size == 320
 
 
+@pytest.mark.slow
 def test_a_model_that_learned_nothing_is_called_so(mm, tmp_path):
     path = make(tmp_path, mm_jax.load_words(NAMES)[::8])
     options = ["--model", "mlp", "--steps", 2, "--hidden-dim", 4, "--quiet"]

@@ -70,6 +70,7 @@ def test_sample_meets_every_condition(mm, trained):
     assert mm("sample", trained / "ngram", "--seed", 1)[1] != mm("sample", trained / "ngram", "--seed", 2)[1]
 
 
+@pytest.mark.slow
 def test_sample_gives_up_with_what_it_has(mm, trained):
     status, out, err = mm("sample", trained / "ngram", "-n", 5, "--contains", "zzzz", "--budget", 500)
     assert status == 1
@@ -109,6 +110,7 @@ def test_eval(mm, trained, tmp_path):
     assert "dev" in mm("eval", trained / "ngram")[1]
 
 
+@pytest.mark.slow
 def test_plot(mm, trained):
     status, out, _ = mm("plot", trained / "mlp")
     assert status == 0
@@ -226,6 +228,7 @@ def test_two_hundred_thousand_words(mm, tmp_path, table):
     assert mm("sample", tmp_path / "run", "--new")[0] == 0
 
 
+@pytest.mark.slow
 def test_small_lists_do_not_overfit(mm, tmp_path):
     path = make(tmp_path, mm_jax.load_words(NAMES)[::80])
     status, out, err = mm("train", path, "--out", tmp_path / "run", "--model", "mlp", "--json")
@@ -234,6 +237,7 @@ def test_small_lists_do_not_overfit(mm, tmp_path):
     assert runs.RunFolder(tmp_path / "run").history()[-1][0] < json.loads(out)["plan"]["steps"]
 
 
+@pytest.mark.slow
 def test_the_rate_can_be_found(mm, tmp_path):
     path = make(tmp_path, mm_jax.load_words(NAMES)[::80])
     options = ["--model", "mlp", "--lr", "auto", "--steps", 10, "--hidden-dim", 16]

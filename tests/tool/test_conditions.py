@@ -17,6 +17,7 @@ def ngram(trained):
     return trained / "ngram"
 
 
+@pytest.mark.slow
 def test_no_word_is_longer_or_shorter_than_the_list_has(mm, ngram):
     sizes = {len(word) for word in runs.RunFolder(ngram).open().words}
     found = json.loads(mm("sample", ngram, "-n", 100, "--temperature", 1.5, "--json")[1])["words"]
@@ -35,6 +36,7 @@ def test_the_temperature_follows_the_size_and_is_printed(mm, ngram):
     assert "temperature" not in mm("sample", ngram, "--temperature", 1)[2]
 
 
+@pytest.mark.slow
 def test_a_combining_mark_stands_where_the_list_has_one(mm, tmp_path):
     letters, signs = "कखगचजतदनपबम", "ािीुू"
     path = tmp_path / "list.txt"
@@ -54,6 +56,7 @@ def test_a_combining_mark_stands_where_the_list_has_one(mm, tmp_path):
     assert any(word[0] in signs for word in found)
 
 
+@pytest.mark.slow
 def test_words_far_from_the_list(mm, ngram):
     options = ["-n", 8, "--min-distance", 3, "--min-length", 6, "--scores", "--json"]
     rows = json.loads(mm("sample", ngram, *options)[1])["scores"]
@@ -124,6 +127,7 @@ def test_quiet_leaves_results_and_errors(mm, ngram):
     assert mm("sample", ngram, "--contains", "zzzz", "--budget", 100, "-q")[2].startswith("error: ")
 
 
+@pytest.mark.slow
 def test_new_words_of_a_short_list_are_drawn_without_waste(mm, tmp_path):
     path = tmp_path / "list.txt"
     path.write_text("anna\nanne\nhanna\nhanne\njanna\n")
@@ -135,6 +139,7 @@ def test_new_words_of_a_short_list_are_drawn_without_waste(mm, tmp_path):
     assert found["tried"] < 170  # rejection of words of the list alone takes 195
 
 
+@pytest.mark.slow
 def test_top_with_conditions(mm, ngram):
     rows = json.loads(mm("top", ngram, "-n", 5, "--prefix", "ma", "--min-length", 5, "--json")[1])
     params = runs.RunFolder(ngram).open().params

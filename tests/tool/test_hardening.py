@@ -44,6 +44,7 @@ def run(trained, tmp_path):
 # Lists
 
 
+@pytest.mark.slow
 def test_a_dot_inside_words(mm, tmp_path):
     path = make(tmp_path, ["st. ives", "st. johns", "st. mary", "st. paul", "u.s.", "ives"])
     assert mm("train", path, "--out", tmp_path / "run", "--model", "ngram")[0] == 0
@@ -53,6 +54,7 @@ def test_a_dot_inside_words(mm, tmp_path):
     assert json.loads(mm("score", tmp_path / "run", "st. ives", "--json")[1])[0]["word"] == "st. ives"
 
 
+@pytest.mark.slow
 def test_words_with_unknown_characters_are_skipped_and_named(mm, trained, tmp_path):
     path = make(tmp_path, ["maria", "zoë7", "anna"])
     status, out, err = mm("eval", trained / "ngram", path, "--json")
@@ -353,6 +355,7 @@ def test_loss_tables_show_names_of_files_as_they_are(monkeypatch):
 # Pictures and large alphabets
 
 
+@pytest.mark.slow
 def test_pictures_of_any_script_give_no_warnings(mm, tmp_path, monkeypatch):
     """With three families of fonts: to read all of a machine's takes a quarter of a minute."""
     from mm_jax.tool import pictures

@@ -26,6 +26,7 @@ def two(mm, tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_mixture_is_the_weighted_mean_at_every_character(mm, two):
     status, out, err = mm("mix", two / "latin", two / "kana", "--weights", "1,3", "--out", two / "both", "--json")
     assert status == 0, err
@@ -67,6 +68,7 @@ def test_mistakes(mm, two, monkeypatch, args, status, message):
     assert message in err
 
 
+@pytest.mark.slow
 def test_widened_reads_past_what_it_does_not_know():
     vocab = mm_jax.Vocab(".abé")
     own = mm_jax.ngram.fit(["ab", "ba", "aab"], mm_jax.Vocab(".ab"), order=3)

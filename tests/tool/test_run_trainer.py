@@ -17,6 +17,7 @@ from mm_jax import words as lists
 from mm_jax.tool import plans, run_trainer, runs
 from mm_jax.words import WordList
 
+from ..conftest import slow
 from .conftest import make
 
 NAMES = lists.bundled_names()
@@ -78,15 +79,14 @@ def stopped(tmp_path):
     return stopped_at(tmp_path / "run", "mlp", SMALL_MLP, 40)
 
 
-@pytest.mark.parametrize(
-    "model", ["rnn", "transformer", *(pytest.param(model, marks=pytest.mark.slow) for model in ("bow", "gru"))]
-)
+@pytest.mark.parametrize("model", ["rnn", *slow(["bow", "gru", "transformer"])])
 def test_models_of_whole_words_resume_with_their_dropout(model, tmp_path):
     go = stopped_at(tmp_path / "run", model, SMALL[model] | {"steps": 40, "batch_size": 8}, 17)
     assert 17 <= runs.RunFolder(tmp_path / "run").history()[-1][0] < 40
     assert same(go(tmp_path / "whole", resume=False), go())
 
 
+@pytest.mark.slow
 def test_resuming_is_the_run_that_was_not_stopped(stopped, tmp_path):
     whole, continued = stopped(tmp_path / "whole", resume=False), stopped()
     assert same(whole, continued)

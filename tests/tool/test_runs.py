@@ -42,6 +42,7 @@ def test_a_full_disk_is_one_line(mm, tmp_path, monkeypatch):
     assert "No space left on device" in err
 
 
+@pytest.mark.slow
 def test_a_run_begun_on_another_number_of_cores_says_so(mm, tmp_path, monkeypatch):
     options = ["--out", tmp_path / "run", "--model", "mlp", "--steps", 2, "--hidden-dim", 4, "--resume"]
     path = tmp_path / "list.txt"

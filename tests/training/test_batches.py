@@ -35,7 +35,7 @@ def test_a_minibatch_holds_examples_of_the_list():
     assert np.all(np.abs(np.bincount(drawn[:, 3], minlength=27) - n * p) <= 5 * np.sqrt(n * p * (1 - p)) + 1e-9)
 
 
-@pytest.mark.parametrize("draw", ["examples", "contexts"])
+@pytest.mark.parametrize("draw", ["contexts", pytest.param("examples", marks=pytest.mark.slow)])
 def test_the_mean_gradient_of_minibatches_is_that_of_the_full_batch(draw):
     params = new_mlp(3)
     everything = batches.make_batches(WORDS, params, Recipe(steps=1, batch_size=None))
@@ -52,6 +52,7 @@ def test_the_mean_gradient_of_minibatches_is_that_of_the_full_batch(draw):
         assert sigmas(getattr(each, name), getattr(exact, name)) < 2, name
 
 
+@pytest.mark.slow
 def test_contexts_have_the_smaller_variance():
     params = new_mlp(3)
 

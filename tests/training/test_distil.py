@@ -31,6 +31,7 @@ def test_where_a_teacher_knows_no_more_fewer_words_come():
     assert distillation.new_words(parrot, ["ab"], jax.random.key(0), 50) == ["b"]
 
 
+@pytest.mark.slow
 def test_a_model_that_reads_no_longer_words_draws_none():
     short = mm_jax.transformer.init(jax.random.key(0), LETTERS, num_layers=1, num_heads=1, width=4, max_length=3)
     drawn = distillation.new_words(short, ["emma", "olivia"], jax.random.key(1), 20)
@@ -41,6 +42,7 @@ def student(seed=0):
     return mm_jax.mlp.init(jax.random.key(seed), LETTERS, hidden_dim=64)
 
 
+@pytest.mark.slow
 def test_a_student_learns_its_teacher_beyond_the_list():
     """Its distance from the teacher, on words of the teacher that neither of the two fits saw."""
     unseen = distillation.new_words(teacher(), WORDS, jax.random.key(9), 300)
@@ -64,6 +66,7 @@ def test_an_epoch_holds_the_list_twice_and_the_drawn_words_once():
     assert distillation.student_batches(student(), teacher(), few, new, steps=7)[1].steps == 7
 
 
+@pytest.mark.slow
 def test_the_same_key_is_the_same_student():
     options = {"num_words": 100, "steps": 5}
     first, second = (mm_jax.distil(student(), teacher(), WORDS, jax.random.key(3), **options)[0] for _ in range(2))

@@ -35,7 +35,13 @@ RECIPES = {
 }
 
 
-@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        pytest.param(RECIPES[name], id=name, marks=pytest.mark.slow if name in ("full", "sgd", "contexts") else ())
+        for name in RECIPES
+    ],
+)
 def test_a_run_stopped_anywhere_and_continued_is_the_same_run(recipe):
     def fresh():
         return loop.first_state(new_mlp(), jax.random.key(1), recipe)
@@ -129,6 +135,7 @@ def test_the_schedule_takes_effect():
     assert not equal(params, new_mlp())
 
 
+@pytest.mark.slow
 def test_without_jit_it_is_the_same():
     """Of the smallest model: every operation is a program of its own."""
     params = mm_jax.bigram.init(jax.random.key(0), LETTERS)

@@ -19,7 +19,9 @@ def population(members, seed=0):
     "options",
     [
         {"learning_rate": [0.05, 0.1, 0.3], "l2": [0.0, 0.01, 0.1]},
-        {"optimizer": optax.adam, "learning_rate": [0.001, 0.01, 0.03], "draw": "contexts"},
+        pytest.param(
+            {"optimizer": optax.adam, "learning_rate": [0.001, 0.01, 0.03], "draw": "contexts"}, marks=pytest.mark.slow
+        ),
         {"optimizer": optax.adam(0.01), "batch_size": None},
     ],
     ids=["rates and penalties", "adam", "full batch"],

@@ -5,7 +5,7 @@ import pytest
 
 import mm_jax
 
-from ..conftest import BUNDLED, LETTERS
+from ..conftest import BUNDLED, LETTERS, slow
 
 WORDS = BUNDLED[::20]
 
@@ -34,7 +34,7 @@ def test_a_rate_tried_is_a_run_at_that_rate():
         assert loss == pytest.approx(history.loss[-2:].mean(), rel=1e-4)
 
 
-@pytest.mark.parametrize("test", [mm_jax.lr_range_test, mm_jax.try_rates])
+@pytest.mark.parametrize("test", [mm_jax.try_rates, *slow([mm_jax.lr_range_test])])
 def test_the_suggestion_is_below_the_rates_that_blow_up(test):
     found = test(new_mlp(), WORDS, jax.random.key(1), low=1e-3, high=1e3, steps=100)
     assert 0.01 < found.suggestion < 3

@@ -12,6 +12,8 @@ from mm_jax import models
 from mm_jax.training import recipes
 from mm_jax.training.recipes import Recipe
 
+from ..conftest import slow
+
 
 def test_rates_follow_the_decay():
     """20 steps at a peak of 2."""
@@ -71,7 +73,7 @@ WORDS, VOCAB = ["ab", "abb", "b"], mm_jax.Vocab(".ab")
 
 
 @pytest.mark.parametrize("optimizer", recipes.OPTIMIZERS)
-@pytest.mark.parametrize("model", ["mlp", "gru", "transformer"])
+@pytest.mark.parametrize("model", ["mlp", *slow(["gru", "transformer"])])
 def test_every_optimizer_trains_under_strict_promotion(optimizer, model):
     sizes = {"num_layers": 1, "num_heads": 1, "width": 4} if model == "transformer" else {"hidden_dim": 4}
     decayed = {"weight_decay": 0.1} if optimizer in ("adamw", "muon") else {}
@@ -83,6 +85,7 @@ def test_every_optimizer_trains_under_strict_promotion(optimizer, model):
     assert np.isfinite(history.loss).all()
 
 
+@pytest.mark.slow
 def test_mixtures_populations_and_rates_under_strict_promotion():
     with jax.numpy_dtype_promotion("strict"):
         params = mm_jax.bigram.init(jax.random.key(0), VOCAB)

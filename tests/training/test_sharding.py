@@ -54,6 +54,7 @@ def check(out, one_device, devices):
             np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_four_devices(words_file, one_device, tmp_path):
     assert start(words_file, tmp_path / "out.npz", 4).wait(timeout=120) == 0
     check(tmp_path / "out.npz", one_device, 4)

@@ -76,6 +76,7 @@ def test_prefixes_of_other_words_are_learned_from_the_teacher_alone():
         np.testing.assert_array_equal(table[order.index(prefix)], taught[order.index(prefix)])
 
 
+@pytest.mark.slow
 def test_a_network_that_only_hears_its_teacher_comes_to_agree():
     trained, _ = mm_jax.fit(
         network(), WORDS, jax.random.key(2), teacher=ngrams(), teach=1.0, steps=400, batch_size=None,
