@@ -7,6 +7,7 @@ from . import evaluation as evaluation
 from . import files as files
 from . import ladder as ladder
 from . import layers as layers
+from . import learning as learning
 from . import models as models
 from . import ngrams as ngrams
 from . import output as output
@@ -27,6 +28,7 @@ from .checkpoint import save as save
 from .enumeration import most_probable as most_probable
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate
+from .learning.candidates import learn as learn
 from .models import bigram as bigram
 from .models import bow as bow
 from .models import counts as counts

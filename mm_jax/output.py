@@ -1,6 +1,7 @@
 """Prints results to stdout, messages to stderr."""
 
 import json
+import logging
 import sys
 import unicodedata
 from typing import Any, NoReturn
@@ -36,6 +37,23 @@ def plain(text: str) -> str:
 def _plain(char: str) -> str:
     is_control = unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or ord(char) in _BIDI
     return char.encode("unicode_escape").decode() if is_control and char not in "\n\t" else char
+
+
+class _Handler(logging.Handler):
+    """Prints the messages of the package."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Prints a message to stderr, a warning as such."""
+        text = record.getMessage()
+        say(text if record.levelno < logging.WARNING else f"warning: {text}")
+
+
+def print_log() -> None:
+    """Prints the messages of the package from now on: the library logs them, the command shows them."""
+    logger = logging.getLogger("mm_jax")
+    logger.setLevel(logging.INFO)
+    if not any(isinstance(handler, _Handler) for handler in logger.handlers):
+        logger.addHandler(_Handler())
 
 
 def say(text: str) -> None:

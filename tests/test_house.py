@@ -30,7 +30,7 @@ FLOORS = [
     ["evaluation"],
     ["scoring", "drawing", "sampling", "enumeration", "structure", "checkpoint"],
     ["training"],
-    ["plotting", "terminal", "ladder", "page"],
+    ["plotting", "terminal", "ladder", "page", "learning"],
     ["tool"],
     ["__main__"],
 ]

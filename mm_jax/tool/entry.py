@@ -6,7 +6,7 @@ import os
 import sys
 
 from mm_jax import startup
-from mm_jax.output import say
+from mm_jax.output import print_log, say
 from mm_jax.tool.arguments import application
 
 
@@ -14,6 +14,7 @@ def main() -> None:
     """Runs the command; a user's mistake prints one line on stderr, never a traceback."""
     _mend_streams()
     startup.prepare()
+    print_log()
     try:
         try:
             application(sys.argv[1:])()

@@ -1,79 +1,21 @@
-"""The options of `mm-jax train` for models and recipes, read from the signatures of the models.
+"""The options of `mm-jax train` for models and recipes: adds them to the command, and parses them.
 
 Importing the models imports JAX, so only `mm-jax train` imports this file.
 """
 
-import dataclasses
 import functools
 import inspect
 import math
-import typing
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import typer
 
 from mm_jax import models
-from mm_jax.models.contract import Model
-from mm_jax.training.recipes import Recipe
+from mm_jax.learning.options import ModelOption, options_of, recipe_fields
 
 AUTO = "auto"  # tries several models and keeps the best
 _SHORT = {"learning_rate": "--lr"}
-
-
-class ModelOption(NamedTuple):
-    """An option of a model or a recipe: name, type (int, float or str), default, meaning."""
-
-    name: str
-    kind: type
-    default: Any
-    meaning: str
-
-
-def options_of(model: Model) -> dict[str, ModelOption]:
-    """Returns the options that make a model: the arguments of its `init` or `fit` that have a default.
-
-    >>> [option.name for option in options_of(models.mlp.MODEL).values()]
-    ['block_size', 'embedding_dim', 'hidden_dim', 'init']
-    """
-    make = model.init or model.fit
-    if make is None:
-        return {}
-    meanings = _meanings(inspect.getdoc(make) or "")
-    return {
-        name: ModelOption(name, _kind(parameter.annotation), parameter.default, meanings.get(name, ""))
-        for name, parameter in inspect.signature(make).parameters.items()
-        if parameter.default is not inspect.Parameter.empty
-    }
-
-
-def recipe_fields() -> dict[str, ModelOption]:
-    """Returns the options of a recipe."""
-    meanings = _meanings(inspect.getdoc(Recipe) or "")
-    return {
-        field.name: ModelOption(field.name, _kind(field.type), field.default, meanings.get(field.name, ""))
-        for field in dataclasses.fields(Recipe)
-    }
-
-
-def _kind(annotation: Any) -> type:
-    """Returns the int or float of an annotation such as `int | None`; str for any other."""
-    parts = typing.get_args(annotation) or (annotation,)
-    return next((part for part in parts if part in (int, float)), str)
-
-
-def _meanings(docstring: str) -> dict[str, str]:
-    """Returns the first sentence on each argument from the section `Args:` of a docstring."""
-    meanings: dict[str, str] = {}
-    name = ""
-    for line in docstring.partition("Args:\n")[2].partition("\n\n")[0].splitlines():
-        text = line.strip()
-        if line.startswith("  ") and not line.startswith("    ") and ":" in text:
-            name, _, text = text.partition(":")
-            meanings[name] = text.strip()
-        elif name:
-            meanings[name] += " " + text
-    return {name: text.split(". ")[0].rstrip(".") for name, text in meanings.items()}
 
 
 @functools.cache  # once: a second call would add the options again

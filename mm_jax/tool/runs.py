@@ -13,33 +13,19 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mm_jax import checkpoint, words
 from mm_jax.checks import cores
 from mm_jax.files import remove_parts, write_whole
+from mm_jax.learning.plans import Plan
 from mm_jax.models.contract import Params
 from mm_jax.words import Split, WordList
 
+TRIED = "tried"  # the folder of the candidates, and the stem of the file with their losses
 FILES = ("model.safetensors", "state.safetensors", "config.json", "history.csv", "words.txt")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All options of a run; `plans.plan_for` chooses those that the user did not give."""
-
-    model: str
-    seed: int = 0
-    dedup: bool = False
-    options: Mapping[str, Any] = field(default_factory=dict)  # of the model's `init` or `fit`
-    recipe: Any = None  # a training.Recipe, not imported because it imports optax; None for counting
-
-    def as_json(self) -> dict[str, Any]:
-        """Returns the plan as JSON values, all options in one dict."""
-        recipe = {} if self.recipe is None else self.recipe.as_json()
-        return {"model": self.model, "seed": self.seed, "dedup": self.dedup, **self.options, **recipe}
 
 
 @dataclass(frozen=True)

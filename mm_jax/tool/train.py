@@ -1,22 +1,28 @@
 """`mm-jax train` and `mm-jax compare`: train models on a list, and print their losses."""
 
 import dataclasses
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jax
 from rich.console import Console
 
 from mm_jax import ladder, terminal
 from mm_jax.checks import cores
 from mm_jax.evaluation import Evaluation
 from mm_jax.evaluation import evaluate as evaluate_words
+from mm_jax.files import write_whole
+from mm_jax.learning import candidates, plans
+from mm_jax.learning.candidates import Choice
+from mm_jax.learning.plans import Plan
 from mm_jax.models.contract import Params
 from mm_jax.ngrams.orders import nlls
 from mm_jax.output import give, hushed, say
-from mm_jax.tool import candidates, conditions, plans, run_trainer
+from mm_jax.tool import conditions, run_trainer
 from mm_jax.tool.model_options import AUTO
-from mm_jax.tool.runs import Plan, RunFolder
+from mm_jax.tool.runs import TRIED, RunFolder
 from mm_jax.words import Split, WordList, load_words
 
 REPORTED = 20_000  # words of train, of dev and of test, to compute losses on after training
@@ -45,7 +51,7 @@ def train(
         if model == AUTO:
             plan = Plan(model, options={"effort": effort}, **settings)
         else:
-            plan = plans.plan_for(word_list, model, recipe, given, **settings)
+            plan = plans.plan_for(word_list, model, recipe, given, key=jax.random.key(settings["seed"]), **settings)
         say(f"{len(word_list.words):,} words with {len(word_list.vocab) - 1} different characters from {path}")
         if resume and run.exists() and (before := run.config().get("cores", cores())) != cores():
             say(f"begun on {before} core(s), resumed on {cores()}: the last digits may differ")
@@ -54,8 +60,8 @@ def train(
         run.write_setup(plan, word_list, resume)
         choice = None
         if model == AUTO:
-            choice = candidates.choose(run, plan, word_list, resume, _watch)
-            params = choice.kept.params
+            choice = _choose(run, plan, word_list, resume)
+            params = choice.params
             say("\n".join(choice.lines()))
         else:
             say(plans.summary(plan))
@@ -64,14 +70,26 @@ def train(
     _report(folder, plan, params, word_list.split, choice, as_json)
 
 
+def _choose(run: RunFolder, plan: Plan, words: WordList, resume: bool) -> Choice:
+    """Chooses a model; trains each candidate in its own folder inside that of the run, so that a killed run resumes."""
+
+    def train_one(name: str, candidate: Plan) -> tuple[Params, bool]:
+        return run_trainer.train(RunFolder(run.path / TRIED / name), candidate, words, resume, _watch)
+
+    settings = {"seed": plan.seed, "dedup": plan.dedup}
+    key = jax.random.key(plan.seed)
+    choice = candidates.choose(words, plan.options["effort"], key, train_one, run.save_model, **settings)
+    about = {"tried": [one.as_json() for one in choice.tried], "kept": choice.kept.name, "left out": choice.left_out}
+    write_whole(run.path / f"{TRIED}.json", json.dumps(about, indent=1).encode())
+    return choice
+
+
 def _watch(run: Iterator[Any], steps: int) -> Iterator[Any]:
     """Shows a run on stderr."""
     return terminal.watch(run, steps, Console(stderr=True, highlight=False, quiet=hushed()))
 
 
-def _report(
-    folder: Path, plan: Plan, params: Params, split: Split, choice: candidates.Choice | None, as_json: bool
-) -> None:
+def _report(folder: Path, plan: Plan, params: Params, split: Split, choice: Choice | None, as_json: bool) -> None:
     """Prints losses and ten samples, as text or JSON."""
     reported = Split(*(part[:REPORTED] for part in split))
     rows = {name: evaluate_words(params, part, seen=split.train) for name, part in reported._asdict().items() if part}

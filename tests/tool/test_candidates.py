@@ -8,13 +8,15 @@ import subprocess
 import sys
 import time
 
+import jax
 import pytest
 
 import mm_jax
 from mm_jax import models
 from mm_jax import words as lists
+from mm_jax.learning import candidates, plans
 from mm_jax.ngrams import orders
-from mm_jax.tool import candidates, conditions, plans, runs
+from mm_jax.tool import conditions, runs
 from mm_jax.training.muon import muon
 from mm_jax.vocab import Vocab
 from mm_jax.words import WordList
@@ -22,6 +24,7 @@ from mm_jax.words import WordList
 from .conftest import make
 
 NAMES = lists.bundled_names()
+KEY = jax.random.key(0)
 
 
 def test_losses_of_all_orders_are_those_of_the_models():
@@ -107,11 +110,11 @@ def test_what_is_tried_comes_from_the_models_recipes():
     known = models.makeable()
     efforts = {name: {effort for recipe in known[name].recipes.values() for effort in recipe.efforts} for name in known}
     for effort in ("quick", "normal", "best"):
-        found, _ = candidates.plans_for(words, effort)
+        found, _ = candidates.plans_for(words, effort, key=KEY)
         assert set(found) == {name for name in known if effort in efforts[name]}
     assert set().union(*efforts.values()) == {"quick", "normal", "best"}
     many = [chr(0x4E00 + i % 5000) + chr(0x4E00 + i % 4999) for i in range(10_000)]
-    found, left_out = candidates.plans_for(WordList.of(many), "quick")
+    found, left_out = candidates.plans_for(WordList.of(many), "quick", key=KEY)
     assert set(found) == {"ngram"}
     assert "characters make it" in left_out[0] or "times as large" in left_out[0]
 
@@ -120,11 +123,11 @@ def test_a_large_alphabet_takes_small_batches_and_few_words_of_dev():
     words = [chr(0x4E00 + i % 6000) + chr(0x4E00 + i * 7 % 5999) for i in range(20_000)]
     found = WordList.of(words)
     split, vocab = found
-    recipe = plans.plan_for(found, "mlp", None, {}).recipe
+    recipe = plans.plan_for(found, "mlp", None, {}, key=KEY).recipe
     assert recipe.draw == "examples" and recipe.batch_size * len(vocab) < 2**18 < (recipe.batch_size + 2) * len(vocab)
     assert 500 <= len(plans.dev_for_stopping(split, vocab)) < len(plans.dev_for_choices(split)) == 2000
     assert plans.dev_for_stopping(split, Vocab.from_words(["abc"])) == plans.dev_for_choices(split)
-    assert plans.plan_for(WordList.of(mm_jax.load_words(NAMES)), "mlp", None, {}).recipe.batch_size == 320
+    assert plans.plan_for(WordList.of(mm_jax.load_words(NAMES)), "mlp", None, {}, key=KEY).recipe.batch_size == 320
 
 
 @pytest.mark.slow
@@ -175,7 +178,7 @@ def test_killed_while_it_tries(tmp_path):
     """kill -9 at five instants: the run goes on, and ends with the bytes of one that was left alone."""
     path = make(tmp_path, mm_jax.load_words(NAMES)[::4])
     env = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
-    often = "from mm_jax.tool import entry, run_trainer; run_trainer.SAVE_SECONDS = 0; entry.main()"
+    often = "from mm_jax.learning import trainer; from mm_jax.tool import entry; trainer.SAVE_SECONDS = 0; entry.main()"
 
     def start(folder):
         options = ["train", path, "--out", folder, "--resume", "--effort", "quick"]
@@ -209,9 +212,9 @@ def test_defaults_of_lengths_and_temperature_are_those_of_sample(mm, tmp_path):
 
 def test_another_optimizer_leaves_the_weight_decay_of_the_recipe():
     words = WordList.of(["ab", "b"])
-    kept = plans.plan_for(words, "gru", None, {}).recipe
+    kept = plans.plan_for(words, "gru", None, {}, key=KEY).recipe
     assert kept.weight_decay > 0
-    assert plans.plan_for(words, "gru", None, {"optimizer": "muon"}).recipe == kept.but(optimizer=muon)
-    assert plans.plan_for(words, "gru", None, {"optimizer": "sgd"}).recipe.weight_decay == 0
+    assert plans.plan_for(words, "gru", None, {"optimizer": "muon"}, key=KEY).recipe == kept.but(optimizer=muon)
+    assert plans.plan_for(words, "gru", None, {"optimizer": "sgd"}, key=KEY).recipe.weight_decay == 0
     with pytest.raises(ValueError, match="sgd has no weight decay: choose adamw or muon"):
-        plans.plan_for(words, "gru", None, {"optimizer": "sgd", "weight_decay": 0.1})
+        plans.plan_for(words, "gru", None, {"optimizer": "sgd", "weight_decay": 0.1}, key=KEY)

@@ -8,13 +8,15 @@ import subprocess
 import sys
 import time
 
+import jax
 import numpy as np
 import pytest
 
 import mm_jax
 from mm_jax import checkpoint
 from mm_jax import words as lists
-from mm_jax.tool import plans, run_trainer, runs
+from mm_jax.learning import plans
+from mm_jax.tool import run_trainer, runs
 from mm_jax.words import WordList
 
 from ..conftest import slow
@@ -54,11 +56,11 @@ SMALL = {
 def stopped_at(folder, model, options, step):
     """A run that was stopped after a step, and a function that goes on with it, or with another."""
     words = WordList.of(mm_jax.load_words(NAMES)[::40])
-    plan = plans.plan_for(words, model, "tuned", options)
+    plan = plans.plan_for(words, model, "tuned", options, key=jax.random.key(0))
 
     def go(folder=folder, stop=None, resume=True, plan=plan, words=words):
         folder.mkdir(exist_ok=True)
-        job = run_trainer.Trainer(runs.RunFolder(folder), plan, words, resume)
+        job = run_trainer.FolderTrainer(runs.RunFolder(folder), plan, words, resume)
 
         def watch(run):
             for progress in run:
@@ -95,7 +97,7 @@ def test_resuming_is_the_run_that_was_not_stopped(stopped, tmp_path):
 
 def test_resuming_refuses_and_says_why(stopped, tmp_path):
     words = WordList.of(mm_jax.load_words(NAMES)[::40])
-    plan = plans.plan_for(words, "mlp", "tuned", SMALL_MLP | {"learning_rate": 0.02})
+    plan = plans.plan_for(words, "mlp", "tuned", SMALL_MLP | {"learning_rate": 0.02}, key=jax.random.key(0))
     with pytest.raises(ValueError, match=r"other options: learning_rate 0.01 \(now 0.02\)"):
         stopped(plan=plan)
     with pytest.raises(ValueError, match="another list"):
@@ -125,7 +127,7 @@ def test_killed_at_ten_instants(tmp_path):
     path = make(tmp_path, mm_jax.load_words(NAMES)[::4])
     env = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
     options = ["--model", "mlp", "--steps", "20000", "--batch-size", "64", "--hidden-dim", "32", "--lr", "0.0003"]
-    often = "from mm_jax.tool import entry, run_trainer; run_trainer.SAVE_SECONDS = 0; entry.main()"
+    often = "from mm_jax.learning import trainer; from mm_jax.tool import entry; trainer.SAVE_SECONDS = 0; entry.main()"
 
     def start(folder):
         command = [sys.executable, "-c", often, "train", path, "--out", folder, "--resume", *options]
@@ -167,7 +169,7 @@ def test_models_of_whole_words_are_killed_and_go_on(model, tmp_path):
     path = make(tmp_path, mm_jax.load_words(NAMES)[::4])
     own = {**SMALL[model], "steps": 3000, "batch_size": 8, "lr": 0.0005}
     options = [text for name, value in own.items() for text in (f"--{name.replace('_', '-')}", str(value))]
-    often = "from mm_jax.tool import entry, run_trainer; run_trainer.SAVE_SECONDS = 0; entry.main()"
+    often = "from mm_jax.learning import trainer; from mm_jax.tool import entry; trainer.SAVE_SECONDS = 0; entry.main()"
     env = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
 
     def start(folder):

@@ -1,25 +1,44 @@
 """Plans a run: chooses the options of a model and of its recipe that the user did not give."""
 
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-import jax
 import optax
+from jaxtyping import Array, Key
 
 from mm_jax import models
+from mm_jax.learning.options import options_of
 from mm_jax.models.contract import Model, NamedRecipe, Params
-from mm_jax.output import say
-from mm_jax.tool.model_options import options_of
-from mm_jax.tool.runs import Plan
 from mm_jax.training import rates
 from mm_jax.training.recipes import DECAYED, Recipe, for_size, options_for, recipe_options, recipes_of
 from mm_jax.vocab import Vocab
 from mm_jax.words import Split, WordList
+
+LOG = logging.getLogger("mm_jax")  # the command prints its messages
 
 CHOICE_WORDS = 4000  # words of dev for choices
 STOPPING_CELLS = 2**23  # words of dev * size of the alphabet for early stopping: bounds the logits to compute
 FITTED_WORDS = 200_000  # words of train to choose options with: more change nothing, and take minutes
 SHORT = 500  # words: the dev part of a shorter list is too small for choices
 FOLDS = 10  # of the cross-validation
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All options of a run; `plan_for` chooses those that the user did not give."""
+
+    model: str
+    seed: int = 0
+    dedup: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the model's `init` or `fit`
+    recipe: Recipe | None = None  # None for counting
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the plan as JSON values, all options in one dict."""
+        recipe = {} if self.recipe is None else self.recipe.as_json()
+        return {"model": self.model, "seed": self.seed, "dedup": self.dedup, **self.options, **recipe}
 
 
 def recipe_at(model: Model, effort: str) -> NamedRecipe | None:
@@ -33,6 +52,8 @@ def plan_for(
     recipe: str | None,
     given: dict[str, Any],
     effort: str | None = None,
+    *,
+    key: Key[Array, ""],
     **settings: Any,
 ) -> Plan:
     """Plans a run, with defaults by the size of the list; a `learning_rate` of "auto" runs a learning rate range test.
@@ -43,6 +64,7 @@ def plan_for(
       recipe: name of one of its recipes; None is the first, scaled to the size of the list.
       given: options of the model and of the recipe that the user gave.
       effort: takes the model's recipe for this effort, with its number of steps; None takes `recipe`.
+      key: of the learning rate range test.
       settings: seed and dedup.
     """
     model = models.makeable()[name]
@@ -67,7 +89,7 @@ def plan_for(
         changes.setdefault("weight_decay", 0.0)
     chosen = chosen.but(**Recipe.named(changes))
     if auto:
-        chosen = chosen.but(learning_rate=_suggested_rate(plan, words, chosen))
+        chosen = chosen.but(learning_rate=_suggested_rate(plan, words, chosen, key))
     return Plan(name, options=plan.options, recipe=chosen, **settings)
 
 
@@ -78,7 +100,7 @@ def _counted_options(model: Model, words: WordList, given: dict[str, Any]) -> di
         options, losses = model.choose(folds, words.vocab, **given)
         how = "loss on dev" if len(folds) == 1 else f"{len(folds)}-fold cross-validation loss"
         if losses:
-            say(f"{how}: " + ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items()))
+            LOG.info("%s: %s", how, ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items()))
         return options
     return {**recipe_options(model, next(iter(model.recipes), "")), **given}
 
@@ -102,15 +124,14 @@ def folds_of(split: Split) -> list[tuple[list[str], list[str]]]:
     return [([word for i, word in enumerate(both) if i % n != fold], both[fold::n]) for fold in range(n)]
 
 
-def _suggested_rate(plan: Plan, words: WordList, recipe: Recipe) -> float:
+def _suggested_rate(plan: Plan, words: WordList, recipe: Recipe, key: Key[Array, ""]) -> float:
     """Suggests a learning rate by a range test."""
-    key = jax.random.key(plan.seed)
     options = {"batch_size": recipe.batch_size, "draw": recipe.draw, "optimizer": optax.adam}
     test = rates.lr_range_test(initial(plan, words.vocab, key), words.split.train, key, **options)
     return float(f"{test.suggestion:.3g}")
 
 
-def initial(plan: Plan, vocab: Vocab, key: Any) -> Params:
+def initial(plan: Plan, vocab: Vocab, key: Key[Array, ""]) -> Params:
     """Returns new parameters of the planned model, before any step."""
     init = models.makeable()[plan.model].init
     assert init is not None  # the plan has a recipe

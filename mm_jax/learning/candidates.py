@@ -1,36 +1,34 @@
 """Chooses a model for a list: trains the candidates of an effort, and keeps the best on dev.
 
-The recipes of the models name their efforts. Each candidate is trained as with `--model`, in its own folder inside that
-of the run, so that a killed run resumes with its current candidate. All choices are made on dev. For a list too short
-for that, cross-validation chooses an n-gram model, and networks are not tried.
+The recipes of the models name their efforts. All choices are made on dev. For a list too short for that,
+cross-validation chooses an n-gram model, and networks are not tried.
 """
 
-import json
+import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Array, Key
 
 from mm_jax import models
+from mm_jax.checks import random_key
 from mm_jax.evaluation import evaluate
-from mm_jax.files import write_whole
+from mm_jax.learning import plans, trainer
+from mm_jax.learning.plans import Plan
 from mm_jax.models import mixture
 from mm_jax.models.contract import Params, num_params
-from mm_jax.output import say
-from mm_jax.tool import plans, run_trainer
-from mm_jax.tool.runs import Plan, RunFolder
 from mm_jax.vocab import Vocab
 from mm_jax.words import Split, WordList
 
-TRIED = "tried"  # the folder of the candidates, and the stem of the file with their losses
+LOG = logging.getLogger("mm_jax")
+EFFORTS = ("quick", "normal", "best")
 _GAIN = 0.002  # nats per character: a mixture is kept if it beats the best model by more
 _LEAST_WEIGHT = 0.02  # of a member of a mixture
 _LARGEST = 8  # skip networks with over 8 times the parameters that they have for 26 letters: they take too long
-
-Watch = Callable[[Iterator[Any], int], Iterator[Any]]
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,11 @@ class Choice:
     kept: Tried
     left_out: list[str]
 
+    @property
+    def params(self) -> Params:
+        """Returns the parameters of the model that was kept."""
+        return self.kept.params
+
     def lines(self) -> list[str]:
         """Returns a short table and the reason for the choice."""
         width = max(len("tried"), *(len(one.name) for one in self.tried))
@@ -76,7 +79,9 @@ class Choice:
         return f"kept {self.kept.name}: {best.name} is better by less than {_GAIN} on dev"
 
 
-def plans_for(words: WordList, effort: str, **settings: Any) -> tuple[dict[str, Plan], list[str]]:
+def plans_for(
+    words: WordList, effort: str, *, key: Key[Array, ""], **settings: Any
+) -> tuple[dict[str, Plan], list[str]]:
     """Returns the plans of the candidates by name, counted models first; and messages on models that are left out."""
     found: dict[str, Plan] = {}
     left_out = []
@@ -92,7 +97,7 @@ def plans_for(words: WordList, effort: str, **settings: Any) -> tuple[dict[str, 
         if most is not None and count > most:
             left_out.append(f"not tried: {model.name}, too slow at this effort for more than {most:,} words")
             continue
-        plan = plans.plan_for(words, model.name, None, {}, effort, **settings)
+        plan = plans.plan_for(words, model.name, None, {}, effort, key=key, **settings)
         if model.init is not None and (times := _size(plan, words.vocab) / _size(plan, _LATIN)) > _LARGEST:
             left_out.append(
                 f"not tried: {model.name}, {times:.0f} times as large for {len(words.vocab) - 1:,} characters as for 26"
@@ -110,27 +115,69 @@ def _size(plan: Plan, vocab: Vocab) -> int:
     return num_params(jax.eval_shape(lambda key: plans.initial(plan, vocab, key), jax.random.key(0)))
 
 
-def choose(folder: RunFolder, plan: Plan, words: WordList, resume: bool, watch: Watch) -> Choice:
-    """Trains the candidates of `plan.options["effort"]` and writes the best model into the folder."""
-    found, left_out = plans_for(words, plan.options["effort"], seed=plan.seed, dedup=plan.dedup)
+def learn(words: Sequence[str], key: Key[Array, ""], effort: str = "normal") -> Choice:
+    """Chooses a model for a list of words: trains the candidates of an effort, and keeps the best on dev.
+
+    Does what `mm-jax train LIST` does, without files; progress goes to the logger `mm_jax`.
+
+    Args:
+      words: the list; at least 6 words are split into train, dev and test, fewer all train.
+      key: the same key, words and effort give the same model.
+      effort: "quick", "normal" or "best".
+
+    Returns:
+      The models that were tried with their losses on dev; `.params` is the one that was kept.
+
+    Raises:
+      ValueError: no words, an unknown effort, a key that is no random key.
+
+    >>> found = learn(["anna", "hanna", "nana", "anne"], jax.random.key(0), "quick")
+    >>> found.kept.name
+    'ngram order 3'
+    >>> type(found.params).__name__
+    'NGram'
+    """
+    random_key("key", key)
+    if effort not in EFFORTS:
+        raise ValueError(f"effort is {effort!r}: choose {', '.join(EFFORTS)}")
+    word_list = WordList.of(words)
+    return choose(word_list, effort, key, lambda _, plan: trainer.train(plan, word_list, key, trainer.unwatched))
+
+
+def choose(
+    words: WordList,
+    effort: str,
+    key: Key[Array, ""],
+    train: Callable[[str, Plan], tuple[Params, bool]],
+    keep: Callable[[Params], None] = lambda params: None,
+    **settings: Any,
+) -> Choice:
+    """Trains the candidates of an effort and chooses the best.
+
+    Args:
+      words: the list.
+      effort: "quick", "normal" or "best".
+      key: of the candidates' plans.
+      train: takes the name and the plan of a candidate, returns its parameters, and False if the user stopped it.
+      keep: called with the parameters of each candidate that is the best so far, and of the mixture if it is.
+      settings: seed and dedup of the plans.
+    """
+    found, left_out = plans_for(words, effort, key=key, **settings)
     tried: list[Tried] = []
     for name, candidate in found.items():
-        say(plans.summary(candidate))
+        LOG.info(plans.summary(candidate))
         begin = time.perf_counter()
-        params, finished = run_trainer.train(RunFolder(folder.path / TRIED / name), candidate, words, resume, watch)
+        params, finished = train(name, candidate)
         tried.append(evaluated(title(candidate), params, words.split, time.perf_counter() - begin))
         if tried[-1] is min(tried, key=lambda one: one.dev):
-            folder.save_model(tried[-1].params)  # so that a killed run has the best so far
+            keep(tried[-1].params)  # so that a killed run has the best so far
         if not finished:  # stopped by the user: the other candidates are left to a resumed run
             break
     tried += mixture_of(tried, words.split)
     kept = best_of(tried)
-    choice = Choice(tried, kept, left_out)
-    if kept.is_mixture:  # any other was saved when it was trained
-        folder.save_model(kept.params)
-    about = {"tried": [one.as_json() for one in tried], "kept": kept.name, "left out": left_out}
-    write_whole(folder.path / f"{TRIED}.json", json.dumps(about, indent=1).encode())
-    return choice
+    if kept.is_mixture:  # any other was kept when it was trained
+        keep(kept.params)
+    return Choice(tried, kept, left_out)
 
 
 def title(plan: Plan) -> str:
