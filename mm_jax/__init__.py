@@ -18,6 +18,7 @@ Parameters come first, data and key next, options after that. The modules, from 
     scoring        one word, character by character
     drawing        the engine of sampling: batches of words, drawn by compiled loops
     sampling       new words
+    conditions     more of a list: words that meet conditions
     enumeration    the likeliest words
     structure      what a model is made of, as JSON
     checkpoint     save, load

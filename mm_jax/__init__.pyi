@@ -1,5 +1,6 @@
 from . import checkpoint as checkpoint
 from . import checks as checks
+from . import conditions as conditions
 from . import corpus as corpus
 from . import drawing as drawing
 from . import enumeration as enumeration
@@ -25,6 +26,8 @@ from . import vocab as vocab
 from . import words as words
 from .checkpoint import load as load
 from .checkpoint import save as save
+from .conditions import Conditions as Conditions
+from .conditions import more as more
 from .enumeration import most_probable as most_probable
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import sys
 import unicodedata
 from typing import Any, NoReturn
@@ -63,9 +64,22 @@ def say(text: str) -> None:
     print(plain(text), file=sys.stderr, flush=True)
 
 
+def finite(value: Any) -> Any:
+    """Returns a value with None in place of nan and infinities, which JSON does not have.
+
+    >>> finite({"nll": 2.5, "stderr": float("nan")})
+    {'nll': 2.5, 'stderr': None}
+    """
+    if isinstance(value, dict):
+        return {name: finite(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def give(value: Any, as_json: bool, text: str) -> None:
     """Prints a result to stdout: escaped by `plain` for a terminal, unchanged for a file or a pipe."""
-    out = json.dumps(value, ensure_ascii=False) if as_json else text
+    out = json.dumps(finite(value), ensure_ascii=False, allow_nan=False) if as_json else text
     print(plain(out) if sys.stdout.isatty() else out)
 
 

@@ -5,8 +5,9 @@ loop, which stands in `mm_jax.drawing`.
 """
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 import jax
@@ -30,30 +31,33 @@ def sample(
     prefix: str = "",
     temperature: float = 1.0,
     top_k: int | None = None,
+    min_length: int = 1,
     max_length: int | None = None,
     exclude: Iterable[str] | None = None,
 ) -> list[str]:
-    """Draws new words.
+    """Draws new words. `mm_jax.more` draws under more conditions.
 
     Args:
       params: any model's parameters.
-      key: the same key gives the same words; with a larger num_samples, the same words first.
+      key: the same key gives the same words; with a larger num_samples, the same words first, as long as none is
+        rejected.
       num_samples: number of words.
       prefix: beginning of every word.
       temperature: divides the logits; 0 takes the likeliest character every time, and ignores the key.
       top_k: draws only among the k likeliest characters, the end included.
+      min_length: shorter words are rejected, like those of `exclude`; 0 takes the empty word too.
       max_length: the longest word, in characters, prefix included; None is 200, or the model's own limit if that is
         less. A longer word is cut there, and returned like the others.
-      exclude: words to reject, such as the training list. Others are drawn in their place, up to 100 draws for each
-        word asked for; if that is not enough, fewer words are returned.
+      exclude: words to reject, such as the training list. Others are drawn in place of rejected words, up to 100 draws
+        for each word asked for; if that is not enough, fewer words are returned.
 
     Returns:
       A list of num_samples strings, without the final `.`.
 
     Raises:
-      ValueError: a negative number or temperature; a key that is no random key; top_k or max_length below 1; max_length
-        above the model's limit; a prefix longer than max_length or with a character the model does not know; parameters
-        that hold nan.
+      ValueError: a negative number, length or temperature; a key that is no random key; top_k or max_length below 1;
+        max_length above the model's limit; a prefix longer than max_length or with a character the model does not
+        know; parameters that hold nan.
 
     >>> from mm_jax.models import counts
     >>> from mm_jax.vocab import Vocab
@@ -64,15 +68,17 @@ def sample(
     Source: makemore parts 1 and 2.
     """
     rejected = as_set(() if exclude is None else exclude)
+    least = whole_number("min_length", min_length, least=0)
     options = SamplingOptions(prefix, temperature, top_k, max_length)
-    return search(params, key, num_samples, lambda word: word not in rejected, options).words
+    return search(params, key, num_samples, lambda word: len(word) >= least and word not in rejected, options).words
 
 
 class Samples(NamedTuple):
-    """The accepted words, and the number of words that were drawn to find them."""
+    """The accepted words, the number of words drawn to find them, and why others were rejected where that is known."""
 
     words: list[str]
     tried: int
+    rejected: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ FLOORS = [
     ["layers", "ngrams"],
     ["models"],
     ["evaluation"],
-    ["scoring", "drawing", "sampling", "enumeration", "structure", "checkpoint"],
+    ["scoring", "drawing", "sampling", "conditions", "enumeration", "structure", "checkpoint"],
     ["training"],
     ["plotting", "terminal", "ladder", "page", "learning"],
     ["tool"],

@@ -40,7 +40,7 @@ def test_against_every_short_word(params):
         following = [*tokens, 0] if len(word) < 3 else tokens  # of 3 characters it is cut
         p[word] = float(np.prod([row[token] for row, token in zip(rows, following, strict=False)]))
     assert sum(p.values()) == pytest.approx(1, abs=1e-5)
-    check_frequencies(Counter(mm_jax.sample(params, jax.random.key(11), N, max_length=3)), p)
+    check_frequencies(Counter(mm_jax.sample(params, jax.random.key(11), N, min_length=0, max_length=3)), p)
 
 
 @each_of(["counts", "gru"], slow=["transformer", "ngram", "mixture, sequential", "fresh"])
@@ -54,10 +54,10 @@ def test_what_follows_a_prefix(params):
 
 @each_of(["counts", "gru"])
 def test_same_key_same_words_and_a_longer_list_begins_with_them(params):
-    first = mm_jax.sample(params, jax.random.key(3), 20)
-    assert first == mm_jax.sample(params, jax.random.key(3), 20)
-    assert first[:7] == mm_jax.sample(params, jax.random.key(3), 7)
-    assert mm_jax.sample(params, jax.random.key(3), N)[:20] == first
+    first = mm_jax.sample(params, jax.random.key(3), 20, min_length=0)
+    assert first == mm_jax.sample(params, jax.random.key(3), 20, min_length=0)
+    assert first[:7] == mm_jax.sample(params, jax.random.key(3), 7, min_length=0)
+    assert mm_jax.sample(params, jax.random.key(3), N, min_length=0)[:20] == first
     assert first != mm_jax.sample(params, jax.random.key(4), 20)
 
 

@@ -26,6 +26,7 @@ import numpy as np
 
 import mm_jax
 from mm_jax import drawing, sampling
+from mm_jax.conditions import first_case
 from mm_jax.evaluation import word_nlls
 from mm_jax.files import write_whole
 from mm_jax.page import bloom, pack
@@ -84,7 +85,12 @@ def write(
         raise ValueError("with_words needs words, the training list")
     if half:
         params = pack.rounded(params)
-    start = {"temperature": temperature, "least": lengths[0], "longest": lengths[1]}
+    start = {
+        "temperature": temperature,
+        "least": lengths[0],
+        "longest": lengths[1],
+        "first_case": first_case(words or ()),
+    }
     page = _page(params, list(words or ()), title, with_words, half, card or {}, start).encode("utf-8", "replace")
     if len(page) > MAX_BYTES:
         remedy = "give a smaller model" if half else "half precision makes it about half as large"
@@ -113,7 +119,7 @@ def _page(
     with_words: bool,
     half: bool,
     card: Mapping[str, str],
-    start: Mapping[str, float | None],
+    start: Mapping[str, float | str | None],
 ) -> str:
     """Returns the HTML of a page; `start` holds the initial settings."""
     text = texts()

@@ -147,6 +147,10 @@ def sample(
     min_distance: Annotated[
         int, typer.Option(min=0, max=MAX_COUNT, help="Least number of edits from every word of the list.")
     ] = 0,
+    program: Annotated[
+        str | None,
+        typer.Option("--filter", metavar="PROGRAM", help="Keep words for which it exits with 0; a word on its stdin."),
+    ] = None,
     scores: Annotated[
         bool, typer.Option("--scores", help="Print nats per character, percentile in the list, nearest word (edits).")
     ] = False,
@@ -170,13 +174,26 @@ def sample(
         raise typer.BadParameter("give either --json or --format")
     if quiet:
         hush()
-    from mm_jax.tool import conditions
+    from mm_jax.conditions import Conditions
+    from mm_jax.tool import sampling
+    from mm_jax.words import load_words
 
     used_seed = secrets.randbelow(2**31) if random else seed or 0
-    bounds = conditions.Conditions(suffix, contains, min_length, max_length, new, distinct, min_distance, avoid, regex)
+    conditions = Conditions(
+        suffix=suffix,
+        contains=contains,
+        regex=regex,
+        min_length=min_length,
+        max_length=max_length,
+        new=new,
+        distinct=distinct,
+        min_distance=min_distance,
+        avoid=load_words(avoid) if avoid else (),
+        accept=sampling.kept_by(program) if program else None,
+    )
     options = {"prefix": prefix, "temperature": temperature, "top_k": top_k}
-    display = conditions.Display(form, scores, sort)
-    conditions.sample(run, n, bounds, options, budget, used_seed, display, as_json)
+    display = sampling.Display(form, scores, sort)
+    sampling.sample(run, n, conditions, options, budget, used_seed, display, as_json)
     if random:
         say(f"--seed {used_seed} gives the same words again")
     elif seed is None:
@@ -309,7 +326,15 @@ def top(
     n: Count = 20,
     known: Annotated[bool, typer.Option("--known", help="Include words of the list.")] = False,
     prefix: Annotated[str, typer.Option(help="Beginning of every word.")] = "",
-    min_length: Annotated[int, typer.Option(min=1, help="Shortest word, in characters.")] = 1,
+    min_length: Annotated[
+        int | None, typer.Option(min=1, max=MAX_COUNT, help="Default: the list's shortest word.")
+    ] = None,
+    max_length: Annotated[
+        int | None, typer.Option(min=1, max=MAX_COUNT - 1, help="Default: the list's longest word.")
+    ] = None,
+    budget: Annotated[
+        int, typer.Option(min=1, max=MAX_COUNT, help="Bound on the beginnings of words looked at.")
+    ] = 200_000,
     as_json: Json = False,
 ) -> None:
     """Print the most probable new words, with their probabilities.
@@ -318,7 +343,7 @@ def top(
     """
     from mm_jax.tool import commands
 
-    commands.top(run, n, known, prefix, min_length, as_json)
+    commands.top(run, n, known, prefix, (min_length, max_length), budget, as_json)
 
 
 @app.command()

@@ -9,10 +9,11 @@ from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mm_jax import page, terminal
+from mm_jax import conditions, page, terminal
 from mm_jax.evaluation import Evaluation, evaluate_split, word_means
 from mm_jax.evaluation import evaluate as evaluate_words
 from mm_jax.files import write_whole
@@ -21,7 +22,7 @@ from mm_jax.models.contract import block_size, max_length, num_params
 from mm_jax.models.mixture import Mixture
 from mm_jax.output import fail, give, say
 from mm_jax.page.pack import rounded
-from mm_jax.tool import conditions, runs
+from mm_jax.tool import runs
 from mm_jax.vocab import Vocab
 from mm_jax.words import Split, WordList, load_words
 
@@ -36,15 +37,17 @@ def score(folder: Path, given: list[str], as_json: bool) -> None:
     from mm_jax.scoring import score as score_word
 
     run = runs.RunFolder(folder).open()
-    means = np.sort(word_means(run.params, run.split.train))
+    means, listed = np.sort(word_means(run.params, run.words)), frozenset(run.words)
     results, texts = [], []
     for word in _readable(run, given):
         result = score_word(run.params, word)
+        likelier = len(means) - int(np.searchsorted(means, result.mean, side="right"))
+        known = result.word in listed
         rank = int(np.searchsorted(means, result.mean)) + 1
-        results.append(asdict(result) | {"mean": result.mean, "rank": rank, "of": len(means)})
-        texts.append(
-            f"{result.word}\n{result}\nlikelier, per character, than all but {rank - 1:,} of {len(means):,} words"
-        )
+        figures = {"mean": result.mean, "rank": rank, "likelier_than": likelier, "of": len(means), "in_list": known}
+        results.append(asdict(result) | figures)
+        among = f"{likelier:,} of the list's {len(means):,} words" + ("; it is in the list" if known else "")
+        texts.append(f"{result.word}\n{result}\nlikelier, per character, than {among}")
     give(results, as_json, "\n\n".join(texts))
 
 
@@ -99,16 +102,33 @@ def plot(folder: Path) -> None:
         print(folder / f"{name}.png")
 
 
-def top(folder: Path, n: int, known: bool, prefix: str, min_length: int, as_json: bool) -> None:
-    """Prints the most probable words, found exactly."""
+def top(
+    folder: Path,
+    n: int,
+    known: bool,
+    prefix: str,
+    lengths: tuple[int | None, int | None],
+    budget: int,
+    as_json: bool,
+) -> None:
+    """Prints the most probable words, found exactly; `lengths` are the bounds, those of the list where None."""
     from mm_jax.enumeration import most_probable
 
     run = runs.RunFolder(folder).open()
-    found = most_probable(run.params, n, exclude=() if known else run.words, prefix=prefix, min_length=min_length)
+    least, most = conditions.lengths_for(run.words, prefix, lengths[0])
+    found = most_probable(
+        run.params,
+        n,
+        exclude=() if known else run.words,
+        prefix=prefix,
+        min_length=least,
+        max_length=lengths[1] or most,
+        budget=budget,
+    )
     rows = [{"word": word, "probability": p} for word, p in found]
     give(rows, as_json, "\n".join(f"{p:.3e}  {word}" for word, p in found))
     if len(found) < n:
-        fail(f"{len(found)} of {n} words were found before the search grew too large")
+        fail(f"{len(found)} of {n} words were found before the search ended: raise --budget, or loosen the lengths")
 
 
 def info(folder: Path, as_json: bool) -> None:
@@ -151,7 +171,7 @@ def mix(folders: Sequence[Path], weights: Sequence[float], out: Path, as_json: b
     with run.locked():
         run.write_setup(plan, WordList(split, vocab), resume=False)
         run.save_model(params)
-    found = conditions.ten_new(params, [*train, *dev, *test], 1)
+    found = conditions.ten_new(params, [*train, *dev, *test], jax.random.key(1))
     parts = ", ".join(f"{share:.0%} {folder}" for share, folder in zip(shares, folders, strict=True))
     say(f"{out}: {parts}; {len(vocab) - 1} different characters")
     give({"run": str(out), "weights": shares, "samples": found}, as_json, "\n".join(found))

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 from rich.console import Console
 
-from mm_jax import ladder, terminal
+from mm_jax import conditions, ladder, terminal
 from mm_jax.checks import cores
 from mm_jax.evaluation import Evaluation
 from mm_jax.evaluation import evaluate as evaluate_words
@@ -20,7 +20,7 @@ from mm_jax.learning.plans import Plan
 from mm_jax.models.contract import Params
 from mm_jax.ngrams.orders import nlls
 from mm_jax.output import give, hushed, say
-from mm_jax.tool import conditions, run_trainer
+from mm_jax.tool import run_trainer
 from mm_jax.tool.model_options import AUTO
 from mm_jax.tool.runs import TRIED, RunFolder
 from mm_jax.words import Split, WordList, load_words
@@ -97,7 +97,7 @@ def _report(folder: Path, plan: Plan, params: Params, split: Split, choice: Choi
         say(f"losses of {REPORTED:,} words each: `mm-jax eval` computes them on all")
     warn_if_worse_than_bigram(params, rows, split)
     words = [word for part in split for word in part]
-    samples = conditions.ten_new(params, words, (plan.seed + 1) % 2**32)
+    samples = conditions.ten_new(params, words, jax.random.key((plan.seed + 1) % 2**32))
     if as_json:
         losses = {name: dataclasses.asdict(row) for name, row in rows.items()}
         result: dict[str, Any] = {"run": str(folder), "plan": plan.as_json(), "losses": losses, "samples": samples}

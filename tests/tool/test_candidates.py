@@ -12,11 +12,11 @@ import jax
 import pytest
 
 import mm_jax
-from mm_jax import models
+from mm_jax import conditions, models
 from mm_jax import words as lists
 from mm_jax.learning import candidates, plans
 from mm_jax.ngrams import orders
-from mm_jax.tool import conditions, runs
+from mm_jax.tool import runs
 from mm_jax.training.muon import muon
 from mm_jax.vocab import Vocab
 from mm_jax.words import WordList

@@ -88,7 +88,15 @@ def test_score(mm, trained):
     train = runs.RunFolder(trained / "mlp").open().split.train
     likelier = sum(mm_jax.score(params, word).mean < found["mean"] for word in train[:40])
     assert abs(found["rank"] / found["of"] - likelier / 40) < 5 * 0.5 / 40**0.5
-    assert "likelier, per character, than all but" in mm("score", trained / "mlp", "emma")[1]
+    words = runs.RunFolder(trained / "mlp").open().words
+    means = [mm_jax.score(params, word).mean for word in words[:50]]
+    assert found["likelier_than"] + found["rank"] <= len(words) + 1 and found["in_list"]
+    text = mm("score", trained / "mlp", "emma")[1]
+    assert (
+        f"likelier, per character, than {found['likelier_than']:,} of the list's {len(words):,} words; it is in" in text
+    )
+    below = sum(mean > found["mean"] for mean in means)
+    assert abs(found["likelier_than"] / len(words) - below / 50) < 5 * 0.5 / 50**0.5
 
 
 def test_the_oddest_of_a_file(mm, trained, tmp_path):

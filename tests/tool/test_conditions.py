@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import mm_jax
-from mm_jax.tool import conditions, runs
+from mm_jax import conditions
+from mm_jax.tool import runs
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def test_avoid_and_regex(mm, ngram, tmp_path):
     assert all(re.search("^[bm].*[aeiou]$", word) and "an" not in word and "ie" not in word for word in found)
     status, out, err = mm("sample", ngram, "--regex", "(")
     assert (status, out) == (1, "")
-    assert "--regex '(' is no regular expression" in err
+    assert "regex '(' is no regular expression" in err
 
 
 def test_scores_are_those_of_the_model_in_the_order_asked_for(mm, ngram):

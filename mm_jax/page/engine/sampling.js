@@ -77,6 +77,12 @@ function reader(params, temperature, topK) {
 const surprise = (node, token) => node.total - node.row[token];
 
 // Converts the options of the form for the engine: tokens, a function that accepts words, sizes.
+// Returns the case of the first letter: "upper", "lower", or "" for a character without case.
+function caseOf(word) {
+  const [first = ""] = word;
+  return first !== first.toLowerCase() ? "upper" : first !== first.toUpperCase() ? "lower" : "";
+}
+
 function wanted(options, page) {
   const { params, vocab } = page;
   const longest = options.maxLength ?? Infinity;
@@ -89,6 +95,7 @@ function wanted(options, page) {
   const seen = new Set();
   const accept = (word, length) => {
     let fits = options.minLength <= length && length <= longest;
+    fits = fits && (!options.firstCase || caseOf(word) === options.firstCase);
     fits = fits && word.endsWith(ending) && word.includes(inside);
     fits = fits && !(options.new && isKnown(page.known, word)) && !(options.distinct && seen.has(word));
     if (options.distinct) seen.add(word);

@@ -30,6 +30,7 @@ function settings() {
     n: number("n"), seed: number("seed"), temperature: Number(field("temperature").value), topK: number("top-k"),
     prefix: field("prefix").value, suffix: field("suffix").value, contains: field("contains").value,
     minLength, maxLength, new: field("new").checked, distinct: field("distinct").checked,
+    firstCase: field("prefix").value ? "" : data.start.first_case,
   };
 }
 

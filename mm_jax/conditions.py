@@ -1,0 +1,273 @@
+"""Samples more of a list: words that meet conditions, with defaults taken from the list.
+
+`more` is `mm-jax sample` from code. A drawn word is accepted or rejected (rejection sampling, in `mm_jax.sampling`); a
+model of a short list is first restricted to new words, so that few draws are lost.
+"""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import regex
+from jaxtyping import Array, Key
+from rapidfuzz import process
+from rapidfuzz.distance import Levenshtein
+
+from mm_jax import sampling
+from mm_jax.checks import as_list, whole_number
+from mm_jax.models import contract, fresh
+from mm_jax.models.contract import Params
+from mm_jax.sampling import Samples, SamplingOptions
+
+BUDGET = 100_000  # words drawn
+_CELLS = 2**22  # prefixes * characters up to which the model is restricted to new words: about a second
+_REGEX_SECONDS = 1.0  # a pattern that takes longer for one word backtracks without end
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a word must meet to be accepted; every condition left out is off, or taken from the list.
+
+    Args:
+      suffix: the end of every word.
+      contains: a part of every word.
+      regex: a regular expression that matches some part of every word.
+      min_length: in characters; None is the list's shortest word.
+      max_length: in characters; None is the list's longest word.
+      new: rejects words of the list.
+      distinct: rejects repeated words.
+      min_distance: the least number of edits (Levenshtein) from every word of the list.
+      avoid: rejects words that contain one of these, in any case.
+      accept: a function of a word that returns True to keep it; it is asked last.
+
+    Raises:
+      ValueError: a length or a distance that is no whole number; a regex that cannot be read.
+
+    >>> Conditions(suffix="dam", new=True).suffix
+    'dam'
+    """
+
+    suffix: str = ""
+    contains: str = ""
+    regex: str | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    new: bool = False
+    distinct: bool = False
+    min_distance: int = 0
+    avoid: Sequence[str] = ()
+    accept: Callable[[str], bool] | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("min_length", 0), ("max_length", 1), ("min_distance", 0)):
+            if getattr(self, name) is not None:
+                whole_number(name, getattr(self, name), least)
+        if isinstance(self.avoid, str):
+            raise ValueError(f"avoid is one str: write [{self.avoid!r}]")
+        if self.regex is not None:
+            _compiled(self.regex)
+
+
+def _compiled(pattern: str) -> "regex.Pattern[str]":
+    """Compiles a regular expression; raises ValueError for one that cannot be read."""
+    try:
+        return regex.compile(pattern)
+    except (regex.error, RecursionError, OverflowError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise ValueError(f"regex {pattern[:60]!r} is no regular expression that can be read: {why}") from None
+
+
+def temperature_for(num_words: int) -> float:
+    """Returns the default temperature for a list: lower for a short one.
+
+    Short lists get a lower temperature, because unlikely draws of an uncertain model read badly. Above 0.8 even long
+    lists (package names) gave gibberish.
+
+    >>> temperature_for(48), temperature_for(1000), temperature_for(100_000)
+    (0.5, 0.7, 0.8)
+    """
+    return float(np.clip(np.round(0.3 + 0.12 * np.log10(num_words), 1), 0.5, 0.8))
+
+
+def lengths_for(words: Sequence[str], prefix: str = "", least: int | None = None) -> tuple[int, int]:
+    """Returns the default bounds of the length: those of the list, raised for a longer prefix or least length.
+
+    >>> lengths_for(["ede", "utrecht"]), lengths_for(["ede", "utrecht"], prefix="amersfoort")
+    ((3, 7), (3, 17))
+    """
+    sizes = [len(word) for word in words]
+    shortest = min(sizes) if least is None else least
+    beyond = max(len(prefix), least or 0)
+    return shortest, max(sizes) + (beyond if beyond >= max(sizes) else 0)
+
+
+def first_case(words: Sequence[str]) -> str:
+    """Returns "upper" or "lower" if every word of the list begins with such a letter, else "".
+
+    >>> first_case(["Ede", "Utrecht"]), first_case(["Ede", "'s-Hertogenbosch"])
+    ('upper', '')
+    """
+    cases = {_case(word) for word in words if word}
+    return cases.pop() if len(cases) == 1 else ""
+
+
+def _case(word: str) -> str:
+    """Returns the case of the first letter: "upper", "lower", or "" for a character without case."""
+    first = word[:1]
+    return "upper" if first != first.lower() else "lower" if first != first.upper() else ""
+
+
+def more(
+    params: Params,
+    words: Sequence[str],
+    key: Key[Array, ""],
+    num_samples: int = 20,
+    *,
+    conditions: Conditions = Conditions(),
+    prefix: str = "",
+    temperature: float | None = None,
+    top_k: int | None = None,
+    budget: int = BUDGET,
+) -> Samples:
+    """Draws words until num_samples of them meet all conditions, or the budget is spent: more of a list.
+
+    Words begin with a letter of the case that all words of the list begin with, unless a prefix is given. A combining
+    mark follows only characters that carry one in the list.
+
+    Args:
+      params: any model of the list.
+      words: the list: it gives the default temperature and lengths, and what is new.
+      key: the same key gives the same words.
+      num_samples: the number of words.
+      conditions: what every word must meet.
+      prefix: the beginning of every word.
+      temperature: divides the logits; None is 0.5 to 0.8, by the length of the list.
+      top_k: draws only among the k likeliest characters.
+      budget: the number of words to draw, accepted or not.
+
+    Returns:
+      The accepted words, fewer than num_samples if the budget is spent; the number of words drawn; and for each
+      condition the number of words that it rejected.
+
+    Raises:
+      ValueError: as `sample`; conditions that no word can meet.
+
+    >>> import jax, mm_jax
+    >>> towns = ["Haarlem", "Arnhem", "Almelo", "Hengelo", "Helmond"]
+    >>> params = mm_jax.ngram.fit(towns, mm_jax.Vocab.from_words(towns), order=4)
+    >>> more(params, towns, jax.random.key(2), 2, conditions=Conditions(new=True)).words
+    ['Almond', 'Harnhem']
+    """
+    words = list(as_list(words))
+    shortest, longest = lengths_for(words, prefix, conditions.min_length)
+    if conditions.max_length is not None:
+        longest = conditions.max_length
+        shortest = shortest if conditions.min_length is not None else min(shortest, longest)
+    if shortest > longest:
+        raise ValueError(f"no word has {shortest} characters or more and {longest} or fewer: change min_length")
+    accept = _Acceptance(params, words, conditions, range(shortest, longest + 1), "" if prefix else first_case(words))
+    limit = contract.max_length(params)
+    # One character more than the longest word, so that a word that was cut there is too long and rejected.
+    max_length = longest + 1 if limit is None else min(longest + 1, limit)
+    drawn_from = _restricted(params, words) if conditions.new else params
+    temperature = temperature_for(len(words)) if temperature is None else temperature
+    options = SamplingOptions(prefix=prefix, temperature=temperature, top_k=top_k, max_length=max_length)
+    # Greedy draws are all the same word: one is enough.
+    budget = min(budget, num_samples) if temperature == 0 or top_k == 1 else budget
+    found = sampling.search(drawn_from, key, num_samples, accept, options, budget=budget)
+    return found._replace(rejected=accept.rejected)
+
+
+def _restricted(params: Params, words: list[str]) -> Params:
+    """Restricts a model to new words if the table for it is small; otherwise words of the list are rejected later."""
+    if sum(map(len, words)) * len(params.vocab) > _CELLS:
+        return params
+    return fresh.wrap(params, words, share=0.0)
+
+
+class _Acceptance:
+    """Accepts or rejects drawn words, and counts what rejected them."""
+
+    def __init__(self, params: Params, words: list[str], conditions: Conditions, lengths: range, case: str):
+        """Raises ValueError for a suffix or a part with a character that the model does not know."""
+        self.rejected: Counter[str] = Counter()
+        suffix, contains = (unicodedata.normalize("NFC", text) for text in (conditions.suffix, conditions.contains))
+        for text in (suffix, contains):
+            params.vocab.encode(text)
+        known, seen, carriers = frozenset(words), set(), _carriers(params, words)
+        avoided = [word.casefold() for word in conditions.avoid]
+        pattern = None if conditions.regex is None else _compiled(conditions.regex)
+        distance = conditions.min_distance
+
+        def first_time(word: str) -> bool:
+            return not (word in seen or seen.add(word))
+
+        tests = {
+            f"a length of {lengths.start} to {lengths.stop - 1}": lambda word: len(word) in lengths,
+            f"the suffix {suffix!r}": suffix and (lambda word: word.endswith(suffix)),
+            f"the part {contains!r}": contains and (lambda word: contains in word),
+            f"the list's first letters, in {case} case": case and (lambda word: _case(word) == case),
+            "the list's combining marks": carriers and (lambda word: carriers.issuperset(_before_marks(word))),
+            "words that are new": conditions.new and (lambda word: word not in known),
+            "words to avoid": avoided and (lambda word: not any(part in word.casefold() for part in avoided)),
+            "the regex": pattern and (lambda word: _matches(pattern, word)),
+            f"a distance of {distance}": distance and (lambda word: nearest_word(word, words, below=distance) is None),
+            "words that are distinct": conditions.distinct and first_time,
+            "the filter": conditions.accept,
+        }
+        self.tests = {name: test for name, test in tests.items() if test}
+
+    def __call__(self, word: str) -> bool:
+        """Returns True for a word that meets all conditions; counts the first that another does not meet."""
+        failed = next((name for name, test in self.tests.items() if not test(word)), None)
+        if failed is not None:
+            self.rejected[failed] += 1
+        return failed is None
+
+
+def _matches(pattern: "regex.Pattern[str]", word: str) -> bool:
+    """Returns True if the pattern matches some part of a word; raises ValueError if that takes too long."""
+    try:
+        return bool(pattern.search(word, timeout=_REGEX_SECONDS))
+    except TimeoutError:
+        raise ValueError(
+            f"regex {pattern.pattern[:60]!r} took over {_REGEX_SECONDS:.0f} s for a word ({word[:40]}): make it simpler"
+        ) from None
+
+
+def _carriers(params: Params, words: list[str]) -> frozenset[str] | None:
+    """Returns the characters that carry a combining mark in the list; None for an alphabet without marks.
+
+    A smoothed model gives every character some probability everywhere, and may put a mark (such as a vowel sign) where
+    it is unreadable, for example at the start of a word.
+    """
+    if not any(map(_is_mark, params.vocab.chars)):
+        return None
+    return frozenset(char for word in words for char in _before_marks(word))
+
+
+def _before_marks(word: str) -> list[str]:
+    """Returns the character before each combining mark; "" for a mark that begins the word."""
+    return [word[max(0, i - 1) : i] for i, char in enumerate(word) if _is_mark(char)]
+
+
+def _is_mark(char: str) -> bool:
+    """Returns True for a combining mark."""
+    return unicodedata.category(char).startswith("M")
+
+
+def nearest_word(word: str, words: Sequence[str], below: int | None = None) -> tuple[str, int] | None:
+    """Returns the word of a list with the least edit distance (Levenshtein) to `word`, and that distance.
+
+    Returns None if no distance is less than `below`.
+    """
+    cutoff = None if below is None else below - 1
+    found = process.extractOne(word, words, scorer=Levenshtein.distance, score_cutoff=cutoff)
+    return None if found is None else (found[0], int(found[1]))
+
+
+def ten_new(params: Params, words: Sequence[str], key: Key[Array, ""]) -> list[str]:
+    """Draws ten new distinct words, fewer if 10,000 draws hold no more."""
+    return more(params, words, key, 10, conditions=Conditions(new=True, distinct=True), budget=10_000).words
