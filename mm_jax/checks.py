@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
 
 def whole_number(name: str, value: Any, least: int = 1) -> int:
     """Returns `value` as an int, NumPy's integers included.
@@ -36,9 +38,12 @@ def number(name: str, value: Any, wanted: str) -> float:
     try:
         if isinstance(value, str | bytes | bool) or np.ndim(value):
             raise TypeError
-        return float(value)
-    except (TypeError, ValueError):
+        found = float(value)
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{name} is {shown(value)}: give {wanted}") from None
+    if math.isfinite(found) and abs(found) > FLOAT32_MAX:
+        raise ValueError(f"{name} is {shown(value)}, beyond float32: give less than 3.4e38")
+    return found
 
 
 def positive_number(name: str, value: Any) -> float:

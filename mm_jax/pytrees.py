@@ -15,6 +15,7 @@ import numpy as np
 
 T = TypeVar("T")
 _STATIC = "mm_jax static"
+_SHOWN, _LONGEST = 4, 80  # parts of a list, characters of a field, in a repr
 
 
 def static() -> Any:
@@ -44,7 +45,8 @@ def pytree(cls: type[T]) -> type[T]:
     >>> jax.tree.map(lambda leaf: leaf + 1, Uniform(row=1, vocab=".a"))
     Uniform(row=2, vocab='.a')
     """
-    cls = dataclass(frozen=True, eq=False)(cls)
+    cls = dataclass(frozen=True, eq=False, repr=False)(cls)
+    cls.__repr__ = _repr
     names = [entry.name for entry in fields(cls)]  # pyright: ignore[reportArgumentType]
     static_names = [entry.name for entry in fields(cls) if entry.name == "vocab" or entry.metadata.get(_STATIC)]  # pyright: ignore[reportArgumentType]
     jax.tree_util.register_dataclass(cls, [name for name in names if name not in static_names], static_names)
@@ -52,6 +54,23 @@ def pytree(cls: type[T]) -> type[T]:
     # The annotated shapes are those of one model. A population, a tree of gradients, of axes or of None is an instance
     # of the class as well, so jaxtyping must not check the fields of a new instance.
     return no_type_check(cls)
+
+
+def _repr(self: Any) -> str:
+    """Returns the class and its fields, arrays by dtype and shape: short enough for a notebook."""
+    shown = [f"{entry.name}={_brief(getattr(self, entry.name))}" for entry in fields(self)]
+    return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _brief(value: Any) -> str:
+    """Returns a field on one line: dtype and shape of an array, the first of many parts."""
+    if isinstance(value, jax.Array | np.ndarray):
+        return f"{value.dtype}{list(value.shape)}"
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+        parts = [_brief(part) for part in value[:_SHOWN]] + ["..."] * (len(value) > _SHOWN)
+        return f"[{', '.join(parts)}]" if isinstance(value, list) else f"({', '.join(parts)})"
+    text = " ".join(repr(value).split())
+    return text if is_pytree(type(value)) or len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def is_pytree(cls: type) -> bool:

@@ -80,3 +80,33 @@ def test_a_file_of_another_kind_than_like_is_refused(tmp_path):
     other = mm_jax.Mixture(members=(heads[2], heads[2]), scores=jnp.zeros(2), vocab=VOCAB)
     with pytest.raises(ValueError, match="members of Mixture: a Transformer with num_heads 4, and not 2"):
         mm_jax.load(path, like=other)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: mm_jax.counts.fit(["ab"], VOCAB, smoothing=1e39),
+        lambda: mm_jax.ngram.fit(["ab"], VOCAB, 2, smoothing="add-k", k=1e39),
+        lambda: mm_jax.Recipe(steps=1, learning_rate=1e300),
+        lambda: mm_jax.Recipe(steps=1, l2=1e300),
+        lambda: mm_jax.counts.fit(["ab"], VOCAB, smoothing=10**400),
+    ],
+    ids=["smoothing", "k", "learning_rate", "l2", "no float"],
+)
+def test_numbers_beyond_float32(call):
+    with pytest.raises(ValueError, match=r"beyond float32|give 0 or more"):
+        call()
+
+
+def test_a_repr_is_short():
+    mixed = mm_jax.Mixture(
+        members=(mm_jax.ngram.fit(["ab", "ba"], VOCAB, 4), mm_jax.gru.init(jax.random.key(0), VOCAB)),
+        scores=jnp.zeros(2),
+        vocab=VOCAB,
+    )
+    text = repr(mixed)
+    assert "\n" not in text and len(text) < 900
+    assert "GRU(" in text and "float32[2]" in text
+    params, history = mm_jax.fit(mm_jax.bigram.init(jax.random.key(0), VOCAB), ["ab"], jax.random.key(1), steps=3)
+    assert repr(params) == "Bigram(W=float32[3, 3], vocab=Vocab(chars='.ab'))"
+    assert repr(history).startswith("History(3 steps, loss ")

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, Int, Int32
 
+from mm_jax.checks import number
 from mm_jax.corpus import tokens
 from mm_jax.models.contract import NamedRecipe, windowed
 from mm_jax.pytrees import pytree
@@ -84,7 +85,7 @@ def from_table(N: np.ndarray, vocab: Vocab, smoothing: float = 0.0) -> Counts:
     """Makes a Counts from a table, int [vocab_size, vocab_size]; raises ValueError if it does not fit `vocab`."""
     if N.shape != (len(vocab), len(vocab)) or N.min() < 0:
         raise ValueError(f"expected counts of shape {(len(vocab), len(vocab))}, none negative, got shape {N.shape}")
-    if not 0 <= smoothing < float("inf"):
+    if not 0 <= number("smoothing", smoothing, "0 or more fake counts a cell") < float("inf"):
         raise ValueError(f"smoothing is {smoothing}: give 0 or more fake counts a cell")
     # Converted in NumPy: a conversion on the device, or jnp.asarray, would compile a program.
     return Counts(N=jax.device_put(N.astype(np.int32)), smoothing=jax.device_put(np.float32(smoothing)), vocab=vocab)

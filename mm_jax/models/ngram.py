@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Array, Float32, Int, Int32
 
 from mm_jax import corpus
-from mm_jax.checks import whole_number
+from mm_jax.checks import number, whole_number
 from mm_jax.models.contract import NamedRecipe, Params, windowed
 from mm_jax.ngrams import arpa
 from mm_jax.ngrams.counting import count, look_up, walk
@@ -88,7 +88,7 @@ def fit(
     whole_number("order", order)
     if smoothing not in SMOOTHINGS:
         raise ValueError(f"smoothing is {smoothing!r}: choose one of {', '.join(SMOOTHINGS)}")
-    if not 0 <= k < float("inf"):
+    if not 0 <= number("k", k, "0 or more fake counts a cell") < float("inf"):
         raise ValueError(f"k is {k}: give 0 or more fake counts a cell")
     smooth = smoother(smoothing, k)
     levels = []

@@ -45,12 +45,25 @@ class History(NamedTuple):
     `loss` is float32 [steps]: the training loss before each step, penalty included. `dev` holds a (step, nll) pair for
     each evaluation on dev.
 
-    >>> History(loss=np.array([3.3, 2.9], np.float32), dev=[(0, 3.3), (2, 2.8)]).dev[-1]
+    >>> history = History(loss=np.array([3.3, 2.9], np.float32), dev=[(0, 3.3), (2, 2.8)])
+    >>> history.dev[-1]
     (2, 2.8)
+    >>> history
+    History(2 steps, loss 3.3000 to 2.9000, dev 3.3000 to 2.8000)
     """
 
     loss: np.ndarray
     dev: list[tuple[int, float]]
+
+    def __repr__(self) -> str:
+        """Returns the number of steps, and the first and the last losses."""
+        steps = np.shape(self.loss)[-1]
+        parts = [f"{steps:,} steps"]
+        if steps:
+            parts.append(f"loss {np.mean(self.loss[..., 0]):.4f} to {np.mean(self.loss[..., -1]):.4f}")
+        if self.dev:
+            parts.append(f"dev {np.mean(self.dev[0][1]):.4f} to {np.mean(self.dev[-1][1]):.4f}")
+        return f"History({', '.join(parts)})"
 
 
 class Progress(NamedTuple):
