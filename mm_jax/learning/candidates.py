@@ -6,8 +6,8 @@ cross-validation chooses an n-gram model, and networks are not tried.
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -17,18 +17,17 @@ from jaxtyping import Array, Key
 from mm_jax import models
 from mm_jax.checks import random_key
 from mm_jax.evaluation import evaluate
-from mm_jax.learning import plans, trainer
+from mm_jax.learning import costs, plans, trainer
 from mm_jax.learning.plans import Plan
 from mm_jax.models import mixture
-from mm_jax.models.contract import Params, num_params
-from mm_jax.vocab import Vocab
+from mm_jax.models.contract import Params
 from mm_jax.words import Split, WordList
 
 LOG = logging.getLogger("mm_jax")
 EFFORTS = ("quick", "normal", "best")
 _GAIN = 0.002  # nats per character: a mixture is kept if it beats the best model by more
 _LEAST_WEIGHT = 0.02  # of a member of a mixture
-_LARGEST = 8  # skip networks with over 8 times the parameters that they have for 26 letters: they take too long
+_SEEDS = 4  # runs of a network at the effort "best"
 
 
 @dataclass(frozen=True)
@@ -82,37 +81,54 @@ class Choice:
 def plans_for(
     words: WordList, effort: str, *, key: Key[Array, ""], **settings: Any
 ) -> tuple[dict[str, Plan], list[str]]:
-    """Returns the plans of the candidates by name, counted models first; and messages on models that are left out."""
+    """Returns the plans of the candidates by name, counted models first; and messages on what is left out.
+
+    The effort's seconds are shared among the networks; one that needs more takes fewer steps. What they leave of the
+    effort "best" goes to more runs of each, with other seeds, which the mixture joins.
+    """
     found: dict[str, Plan] = {}
+    networks: dict[str, Plan] = {}
     left_out = []
-    count = len(words.words)
-    candidates = [model for model in models.makeable().values() if plans.recipe_at(model, effort)]
-    for model in sorted(candidates, key=lambda model: model.fit is None):
-        recipe = plans.recipe_at(model, effort)
-        assert recipe is not None  # as selected above
-        fewest, most = max(recipe.words[0], plans.SHORT), recipe.words[1]
-        if model.init is not None and count < fewest:
+    for model in models.makeable().values():
+        if (recipe := plans.recipe_at(model, effort)) is None:
+            continue
+        fewest = max(recipe.fewest_words, plans.SHORT)
+        if model.init is not None and len(words.words) < fewest:
             left_out.append(f"not tried: {model.name}, which needs at least {fewest:,} words")
             continue
-        if most is not None and count > most:
-            left_out.append(f"not tried: {model.name}, too slow at this effort for more than {most:,} words")
-            continue
         plan = plans.plan_for(words, model.name, None, {}, effort, key=key, **settings)
-        if model.init is not None and (times := _size(plan, words.vocab) / _size(plan, _LATIN)) > _LARGEST:
-            left_out.append(
-                f"not tried: {model.name}, {times:.0f} times as large for {len(words.vocab) - 1:,} characters as for 26"
-            )
+        (found if model.init is None else networks)[model.name] = plan
+    left = costs.SECONDS[effort] - sum(costs.seconds(plan, words) for plan in found.values())
+    cheapest_first = sorted(networks, key=lambda name: costs.seconds(networks[name], words))
+    for i, name in enumerate(cheapest_first):
+        share = left / (len(networks) - i)
+        if (plan := costs.fitted(networks[name], words, share)) is None:
+            need, have = costs.seconds(networks[name], words), max(0.0, share)
+            left_out.append(f"not tried: {name}, which takes about {need:,.0f} s, and {effort} gives it {have:,.0f} s")
             continue
-        found[model.name] = plan
+        found[name] = plan
+        left -= costs.seconds(plan, words)
+    if effort == "best":
+        found |= _more_seeds({name: found[name] for name in cheapest_first if name in found}, words, left)
     return found, left_out
 
 
-_LATIN = Vocab(".abcdefghijklmnopqrstuvwxyz")
+def _more_seeds(networks: dict[str, Plan], words: WordList, left: float) -> dict[str, Plan]:
+    """Plans more runs of each network, with other seeds, as many as the seconds left allow."""
+    found: dict[str, Plan] = {}
+    for number in range(2, _SEEDS + 1):
+        for name, plan in networks.items():
+            left -= costs.seconds(plan, words)
+            if left < 0:
+                return found
+            found[f"{name}-{number}"] = replace(plan, seed=(plan.seed + number - 1) % 2**32)
+    return found
 
 
-def _size(plan: Plan, vocab: Vocab) -> int:
-    """Counts the parameters of a network, without making it."""
-    return num_params(jax.eval_shape(lambda key: plans.initial(plan, vocab, key), jax.random.key(0)))
+def estimate(found: Mapping[str, Plan], words: WordList) -> str:
+    """Says what will be tried, and how long that takes by the estimate."""
+    total = sum(costs.seconds(plan, words) for plan in found.values())
+    return f"tries {', '.join(found)}: about {max(1.0, total):,.0f} s of CPU"
 
 
 def learn(words: Sequence[str], key: Key[Array, ""], effort: str = "normal") -> Choice:
@@ -141,7 +157,12 @@ def learn(words: Sequence[str], key: Key[Array, ""], effort: str = "normal") -> 
     if effort not in EFFORTS:
         raise ValueError(f"effort is {effort!r}: choose {', '.join(EFFORTS)}")
     word_list = WordList.of(words)
-    return choose(word_list, effort, key, lambda _, plan: trainer.train(plan, word_list, key, trainer.unwatched))
+
+    def train(name: str, plan: Plan) -> tuple[Params, bool]:
+        own = jax.random.fold_in(key, plan.seed) if plan.seed else key  # of another run of the same network
+        return trainer.train(plan, word_list, own, trainer.unwatched)
+
+    return choose(word_list, effort, key, train)
 
 
 def choose(
@@ -163,12 +184,13 @@ def choose(
       settings: seed and dedup of the plans.
     """
     found, left_out = plans_for(words, effort, key=key, **settings)
+    LOG.info(estimate(found, words))
     tried: list[Tried] = []
     for name, candidate in found.items():
         LOG.info(plans.summary(candidate))
         begin = time.perf_counter()
         params, finished = train(name, candidate)
-        tried.append(evaluated(title(candidate), params, words.split, time.perf_counter() - begin))
+        tried.append(evaluated(title(name, candidate), params, words.split, time.perf_counter() - begin))
         if tried[-1] is min(tried, key=lambda one: one.dev):
             keep(tried[-1].params)  # so that a killed run has the best so far
         if not finished:  # stopped by the user: the other candidates are left to a resumed run
@@ -180,10 +202,10 @@ def choose(
     return Choice(tried, kept, left_out)
 
 
-def title(plan: Plan) -> str:
+def title(name: str, plan: Plan) -> str:
     """Returns the candidate's name; that of a counted model includes its options."""
     options = plan.options.items() if plan.recipe is None else ()
-    return " ".join([plan.model, *(f"{name} {value}" for name, value in options)])
+    return " ".join([name, *(f"{option} {value}" for option, value in options)])
 
 
 def evaluated(name: str, params: Params, split: Split, seconds: float, is_mixture: bool = False) -> Tried:

@@ -62,14 +62,14 @@ class NamedRecipe:
       training: options of `mm_jax.Recipe`, optimizer and decay by name; empty for a model made by counting.
       model: options of the model's `init` or `fit`.
       efforts: the efforts of `mm-jax train` that use the recipe.
-      words: the shortest and the longest list, in words, for which they use it; None is no bound.
+      fewest_words: the shortest list for which they use it.
       rung: title in the table of `mm-jax compare`; empty to leave it out there.
     """
 
     training: Mapping[str, Any] = field(default_factory=dict)
     model: Mapping[str, Any] = field(default_factory=dict)
     efforts: tuple[str, ...] = ()
-    words: tuple[int, int | None] = (1, None)
+    fewest_words: int = 1
     rung: str = ""
 
 
@@ -120,6 +120,8 @@ class Model(Generic[P]):
       fit: (words, vocab, ...) -> parameters made by counting.
       choose: (folds, vocab, ...) -> the options of `fit` with the lowest loss on held-out words, and all losses.
       recipes: by name, the default first.
+      nanoseconds: of CPU that a training step takes for one number of the model at one position; estimates how long a
+        recipe takes.
 
     Showing it:
       num_entries: (params) -> the number of parameters or table entries.
@@ -146,6 +148,7 @@ class Model(Generic[P]):
     fit: Callable[..., P] | None = None
     choose: Callable[..., tuple[dict[str, Any], dict[str, float]]] | None = None
     recipes: Mapping[str, NamedRecipe] = field(default_factory=dict)
+    nanoseconds: float = 0.2
     num_entries: Callable[[P], int] = num_params
     pictures: tuple[Any, ...] = ()
 

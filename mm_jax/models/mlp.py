@@ -127,19 +127,19 @@ RECIPES = {
         training={**_TUNED, "steps": 600, "learning_rate": 0.005},
         model=_WIDE,
         efforts=("quick",),
-        words=(500, 60_000),
+        fewest_words=500,
     ),
     "wide": NamedRecipe(
         training={**_TUNED, "steps": 1600, "learning_rate": 0.005},
         model=_WIDE,
         efforts=("normal",),
-        words=(500, 60_000),
+        fewest_words=500,
     ),
     "wide-long": NamedRecipe(
         training={**_TUNED, "steps": 3200, "learning_rate": 0.005},
         model=_WIDE,
         efforts=("best",),
-        words=(500, 400_000),
+        fewest_words=500,
     ),
 }
 MODEL = windowed(

@@ -14,7 +14,7 @@ import pytest
 import mm_jax
 from mm_jax import conditions, models
 from mm_jax import words as lists
-from mm_jax.learning import candidates, plans
+from mm_jax.learning import candidates, costs, plans
 from mm_jax.ngrams import orders
 from mm_jax.tool import runs
 from mm_jax.training.muon import muon
@@ -111,12 +111,12 @@ def test_what_is_tried_comes_from_the_models_recipes():
     efforts = {name: {effort for recipe in known[name].recipes.values() for effort in recipe.efforts} for name in known}
     for effort in ("quick", "normal", "best"):
         found, _ = candidates.plans_for(words, effort, key=KEY)
-        assert set(found) == {name for name in known if effort in efforts[name]}
+        assert {plan.model for plan in found.values()} == {name for name in known if effort in efforts[name]}
     assert set().union(*efforts.values()) == {"quick", "normal", "best"}
     many = [chr(0x4E00 + i % 5000) + chr(0x4E00 + i % 4999) for i in range(10_000)]
     found, left_out = candidates.plans_for(WordList.of(many), "quick", key=KEY)
     assert set(found) == {"ngram"}
-    assert "characters make it" in left_out[0] or "times as large" in left_out[0]
+    assert "not tried: mlp, which takes about" in left_out[0] and "and quick gives it" in left_out[0]
 
 
 def test_a_large_alphabet_takes_small_batches_and_few_words_of_dev():
@@ -218,3 +218,39 @@ def test_another_optimizer_leaves_the_weight_decay_of_the_recipe():
     assert plans.plan_for(words, "gru", None, {"optimizer": "sgd"}, key=KEY).recipe.weight_decay == 0
     with pytest.raises(ValueError, match="sgd has no weight decay: choose adamw or muon"):
         plans.plan_for(words, "gru", None, {"optimizer": "sgd", "weight_decay": 0.1}, key=KEY)
+
+
+def made(count, size):
+    """Distinct words of one size, of 20 letters."""
+    return ["".join(chr(97 + (i * (7 + 2 * at) + i // (at + 1)) % 20) for at in range(size)) for i in range(count)]
+
+
+@pytest.mark.parametrize("effort", costs.SECONDS)
+@pytest.mark.parametrize(("count", "size"), [(1000, 8), (30_000, 8), (5000, 60), (300_000, 8)])
+def test_an_effort_costs_what_it_promises(effort, count, size):
+    words = WordList.of(made(count, size))
+    found, left_out = candidates.plans_for(words, effort, key=KEY)
+    total = sum(costs.seconds(plan, words) for plan in found.values())
+    assert total <= costs.SECONDS[effort] * 1.001
+    assert "ngram" in found
+    assert all("seconds" in line or " s" in line or "at least" in line for line in left_out)
+    assert effort == "quick" or any(plan.recipe for plan in found.values())  # a long list sees a network too
+
+
+def test_a_step_costs_positions_times_numbers():
+    short, long = (WordList.of(made(1000, size)) for size in (8, 80))
+    plan = plans.plan_for(short, "gru", None, {}, key=KEY)
+    assert costs.positions(plan.recipe, short) == plan.recipe.batch_size * 9
+    ratio = costs.step_seconds(plan, long) / costs.step_seconds(plan, short)
+    assert ratio == pytest.approx(81 / 9, rel=0.01)
+    slow = costs.fitted(plan, short, costs.start_seconds(short) + 150 * costs.step_seconds(plan, short) + 1e-6)
+    assert slow.recipe.steps == 150 and plan.recipe.steps > 150
+    assert costs.fitted(plan, short, 0.0) is None
+
+
+def test_the_best_effort_is_more_than_the_normal_one():
+    words = WordList.of(mm_jax.load_words(NAMES)[::8])
+    normal, best = (candidates.plans_for(words, effort, key=KEY)[0] for effort in ("normal", "best"))
+    seeds = [plan.seed for plan in best.values() if plan.model == "gru"]
+    assert len(seeds) == len(set(seeds)) > 1
+    assert len(best) > len(normal)

@@ -1,0 +1,65 @@
+"""Estimates the CPU seconds of a plan before it runs, from sizes alone: the same estimate on every machine.
+
+    seconds = compiling and the list + steps * (positions in a step) * (numbers of the model) * nanoseconds
+
+The nanoseconds are those of two cores of a server of 2023, measured by examples/benchmark_words.py; a model with much
+work beside its products, such as attention, declares more of them in its record.
+"""
+
+import jax
+
+from mm_jax import models
+from mm_jax.learning import plans
+from mm_jax.learning.plans import Plan
+from mm_jax.models.contract import num_params
+from mm_jax.training.recipes import Recipe
+from mm_jax.vocab import Vocab
+from mm_jax.words import WordList
+
+SECONDS = {"quick": 5.0, "normal": 40.0, "best": 900.0}  # CPU seconds that an effort promises
+_COMPILING = 3.0  # seconds of a network; a counted model compiles nothing until it is used
+_COUNTING, _PACKING = 1.5e-6, 2.5e-6  # seconds for each character of the list
+
+
+def seconds(plan: Plan, words: WordList) -> float:
+    """Estimates the CPU seconds of a plan."""
+    if plan.recipe is None:
+        return _COUNTING * words.characters
+    return start_seconds(words) + plan.recipe.steps * step_seconds(plan, words)
+
+
+def start_seconds(words: WordList) -> float:
+    """Estimates the CPU seconds before a network's first step: it is compiled, and the list is packed."""
+    return _COMPILING + _PACKING * words.characters
+
+
+def step_seconds(plan: Plan, words: WordList) -> float:
+    """Estimates the CPU seconds of one step of a network."""
+    assert plan.recipe is not None  # a model made by counting has no steps
+    work = positions(plan.recipe, words) * size(plan, words.vocab)
+    return 1e-9 * models.makeable()[plan.model].nanoseconds * work
+
+
+def positions(recipe: Recipe, words: WordList) -> int:
+    """Counts the predictions that a step trains on: a batch of contexts, or rows as long as the longest word."""
+    rows = len(words.split.train) if recipe.batch_size is None else recipe.batch_size
+    return rows * (1 + max(map(len, words.split.train)) if recipe.draw == "words" else 1)
+
+
+def size(plan: Plan, vocab: Vocab) -> int:
+    """Counts the numbers of a network, without making it."""
+    return num_params(jax.eval_shape(lambda key: plans.initial(plan, vocab, key), jax.random.key(0)))
+
+
+def fitted(plan: Plan, words: WordList, budget: float) -> Plan | None:
+    """Returns a network's plan with the steps that a budget of seconds allows; None if it allows too few of them.
+
+    A quarter of the recipe's steps is the least: with fewer, a network is worse than counting.
+    """
+    assert plan.recipe is not None  # a model made by counting has no steps
+    allowed = int((budget - start_seconds(words)) / step_seconds(plan, words))
+    if allowed >= plan.recipe.steps:
+        return plan
+    if allowed < max(100, plan.recipe.steps // 4):
+        return None
+    return Plan(plan.model, plan.seed, plan.dedup, plan.options, plan.recipe.but(steps=allowed))
