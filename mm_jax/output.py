@@ -3,11 +3,13 @@
 import json
 import logging
 import math
+import shutil
 import sys
 import unicodedata
 from typing import Any, NoReturn
 
 import typer
+from rich.cells import cell_len
 
 _hushed = False
 
@@ -61,7 +63,28 @@ def say(text: str) -> None:
     """Prints a message to stderr, unless hushed; warnings and errors always."""
     if _hushed and not text.startswith(("error:", "warning:")):
         return
-    print(plain(text), file=sys.stderr, flush=True)
+    text = plain(text)
+    if sys.stderr.isatty():
+        text = "\n".join(wrapped(line, shutil.get_terminal_size().columns) for line in text.split("\n"))
+    print(text, file=sys.stderr, flush=True)
+
+
+def wrapped(line: str, width: int) -> str:
+    """Breaks a line at blanks where it is wider than a terminal; wide characters take two cells.
+
+    >>> wrapped("gru: hidden_dim 256, steps 800", 16)
+    'gru: hidden_dim\\n  256, steps 800'
+    """
+    rows, used = [""], 0
+    for word in line.split(" "):
+        cells = cell_len(word)
+        if used and used + 1 + cells > width:
+            rows.append(f"  {word}")
+            used = 2 + cells
+        else:
+            rows[-1] += f" {word}" if used else word
+            used += cells + bool(used)
+    return "\n".join(rows)
 
 
 def finite(value: Any) -> Any:

@@ -14,6 +14,7 @@ import typer
 
 import mm_jax
 from mm_jax.output import fail, give, hush, say
+from mm_jax.tool.help import Command
 
 app = typer.Typer(
     name="mm-jax",
@@ -262,7 +263,7 @@ def score(
     n: Count = 20,
     as_json: Json = False,
 ) -> None:
-    """Print how likely words are, or find the least likely words of a list.
+    """Print how likely words are, or the least likely of a list.
 
     Example: mm-jax score runs/towns berlin --json
     """
@@ -364,3 +365,7 @@ def application(arguments: Sequence[str]) -> typer.Typer:
 
         model_options.extend(learn)
     return app
+
+
+for _registered in app.registered_commands:
+    _registered.cls = Command

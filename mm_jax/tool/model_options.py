@@ -16,6 +16,8 @@ from mm_jax.learning.options import ModelOption, options_of, recipe_fields
 
 AUTO = "auto"  # tries several models and keeps the best
 _SHORT = {"learning_rate": "--lr"}
+_RECIPE = "Training, only with --model NAME (default: as its recipe says)"
+_MODEL = "Sizes, only with --model NAME"
 
 
 @functools.cache  # once: a second call would add the options again
@@ -45,7 +47,9 @@ def extend(command: Callable[..., None]) -> None:
 
 def _keyword(name: str) -> inspect.Parameter:
     """Returns the parameter of an option, with its flag, type and help."""
-    annotation = Annotated[str | None, typer.Option(_flag(name), metavar=_metavar(name), help=_meaning(name))]
+    panel = _RECIPE if name in recipe_fields() else _MODEL
+    option = typer.Option(_flag(name), metavar=_metavar(name), help=_meaning(name), rich_help_panel=panel)
+    annotation = Annotated[str | None, option]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
@@ -53,7 +57,7 @@ def _metavar(name: str) -> str:
     """Returns the type of an option in capitals; VALUE if it differs between models."""
     tables = [recipe_fields(), *map(options_of, models.makeable().values())]
     kinds = {table[name].kind for table in tables if name in table}
-    return {int: "INT", float: "FLOAT", str: "NAME"}[kinds.pop()] if len(kinds) == 1 else "VALUE"
+    return {int: "N", float: "X", str: "NAME"}[kinds.pop()] if len(kinds) == 1 else "VALUE"
 
 
 def _meaning(name: str) -> str:
@@ -63,8 +67,8 @@ def _meaning(name: str) -> str:
     owners: dict[str, list[str]] = {}
     for model in models.makeable().values():
         if (option := options_of(model).get(name)) is not None:
-            owners.setdefault(_sentence(option.meaning), []).append(model.name)
-    return " ".join(f"{', '.join(names)}: {meaning}" for meaning, names in owners.items())
+            owners.setdefault(_sentence(option.meaning), []).append(f"{model.name} {option.default}")
+    return " ".join(f"{meaning} [default: {', '.join(names)}]" for meaning, names in owners.items())
 
 
 def _sentence(text: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from rich.cells import cell_len, set_cell_size
 
 from mm_jax.conditions import Conditions, more, nearest_word, temperature_for
 from mm_jax.evaluation import word_means
@@ -117,8 +118,8 @@ def render(rows: list[dict[str, Any]], form: str) -> str:
             return "\n".join(row["word"] for row in rows)
         lines = [f"{row['nats']:6.3f}  {row['percentile']:3.0f}%  {row['word']}" for row in rows]
         ends = [f"{row['nearest']} ({row['distance']})" for row in rows]
-        width = max(map(len, lines))
-        return "\n".join(f"{line:{width}}  {end}" for line, end in zip(lines, ends, strict=True))
+        width = max(map(cell_len, lines))
+        return "\n".join(set_cell_size(line, width) + f"  {end}" for line, end in zip(lines, ends, strict=True))
     text = io.StringIO()
     writer = csv.DictWriter(
         text, list(rows[0]) if rows else ["word"], delimiter="\t" if form == "tsv" else ",", lineterminator="\n"

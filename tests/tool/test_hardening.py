@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
@@ -398,3 +399,33 @@ def test_a_large_alphabet_takes_little_memory():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 60e6
+
+
+COMMANDS = "check train sample compare mix score eval plot page top info"
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS.split()])  # fmt: skip
+def test_help_fits_a_terminal_and_is_in_plain_words(mm, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    status, out, _ = mm(*command.split(), "--help")
+    assert status == 0
+    assert max(map(len, out.splitlines())) <= 80
+    assert not re.search(r"[{}]|<path>|range>|<str>|<int>|x<=|<=x|\.\.\.\.", out)
+    if command in ("check", "train", "compare"):
+        assert "LIST  A text file" in out
+
+
+def test_help_of_train_says_what_goes_with_a_model(mm):
+    out = mm("train", "--help")[1]
+    sizes = out.split("Sizes, only with --model NAME:")[1]
+    assert "--hidden-dim N" in sizes and "gru 256" in sizes
+    assert "--steps N" in out.split("Training, only with --model NAME")[1].split("Sizes")[0]
+
+
+def test_messages_are_wrapped_by_cells(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    output.say("train: " + "東京都 " * 12 + "end")
+    rows = capsys.readouterr().err.splitlines()
+    assert len(rows) > 2 and max(map(cell_len, rows)) <= 40
+    assert "".join(rows).replace(" ", "") == "train:" + "東京都" * 12 + "end"

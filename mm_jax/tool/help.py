@@ -1,0 +1,41 @@
+"""Writes `--help` for people: LIST and N in place of types and ranges, and the options in groups."""
+
+import re
+from typing import Any
+
+from typer.core import TyperCommand
+
+_TYPES = {"int range": "N", "int": "N", "float range": "X", "float": "X", "str": "TEXT", "path": "PATH"}
+
+
+def _named(text: str) -> str:
+    """Replaces a type by a letter, `--top-k <int range>` by `--top-k N`; drops it after the name of an argument."""
+    if not text.startswith("-"):
+        return re.sub(r" <[^>]*>$", "", text)
+    return re.sub(r"<([^>|]*)>$", lambda found: _TYPES.get(found[1], found[1].upper()), text)
+
+
+def _described(text: str) -> str:
+    """Drops ranges such as `1<=x<=2147483647` from the end of a description."""
+    text = re.sub(r"(; )?(-?[\d.]+<=?)?x(<=?-?[\d.]+|>=?-?[\d.]+)?(?=(;[^\]]*)?\]$)", "", text)
+    return re.sub(r"\s*\[\]$", "", text).replace("[; ", "[")
+
+
+class Command(TyperCommand):
+    """A command whose help is in plain words."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Returns the pieces of the usage line, without braces."""
+        return [re.sub(r"[{}]|(?<=\.\.\.)}?\.\.\.", "", piece) for piece in super().collect_usage_pieces(ctx)]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Writes the arguments and options, group by group."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            if (record := param.get_help_record(ctx)) is not None:
+                usual = "Options" if record[0].startswith("-") else "Arguments"
+                group = getattr(param, "rich_help_panel", None) or usual
+                groups.setdefault(group, []).append((_named(record[0]), _described(record[1])))
+        for title, records in groups.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
