@@ -1,7 +1,6 @@
 """The neural bigram and the count table are one model, fitted in two ways."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
