@@ -1,15 +1,10 @@
-import jax
 import numpy as np
 
 from mm_jax.models import bow
 
 from ..conftest import drawn
 from .test_whole_words import VOCAB
-from .zoo import COMPILED, started, unrolled
-
-
-def array(values):
-    return jax.device_put(np.float32(values))
+from .zoo import COMPILED, array, started, unrolled
 
 
 def test_an_example_by_hand():

@@ -252,6 +252,11 @@ def each_of(names, chars=VOCAB.chars, slow=()):
     return pytest.mark.parametrize("params", params, indirect=True)
 
 
+def array(values):
+    """A float32 array on the device: nothing is compiled."""
+    return jax.device_put(np.float32(values))
+
+
 def louder(params):
     """The parameters three times as large: the output layer starts near 0, and differences are to be seen."""
     return jax.tree.map(lambda leaf: np.asarray(leaf) * np.float32(3), params)
