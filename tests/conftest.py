@@ -121,13 +121,46 @@ def _bits(leaf):
     return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
 
 
+def drawn(make, *arguments, seed=0, **options):
+    """New parameters of the shapes that `make(key, ...)` gives, drawn by NumPy: nothing is compiled for them.
+
+    Gains are 1, all else is around 0, and so are the logits.
+    """
+    shapes = jax.eval_shape(lambda: make(jax.random.key(seed), *arguments, **options))
+    random = np.random.default_rng(seed)
+
+    def one(path, leaf):
+        if "gain" in jax.tree_util.keystr(path[-1:]):
+            return jax.device_put(np.ones(leaf.shape, np.float32))
+        fan_in = leaf.shape[-2] if leaf.ndim > 1 else 1
+        return jax.device_put(np.float32(0.3 * random.standard_normal(leaf.shape) / np.sqrt(fan_in)))
+
+    return jax.tree_util.tree_map_with_path(one, shapes)
+
+
 def mlp_of(arrays, size, vocab=LETTERS):
     """An MLP of the fixture's arrays: size is "2_100" or "10_200"."""
-    leaves = {name: jnp.asarray(arrays[f"mlp_{size}_{name}"]) for name in ("C", "W1", "b1", "W2", "b2")}
-    return mm_jax.MLP(**leaves, vocab=vocab)
+    leaves = {name: arrays[f"mlp_{size}_{name}"] for name in ("C", "W1", "b1", "W2", "b2")}
+    return mm_jax.MLP(**jax.device_put(leaves), vocab=vocab)  # jnp.asarray compiles a program for each shape
 
 
 def loss_of(params, contexts, weights, l2=None):
-    """`loop.loss` of contexts and the weights of what follows them."""
-    batch = batches.FullBatch(jnp.asarray(contexts, jnp.int32), jnp.asarray(weights, jnp.float32))
+    """`loop.loss` of contexts and the weights of what follows them, in one program."""
+    return _loss_of(params, np.asarray(contexts, np.int32), np.asarray(weights, np.float32), l2)
+
+
+@jax.jit
+def _loss_of(params, contexts, weights, l2):
+    batch = batches.FullBatch(contexts, weights)
     return loop.loss(params, batch.predict, *batch.batch(()), l2)
+
+
+def log_softmax(rows):
+    """Of the last axis, by NumPy in float64: nothing is compiled."""
+    rows = np.asarray(rows, np.float64)
+    rows = rows - rows.max(-1, keepdims=True)
+    return rows - np.log(np.exp(rows).sum(-1, keepdims=True))
+
+
+def softmax(rows):
+    return np.exp(log_softmax(rows))

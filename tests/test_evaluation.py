@@ -7,7 +7,7 @@ import pytest
 import mm_jax
 from mm_jax import Vocab
 
-from .conftest import BUNDLED, FIRST_FIVE, LETTERS, mlp_of
+from .conftest import BUNDLED, FIRST_FIVE, LETTERS, log_softmax, mlp_of
 from .models.zoo import OTHERS_TO_READ, READ, by_steps, each_of
 
 
@@ -16,7 +16,7 @@ def word_nlls(params, words):
     out = []
     for word in words:
         tokens = params.vocab.encode(word)
-        logp = jax.nn.log_softmax(by_steps(params, tokens))
+        logp = log_softmax(by_steps(params, tokens))
         out.append((-sum(float(row[token]) for row, token in zip(logp, [*tokens, 0], strict=True)), len(word) + 1))
     return np.array(out)
 

@@ -9,6 +9,7 @@ import pytest
 
 import mm_jax
 
+from .conftest import softmax
 from .models.zoo import EVERY, VOCAB, by_steps, each_of
 
 N = 4096  # words at once, in all tests of a frequency: each number of words is a program
@@ -27,7 +28,7 @@ def check_frequencies(found, p):
 
 
 def probabilities(rows):
-    return np.asarray(jax.nn.softmax(np.asarray(rows)), np.float64)
+    return softmax(rows)
 
 
 @each_of(SOME, AB.chars, slow=[name for name in EVERY if name not in SOME])

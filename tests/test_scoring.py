@@ -1,13 +1,12 @@
 import itertools
 
-import jax
 import numpy as np
 import pytest
 
 import mm_jax
 from mm_jax import Vocab
 
-from .conftest import FIRST_FIVE
+from .conftest import FIRST_FIVE, softmax
 from .models.zoo import EVERY, OTHERS_TO_READ, READ, VOCAB, by_steps, each_of
 
 AB = Vocab(".ab")
@@ -20,7 +19,7 @@ def test_against_the_logits_one_by_one(params):
     assert "".join(each.character for each in found.characters) == "olivia."
     rows = by_steps(params, VOCAB.encode("olivia"))
     for each, row in zip(found.characters, rows, strict=True):
-        p = np.asarray(jax.nn.softmax(row))
+        p = softmax(row)
         token = VOCAB.chars.index(each.character)
         assert each.probability == pytest.approx(p[token], rel=1e-4)
         assert each.nll == pytest.approx(-np.log(p[token]), rel=1e-4, abs=1e-6)
@@ -56,7 +55,7 @@ def test_most_common():
 def test_all_short_words_and_what_they_leave_make_one(params):
     """Words of up to 3 characters, and the prefixes of 4 that stand for all others."""
     words = ["".join(chars) for length in range(1, 4) for chars in itertools.product("ab", repeat=length)]
-    empty = float(jax.nn.softmax(by_steps(params, [])[0])[0])
+    empty = softmax(by_steps(params, [])[0])[0]
     whole = sum(np.exp(-mm_jax.score(params, word).nll) for word in words)
     longer = ("".join(chars) for chars in itertools.product("ab", repeat=4))
     others = sum(np.exp(-sum(each.nll for each in mm_jax.score(params, word).characters[:-1])) for word in longer)

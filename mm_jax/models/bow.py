@@ -30,7 +30,7 @@ class BagOfWords:
 
     >>> import mm_jax
     >>> params = init(jax.random.key(0), mm_jax.Vocab(".ab"), embedding_dim=4, hidden_dim=8)
-    >>> mm_jax.unroll(params, jnp.array([1, 2])).shape
+    >>> jax.jit(mm_jax.unroll)(params, jnp.array([1, 2])).shape
     (3, 3)
     """
 

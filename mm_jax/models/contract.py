@@ -181,7 +181,7 @@ def windowed(
     ...     b: jax.Array
     ...     vocab: mm_jax.Vocab
     >>> model = windowed(Biased, block_size=lambda params: 0, logits=lambda params, context: params.b)
-    >>> unroll(Biased(b=jnp.zeros(3), vocab=mm_jax.Vocab(".ab")), jnp.array([1])).shape
+    >>> jax.jit(unroll)(Biased(b=jnp.zeros(3), vocab=mm_jax.Vocab(".ab")), jnp.array([1])).shape
     (2, 3)
     """
     unroll = unrolling.without_dropout(unrolling.sliding(block_size, logits))
@@ -232,7 +232,7 @@ def sequential(
     ...     advance=lambda params, state, token: 0.5 * state + params.W[token],
     ...     logits=lambda params, state: state,
     ... )
-    >>> unroll_rows(Echo(W=jnp.eye(3), vocab=mm_jax.Vocab(".ab")), jnp.array([[1, 2]])).shape
+    >>> jax.jit(unroll_rows)(Echo(W=jnp.eye(3), vocab=mm_jax.Vocab(".ab")), jnp.array([[1, 2]])).shape
     (1, 3, 3)
     """
     if unroll is None:
@@ -365,7 +365,7 @@ def unroll(
 
     >>> import mm_jax
     >>> params = mm_jax.counts.fit(["ab"], mm_jax.Vocab(".ab"), smoothing=1.0)
-    >>> jnp.exp(unroll(params, jnp.array([1, 0, 1]))).tolist()
+    >>> jnp.exp(jax.jit(unroll)(params, jnp.array([1, 0, 1]))).tolist()
     [[1.0, 2.0, 1.0], [1.0, 1.0, 2.0], [1.0, 2.0, 1.0], [1.0, 1.0, 2.0]]
     """
     return model_of(params).unroll(params, jnp.asarray(tokens, jnp.int32), dropout)
@@ -378,7 +378,7 @@ def unroll_rows(
 
     >>> import mm_jax
     >>> params = mm_jax.counts.fit(["ab"], mm_jax.Vocab(".ab"), smoothing=1.0)
-    >>> unroll_rows(params, jnp.array([[1, 2], [2, 0]])).shape
+    >>> jax.jit(unroll_rows)(params, jnp.array([[1, 2], [2, 0]])).shape
     (2, 3, 3)
     """
     return model_of(params).unroll_rows(params, tokens, dropout)

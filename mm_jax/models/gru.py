@@ -33,7 +33,7 @@ class GRU:
 
     >>> import mm_jax
     >>> params = init(jax.random.key(0), mm_jax.Vocab(".ab"), hidden_dim=8)
-    >>> mm_jax.unroll(params, jnp.array([1, 2])).shape
+    >>> jax.jit(mm_jax.unroll)(params, jnp.array([1, 2])).shape
     (3, 3)
     """
 

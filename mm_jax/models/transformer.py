@@ -55,9 +55,10 @@ class Transformer:
     """Embeddings of characters and positions, blocks, a last norm, an output layer.
 
     >>> import mm_jax
-    >>> params = init(jax.random.key(0), mm_jax.Vocab(".ab"), num_layers=1, num_heads=2, width=8)
-    >>> mm_jax.unroll(params, jnp.array([1, 2])).shape
-    (3, 3)
+    >>> vocab = mm_jax.Vocab.from_words(["emma"])
+    >>> params = init(jax.random.key(0), vocab, num_layers=2, num_heads=2, width=8, max_length=5)
+    >>> jax.jit(mm_jax.unroll)(params, jnp.array([1, 2])).shape
+    (3, 4)
     """
 
     C: Float32[Array, "vocab_size width"]

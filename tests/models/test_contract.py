@@ -11,8 +11,22 @@ import pytest
 import mm_jax
 from mm_jax.models import contract
 
-from ..conftest import LETTERS
-from .zoo import COMPILED, EVERY, MODULES, PLAIN, QUICK, TRAINED, VOCAB, WINDOWED, by_steps, each_of, model, unrolled
+from ..conftest import LETTERS, drawn
+from .zoo import (
+    COMPILED,
+    EVERY,
+    MODULES,
+    PLAIN,
+    QUICK,
+    TRAINED,
+    VOCAB,
+    WINDOWED,
+    by_steps,
+    each_of,
+    model,
+    started,
+    unrolled,
+)
 
 WORD = VOCAB.encode("isabella")
 TWO_WORDS = np.concatenate([VOCAB.encode("ava"), [0], VOCAB.encode("emma")]).astype(np.int32)
@@ -71,11 +85,14 @@ def test_token_0_starts_the_next_word(params):
 
 @each_of(QUICK, slow=[name for name in EVERY if name not in QUICK])
 def test_a_state_keeps_its_shapes(params):
-    state, advance = contract.start(params), COMPILED[0]
+    state, advance = started(params), COMPILED[0]
     after = advance(params, advance(params, state, np.int32(1)), np.int32(2))
     assert jax.tree.structure(state) == jax.tree.structure(after)
     for one, other in zip(jax.tree.leaves(state), jax.tree.leaves(after), strict=True):
         assert (one.shape, one.dtype) == (other.shape, other.dtype)
+
+
+VMAPPED = ["mlp", "gru", "ngram", "transformer"]  # of the long programs, one of each kind of state
 
 
 @jax.jit
@@ -87,7 +104,7 @@ def many(params, words):
     return jax.vmap(contract.unroll, (None, 0))(params, words), jax.vmap(contract.logits, (None, 0))(params, states)
 
 
-@each_of(QUICK, slow=[name for name in EVERY if name not in QUICK])
+@each_of(VMAPPED, slow=[name for name in EVERY if name not in VMAPPED])
 def test_vmap_changes_nothing(params):
     words = np.stack([WORD, WORD[::-1], np.roll(WORD, 3)])
     expected = np.stack([by_steps(params, word) for word in words])
@@ -96,9 +113,9 @@ def test_vmap_changes_nothing(params):
     np.testing.assert_allclose(after, expected[:, 3], rtol=1e-5, atol=1e-6)
 
 
-@each_of(["mlp", "gru"])
+@each_of(["mlp"], slow=["gru"])
 def test_jit_changes_nothing(params):
-    """Operation by operation: for one windowed and one sequential model, as that makes hundreds of programs."""
+    """Operation by operation: for one windowed and (long) one sequential model, as that makes many programs."""
     np.testing.assert_allclose(by_steps(params, WORD[:3], PLAIN), by_steps(params, WORD[:3]), rtol=1e-5, atol=1e-6)
 
 
@@ -139,9 +156,8 @@ def test_sizes_below_1_are_refused(module):
 
 
 def test_parameter_counts():
-    key = jax.random.key(0)
-    assert mm_jax.num_params(mm_jax.mlp.init(key, LETTERS, embedding_dim=2, hidden_dim=100)) == 3481
-    assert mm_jax.num_params(mm_jax.mlp.init(jax.random.clone(key), LETTERS)) == 11897
+    assert mm_jax.num_params(drawn(mm_jax.mlp.init, LETTERS, embedding_dim=2, hidden_dim=100)) == 3481
+    assert mm_jax.num_params(drawn(mm_jax.mlp.init, LETTERS)) == 11897
 
 
 class Bag(mm_jax.MLP):

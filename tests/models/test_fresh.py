@@ -2,13 +2,12 @@ import functools
 import itertools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import mm_jax
 
-from ..conftest import slow
+from ..conftest import drawn, slow
 from .zoo import by_steps, louder, unrolled
 
 VOCAB = mm_jax.Vocab(".abc")
@@ -17,13 +16,13 @@ LIST = ["ab", "b", "ab", "ba", "aab", "a", "abb", "cab", "cab", "cabb"]
 
 MEMBERS = {
     "windowed": lambda: mm_jax.ngram.fit(LIST, VOCAB, order=3, smoothing="witten-bell"),
-    "sequential": lambda: louder(mm_jax.gru.init(jax.random.key(1), VOCAB, hidden_dim=8)),
+    "sequential": lambda: louder(drawn(mm_jax.gru.init, VOCAB, seed=1, hidden_dim=8)),
     "bounded": lambda: louder(
-        mm_jax.transformer.init(jax.random.key(2), VOCAB, num_layers=1, num_heads=2, width=8, max_length=7)
+        drawn(mm_jax.transformer.init, VOCAB, seed=2, num_layers=1, num_heads=2, width=8, max_length=7)
     ),
 }
 MEMBERS["mixture"] = lambda: mm_jax.Mixture(
-    members=(MEMBERS["windowed"](), MEMBERS["sequential"]()), scores=jnp.array([0.0, 1.0]), vocab=VOCAB
+    members=(MEMBERS["windowed"](), MEMBERS["sequential"]()), scores=jax.device_put(np.float32([0.0, 1.0])), vocab=VOCAB
 )
 MEMBERS = {name: functools.cache(make) for name, make in MEMBERS.items()}
 members = pytest.mark.parametrize("member", ["windowed", "bounded", *slow(["sequential", "mixture"])], indirect=True)
@@ -86,7 +85,7 @@ def test_the_share_is_that_of_good_and_turing():
     assert np.exp(log_ps(params, sorted(set(LIST)))).sum() == pytest.approx(5 / 12, abs=1e-6)
 
 
-@pytest.mark.parametrize("member", ["windowed", "sequential"], indirect=True)
+@pytest.mark.parametrize("member", ["windowed", *slow(["sequential"])], indirect=True)
 def test_a_share_of_nothing_draws_new_words_only(member):
     params = mm_jax.fresh.wrap(member, LIST, 0.0)
     drawn = mm_jax.sample(params, jax.random.key(3), 4000, max_length=7)
@@ -110,10 +109,17 @@ def test_saved_and_loaded(member, tmp_path):
     assert mm_jax.evaluate(loaded, some_words()) == mm_jax.evaluate(params, some_words())
 
 
+def changed(array, at, value):
+    """A copy with another value at one place, by NumPy: nothing is compiled."""
+    array = np.array(array)
+    array[at] = value
+    return jax.device_put(array)
+
+
 def test_a_prefix_that_leads_to_itself_is_refused():
     params = mm_jax.fresh.wrap(MEMBERS["windowed"](), ["ab"])
     with pytest.raises(ValueError, match="prefixes are out of order"):
-        mm_jax.fresh.validate(type(params)(**(vars(params) | {"first": params.first.at[1].set(0)})))
+        mm_jax.fresh.validate(type(params)(**(vars(params) | {"first": changed(params.first, 1, 0)})))
 
 
 def test_a_trie_without_any_prefix_is_refused():
@@ -126,10 +132,10 @@ def test_a_trie_without_any_prefix_is_refused():
 def test_a_file_with_other_tables_is_refused(tmp_path):
     params = mm_jax.fresh.wrap(MEMBERS["windowed"](), LIST)
     broken = {
-        "out of order": {"first": params.first.at[-1].set(0)},
-        "beyond the vocabulary": {"tokens": params.tokens.at[0].set(7)},
-        "after their end": {"tokens": params.tokens.at[0].set(0)},
-        "factors are infinite": {"ends": params.ends.at[0].set(jnp.inf)},
+        "out of order": {"first": changed(params.first, -1, 0)},
+        "beyond the vocabulary": {"tokens": changed(params.tokens, 0, 7)},
+        "after their end": {"tokens": changed(params.tokens, 0, 0)},
+        "factors are infinite": {"ends": changed(params.ends, 0, np.inf)},
     }
     for message, changes in broken.items():
         mm_jax.save(type(params)(**(vars(params) | changes)), tmp_path / "broken.safetensors")

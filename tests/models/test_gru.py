@@ -1,14 +1,13 @@
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from mm_jax.models import gru
 
-from ..conftest import LETTERS
+from ..conftest import LETTERS, drawn
 from .test_whole_words import ROW, VOCAB
-from .zoo import COMPILED, unrolled
+from .zoo import COMPILED, louder, started, unrolled
 
 
 def sigmoid(x):
@@ -17,8 +16,7 @@ def sigmoid(x):
 
 @pytest.mark.slow
 def test_the_equation_in_float64():
-    params = gru.init(jax.random.key(0), VOCAB, hidden_dim=3)
-    params = jax.tree.map(lambda leaf: leaf + 0.3 * jax.random.normal(jax.random.key(leaf.size), leaf.shape), params)
+    params = louder(drawn(gru.init, VOCAB, hidden_dim=3))
     C, W1, b1, bn, W2, b2 = (
         np.asarray(getattr(params, name), np.float64) for name in ("C", "W1", "b1", "bn", "W2", "b2")
     )
@@ -35,15 +33,14 @@ def test_the_equation_in_float64():
 
 @pytest.mark.slow
 def test_against_flax():
-    params = gru.init(jax.random.key(1), VOCAB, hidden_dim=12)
-    params = jax.tree.map(lambda leaf: leaf + 0.2 * jax.random.normal(jax.random.key(leaf.size), leaf.shape), params)
+    params = jax.device_put(louder(drawn(gru.init, VOCAB, seed=1, hidden_dim=12)))
     cell = nn.GRUCell(12)
     eye = np.eye(len(VOCAB), dtype=np.float32)  # one-hot inputs: a kernel is then a table
-    C, b1, W1 = (jnp.split(leaf, 3, axis=-1) for leaf in (params.C, params.b1, params.W1))
+    C, b1, W1 = (np.split(np.asarray(leaf), 3, axis=-1) for leaf in (params.C, params.b1, params.W1))
     weights = {f"i{gate}": {"kernel": C[i], "bias": b1[i]} for i, gate in enumerate("rzn")}
     weights |= {"hr": {"kernel": W1[0]}, "hz": {"kernel": W1[1]}, "hn": {"kernel": W1[2], "bias": params.bn}}
-    h, apply = jnp.zeros(12), jax.jit(cell.apply)
-    state = gru.start(params)
+    h, apply = np.zeros(12, np.float32), jax.jit(cell.apply)
+    state = started(params)
     for token in (0, 4, 2, 2, 6):
         h, _ = apply({"params": weights}, h, eye[token])
         state = state if token == 0 else COMPILED[0](params, state, np.int32(token))
@@ -52,14 +49,15 @@ def test_against_flax():
 
 def test_a_new_network_keeps_most_of_its_state():
     params = gru.init(jax.random.key(0), LETTERS)
-    assert params.b1[:256].tolist() == [0.0] * 256
-    assert params.b1[256:512].tolist() == [1.0] * 256
+    b1 = np.asarray(params.b1)
+    assert b1[:256].tolist() == [0.0] * 256
+    assert b1[256:512].tolist() == [1.0] * 256
 
 
 def test_one_product_for_the_weights_of_a_batch():
     """A batch's gradient of W1 is never one matrix a row, nor one a position."""
-    params = gru.init(jax.random.key(0), VOCAB, hidden_dim=8)
-    tokens = jnp.stack([ROW, ROW, ROW])
+    params = drawn(gru.init, VOCAB, hidden_dim=8)
+    tokens = jax.device_put(np.stack([ROW, ROW, ROW]))
 
     def loss(params):
         return gru.unroll_rows(params, tokens).sum()

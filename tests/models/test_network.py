@@ -14,7 +14,7 @@ import mm_jax
 from mm_jax.models import network
 
 from ..conftest import FIRST_FIVE, LETTERS, equal
-from .zoo import VOCAB, by_steps, causal
+from .zoo import COMPILED, VOCAB, by_steps, causal, started, variables_of_causal
 
 UNIGRAM_NLL = 2.82  # of names.txt: what is reached without any context
 
@@ -126,11 +126,6 @@ def test_a_population_of_networks():
     assert loss.shape == (2, 3) and loss[0, 0] != loss[1, 0]
 
 
-def random_variables():
-    C, W = (jax.random.normal(key, (len(VOCAB), 4)) for key in jax.random.split(jax.random.key(0)))
-    return {"C": C, "out": {"W": W.T}}
-
-
 def reversed_in_time(variables, tokens):
     return causal(variables, tokens[::-1])[::-1]
 
@@ -148,7 +143,7 @@ def of_the_last_place(variables, tokens):
 @pytest.mark.parametrize("apply", [reversed_in_time, only_far_ahead, of_the_last_place])
 def test_networks_that_look_ahead_are_refused(apply):
     with pytest.raises(ValueError, match="the network is not causal: another token at position"):
-        mm_jax.network.wrap(apply, random_variables(), VOCAB)
+        mm_jax.network.wrap(apply, variables_of_causal(VOCAB), VOCAB)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +161,7 @@ def test_networks_that_look_ahead_are_refused(apply):
 )
 def test_rows_that_are_refused(apply, message):
     vocab = mm_jax.Vocab(".abcdefghijk")
-    C = jnp.ones((12, 4), jnp.float32)
+    C = jax.device_put(np.ones((12, 4), np.float32))
     with pytest.raises(ValueError, match=message):
         mm_jax.network.wrap(apply, {"C": C, "out": {"W": C.T}}, vocab)
 
@@ -178,18 +173,20 @@ def test_what_is_no_float_is_not_trained():
         noise = jax.random.normal(variables["key"], (len(VOCAB),))
         return causal(variables, tokens) + variables["steps"] * noise[None, :]
 
-    variables = random_variables() | {"key": jax.random.key(3), "steps": jnp.int32(2)}
+    variables = variables_of_causal(VOCAB) | {"key": jax.random.key(3), "steps": jnp.int32(2)}
     params = mm_jax.network.wrap(apply, variables, VOCAB)
-    row = mm_jax.logits(params, mm_jax.start(params))
-    expected = causal(variables, jnp.array([0])) + 2 * jax.random.normal(jax.random.key(3), (1, len(VOCAB)))
-    np.testing.assert_allclose(row, expected[0], rtol=1e-6)
+    row = COMPILED[1](params, started(params))
+    expected, noise = jax.jit(
+        lambda: (causal(variables, jnp.array([0])), jax.random.normal(jax.random.key(3), (12,)))
+    )()
+    np.testing.assert_allclose(row, np.asarray(expected)[0] + 2 * np.asarray(noise), rtol=1e-6)
     after, _ = mm_jax.fit(params, FIRST_FIVE, jax.random.key(0), steps=2)
     assert mm_jax.num_params(after) == 2 * 4 * len(VOCAB)
     assert not equal(after, params)
 
 
 def test_a_module_and_its_function_are_one_network():
-    module, key = Convolutions(len(VOCAB)), jax.random.key(0)
+    module, key = nn.Sequential([nn.Embed(len(VOCAB), 4), nn.Dense(len(VOCAB))]), jax.random.key(0)
     one = mm_jax.network.wrap(module, VOCAB, key=key, max_length=8)
     variables = module.init(key, jnp.zeros(9, jnp.int32))
     assert equal(one, mm_jax.network.wrap(module.apply, variables, VOCAB, max_length=8))
@@ -200,10 +197,10 @@ def test_a_module_and_its_function_are_one_network():
     ("call", "message"),
     [
         (lambda wrap: wrap(Convolutions(12), VOCAB), "a flax.linen module needs a key"),
-        (lambda wrap: wrap(Recurrent(12, nnx.Rngs(0)), VOCAB, key=jax.random.key(0)), "leave out the key"),
+        (lambda wrap: wrap(nnx.Linear(1, 12, rngs=nnx.Rngs(0)), VOCAB, key=jax.random.key(0)), "leave out the key"),
         (lambda wrap: wrap(causal, VOCAB, key=jax.random.key(0)), "function is no flax module: give wrap"),
-        (lambda wrap: wrap(causal, random_variables(), VOCAB, key=jax.random.key(0)), "without a key"),
-        (lambda wrap: wrap(7, random_variables(), VOCAB), "a function comes with its variables"),
+        (lambda wrap: wrap(causal, variables_of_causal(VOCAB), VOCAB, key=jax.random.key(0)), "without a key"),
+        (lambda wrap: wrap(7, variables_of_causal(VOCAB), VOCAB), "a function comes with its variables"),
         (lambda wrap: wrap(Convolutions(12), {}), "vocab is missing"),
     ],
     ids=["linen without a key", "nnx with one", "a function alone", "a function and a key", "a number", "no vocab"],
@@ -217,7 +214,7 @@ def test_calls_that_are_refused(call, message):
 def test_lengths_that_are_refused(max_length):
     make = getattr(network.wrap, "__wrapped__", network.wrap)
     with pytest.raises(ValueError, match=f"max_length is {max_length}"):
-        make(causal, random_variables(), VOCAB, max_length=max_length)
+        make(causal, variables_of_causal(VOCAB), VOCAB, max_length=max_length)
 
 
 def test_a_network_is_compiled_once():
@@ -228,7 +225,7 @@ def test_a_network_is_compiled_once():
         traces.append(1)
         return causal(variables, tokens)
 
-    params = mm_jax.network.wrap(functools.partial(counted), random_variables(), VOCAB)
+    params = mm_jax.network.wrap(functools.partial(counted), variables_of_causal(VOCAB), VOCAB)
     mm_jax.evaluate(params, FIRST_FIVE)
     before = len(traces)
     np.testing.assert_array_equal(mm_jax.evaluate(params, FIRST_FIVE).nll, mm_jax.evaluate(params, FIRST_FIVE).nll)

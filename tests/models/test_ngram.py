@@ -16,7 +16,7 @@ import mm_jax
 from mm_jax import Vocab, corpus
 from mm_jax.models import ngram, prediction
 
-from ..conftest import BUNDLED, FIRST_FIVE, LETTERS, slow
+from ..conftest import BUNDLED, FIRST_FIVE, LETTERS, slow, softmax
 
 FIGURES = {2: 2.453, 3: 2.219, 4: 2.056, 5: 1.984, 6: 1.975, 7: 1.978, 8: 1.980}
 
@@ -77,7 +77,7 @@ class Reference:
 
 
 def rows(params, contexts):
-    return np.exp(np.asarray(jax.jit(jax.vmap(ngram.logits, (None, 0)))(params, jnp.asarray(contexts, jnp.int32))))
+    return np.exp(np.asarray(jax.jit(jax.vmap(ngram.logits, (None, 0)))(params, np.asarray(contexts, np.int32))))
 
 
 @pytest.mark.parametrize("smoothing", ngram.SMOOTHINGS)
@@ -146,7 +146,7 @@ def test_order_2_without_smoothing_is_the_count_model():
     words = BUNDLED[::10]
     counts, params = mm_jax.counts.fit(words, LETTERS), ngram.fit(words, LETTERS, 2, smoothing="none")
     contexts = np.arange(27, dtype=np.int32)[:, None]
-    expected = jax.nn.softmax(jax.vmap(mm_jax.logits, (None, 0))(counts, contexts))
+    expected = softmax(jax.jit(jax.vmap(mm_jax.logits, (None, 0)))(counts, contexts))
     np.testing.assert_allclose(rows(params, contexts), expected, atol=1e-6)
     assert mm_jax.evaluate(params, words).nll == pytest.approx(mm_jax.evaluate(counts, words).nll, abs=1e-6)
     assert mm_jax.evaluate(params, ["jq"]).nll == math.inf
@@ -166,8 +166,10 @@ def test_order_2_without_smoothing_is_the_count_model():
 @pytest.mark.parametrize("smoothing", ["modified-kneser-ney", *slow(list(ngram.SMOOTHINGS)[1:])])
 def test_tiny_and_odd_lists(words, smoothing):
     vocab = Vocab.from_words(words)
-    params = ngram.fit(words, vocab, 10, smoothing=smoothing)
-    contexts = np.concatenate([corpus.examples(words, vocab, 9).contexts[:20], np.full((1, 9), len(vocab) - 1)])
+    order = min(10, max(map(len, words)) + 3)  # beyond the longest word
+    params = ngram.fit(words, vocab, order, smoothing=smoothing)
+    seen = corpus.examples(words, vocab, order - 1).contexts[:20]
+    contexts = np.concatenate([seen, np.full((1, order - 1), len(vocab) - 1)])
     found = np.exp(prediction.log_probs(params, contexts.astype(np.int32)))
     np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
     assert np.all(found >= 0)

@@ -13,8 +13,8 @@ from mm_jax import plotting
 from mm_jax.models import contract
 from mm_jax.training.recipes import recipes_of
 
-from ..conftest import BUNDLED, LETTERS, equal
-from .zoo import SEQUENTIAL_TOY, WINDOWED_TOY
+from ..conftest import BUNDLED, LETTERS, drawn, equal, log_softmax
+from .zoo import COMPILED, SEQUENTIAL_TOY, WINDOWED_TOY, started
 
 matplotlib.use("agg")
 WORDS = BUNDLED[::40]
@@ -42,7 +42,7 @@ VERBS = [
     "lr_range_test",
     "try_rates",
 ]
-TRIED_ELSEWHERE = {"num_params", "advance", "start", "unroll"}  # with all models, in test_contract
+TRIED_ELSEWHERE = {"num_params", "advance", "logits", "start", "unroll"}  # with all models, in test_contract
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +53,7 @@ def standard_promotion():
 
 
 def new(module, seed=0):
-    return module.init(jax.random.key(seed), LETTERS)
+    return drawn(module.init, LETTERS, seed=seed)
 
 
 def draws_of(module):
@@ -106,8 +106,8 @@ def test_read_and_drawn(module):
     assert mm_jax.score(params, "mara").nll == pytest.approx(mm_jax.evaluate(params, ["mara"]).nll * 5, rel=1e-5)
     (word, p), *_ = mm_jax.most_probable(params, 3, max_length=6)
     assert p == pytest.approx(np.exp(-mm_jax.score(params, word).nll), rel=1e-4)
-    row = mm_jax.logits(params, mm_jax.start(params))
-    assert mm_jax.score(params, "m").characters[0].nll == pytest.approx(-float(jax.nn.log_softmax(row)[13]), rel=1e-5)
+    row = COMPILED[1](params, started(params))
+    assert mm_jax.score(params, "m").characters[0].nll == pytest.approx(-log_softmax(row)[13], rel=1e-5)
 
 
 def test_the_longest_word_is_known_to_all():

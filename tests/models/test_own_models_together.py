@@ -11,6 +11,8 @@ import pytest
 import mm_jax
 from mm_jax import Vocab
 
+from .zoo import COMPILED, started, unrolled
+
 VOCAB = Vocab(".ab")
 WORDS = ["ab", "b", "abb", "ba"]
 W = np.array([[0, 1, 2], [2, 0, 1], [1, 2, 0]], np.float32)
@@ -70,7 +72,7 @@ ROWS = {
 
 
 def new(cls):
-    return cls(W=jnp.asarray(W), vocab=VOCAB)
+    return cls(W=jax.device_put(W), vocab=VOCAB)
 
 
 def nll(cls, words):
@@ -87,8 +89,8 @@ def nll(cls, words):
 def test_every_verb_reads_its_own_class(cls):
     params = new(cls)
     expected = np.stack([ROWS[cls](tokens) for tokens in ([], [1], [1, 2])])
-    np.testing.assert_allclose(mm_jax.unroll(params, np.array([1, 2])), expected)
-    np.testing.assert_allclose(mm_jax.logits(params, mm_jax.start(params)), expected[0])
+    np.testing.assert_allclose(unrolled(params, np.array([1, 2], np.int32)), expected)
+    np.testing.assert_allclose(COMPILED[1](params, started(params)), expected[0])
     assert mm_jax.evaluate(params, WORDS).nll == pytest.approx(nll(cls, WORDS), rel=1e-5)
     assert mm_jax.score(params, "ab").nll == pytest.approx(3 * nll(cls, ["ab"]), rel=1e-5)
     (word, p), *_ = mm_jax.most_probable(params, 1, max_length=4)
@@ -119,7 +121,7 @@ def logits(params, context):
     return {steep} * params.W[context[0]]
 
 mm_jax.windowed(Table, block_size=lambda params: 1, logits=logits)
-params = Table(W=jax.numpy.asarray(W), vocab=VOCAB)
+params = Table(W=jax.device_put(W), vocab=VOCAB)
 """
 
 
@@ -147,7 +149,7 @@ def test_a_class_defined_again_is_a_new_model_and_the_old_one_still_works(notebo
 def test_a_class_registered_again_has_its_new_functions_in_compiled_programs_too(notebook):
     exec(CELL.format(steep=1), vars(notebook))
     compiled, cls = jax.jit(mm_jax.logits), type(notebook.params)
-    context = jnp.array([1], jnp.int32)
+    context = np.array([1], np.int32)
     np.testing.assert_allclose(compiled(notebook.params, context), W[1])
     likeliest = mm_jax.sample(notebook.params, jax.random.key(0), 1, temperature=0, max_length=3)
     mm_jax.windowed(cls, block_size=lambda params: 1, logits=lambda params, context: -params.W[context[0]])
@@ -163,7 +165,7 @@ def test_a_class_that_was_not_registered_is_refused_with_the_lines_that_register
     class Half(One):
         pass
 
-    for params in (notebook.params, Half(W=jnp.asarray(W), vocab=VOCAB)):
+    for params in (notebook.params, Half(W=jax.device_put(W), vocab=VOCAB)):
         for verb in (mm_jax.start, lambda params: mm_jax.evaluate(params, WORDS)):
             with pytest.raises(ValueError, match="is not a model") as refusal:
                 verb(params)

@@ -10,7 +10,7 @@ from mm_jax.layers import unrolling
 from mm_jax.models import contract, prediction
 from mm_jax.models.prediction import log_probs_after, log_probs_of_prefixes
 
-from ..conftest import FIRST_FIVE
+from ..conftest import FIRST_FIVE, log_softmax
 from .zoo import OTHERS_TO_READ, READ, VOCAB, by_steps, each_of, prefixes_of
 
 WORDS = [*FIRST_FIVE, "ava", "a", "avo"]
@@ -19,7 +19,7 @@ PREFIXES = prefixes_of(WORDS)
 
 @each_of(READ, slow=OTHERS_TO_READ)
 def test_the_distribution_at_every_prefix(params):
-    expected = np.stack([jax.nn.log_softmax(by_steps(params, VOCAB.encode(prefix))[-1]) for prefix in PREFIXES])
+    expected = log_softmax([by_steps(params, VOCAB.encode(prefix))[-1] for prefix in PREFIXES])
     encoded = [tuple(VOCAB.encode(prefix).tolist()) for prefix in PREFIXES]
     np.testing.assert_allclose(log_probs_after(params, encoded), expected, atol=1e-5)
     np.testing.assert_allclose(log_probs_of_prefixes(params, WORDS), expected, atol=1e-5)

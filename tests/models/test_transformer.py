@@ -7,6 +7,7 @@ import pytest
 import mm_jax
 from mm_jax.models import contract, transformer
 
+from ..conftest import drawn
 from .test_whole_words import VOCAB
 from .zoo import COMPILED, started, unrolled
 
@@ -21,7 +22,7 @@ def disturbed(params, scale=0.2):
 
 @pytest.fixture(scope="module")
 def small():
-    return disturbed(transformer.init(jax.random.key(0), VOCAB, num_layers=2, num_heads=2, width=4, max_length=6))
+    return disturbed(drawn(transformer.init, VOCAB, num_layers=2, num_heads=2, width=4, max_length=6))
 
 
 def norm(x, gain, shift):
@@ -88,9 +89,7 @@ def flax_weights(block, num_heads):
 
 @pytest.mark.slow
 def test_against_flax():
-    params = disturbed(
-        transformer.init(jax.random.key(2), VOCAB, num_layers=3, num_heads=4, width=16, max_length=9), 0.1
-    )
+    params = disturbed(drawn(transformer.init, VOCAB, seed=2, num_layers=3, num_heads=4, width=16, max_length=9), 0.1)
     tokens = jnp.array([6, 6, 2, 1, 4, 3, 2], jnp.int32)
 
     @jax.jit

@@ -11,7 +11,7 @@ import mm_jax
 from mm_jax.layers.dropout import Dropout
 from mm_jax.models import bow, contract, gru, rnn, transformer
 
-from ..conftest import LETTERS, slow
+from ..conftest import LETTERS, drawn, log_softmax, slow
 from .zoo import by_steps, louder, unrolled
 
 VOCAB = mm_jax.Vocab(".abcdef")
@@ -30,7 +30,7 @@ COUNTS = {bow: 41691, rnn: 79643, gru: 225307, transformer: 205595}
 
 @functools.cache
 def loud(name):
-    return louder(MODELS[name](jax.random.key(7)))
+    return louder(drawn(MODELS[name], seed=7))
 
 
 @pytest.fixture
@@ -152,8 +152,8 @@ def test_dropout_is_noise_by_its_key(model, drop):
 def test_defaults_start_near_uniform_and_hold_so_many_numbers(model):
     params = model.init(jax.random.key(3), LETTERS)
     assert contract.num_params(params) == COUNTS[model]
-    log_probs = jax.nn.log_softmax(unrolled(params, LETTERS.lookup("emma.olivia").astype(np.int32)))
-    assert np.abs(np.asarray(log_probs) + np.log(27)).max() < 0.8
+    log_probs = log_softmax(unrolled(params, LETTERS.lookup("emma.olivia").astype(np.int32)))
+    assert np.abs(log_probs + np.log(27)).max() < 0.8
     flat = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(params)])
     drawn = flat[(flat != 0) & (flat != 1)]
     assert len(np.unique(drawn)) > 0.97 * len(drawn)  # no two arrays share a key

@@ -18,7 +18,7 @@ from mm_jax import models
 from mm_jax.models import contract
 from mm_jax.pytrees import is_pytree
 
-from ..conftest import FIRST_FIVE
+from ..conftest import FIRST_FIVE, drawn
 
 VOCAB = mm_jax.Vocab.from_words(FIRST_FIVE)
 
@@ -149,6 +149,12 @@ def causal(variables, tokens):
     return share @ variables["C"][tokens] @ variables["out"]["W"]
 
 
+def variables_of_causal(vocab):
+    """Variables for it, drawn by NumPy."""
+    C, W = np.random.default_rng(4).standard_normal((2, len(vocab), 4)).astype(np.float32)
+    return jax.device_put({"C": C, "out": {"W": W.T}})
+
+
 def short(module):
     return module.__name__.rpartition(".")[2]
 
@@ -157,7 +163,7 @@ def small(module, vocab, words):
     """New parameters of few numbers, whatever the model."""
     sizes = {"hidden_dim": 8, "embedding_dim": 8, "width": 8, "num_heads": 2, "num_layers": 1}
     takes = inspect.signature(module.init).parameters
-    return module.init(jax.random.key(1), vocab, **{name: size for name, size in sizes.items() if name in takes})
+    return drawn(module.init, vocab, seed=1, **{name: size for name, size in sizes.items() if name in takes})
 
 
 def ngrams(vocab, words, order=4):
@@ -169,13 +175,13 @@ def table(vocab, words):
 
 
 def toy(vocab, words):
-    return SEQUENTIAL_TOY.init(jax.random.key(3), vocab)
+    return drawn(SEQUENTIAL_TOY.init, vocab, seed=3)
 
 
 def mixed(*makers):
     def make(vocab, words):
         members = tuple(maker(vocab, words) for maker in makers)
-        return mm_jax.Mixture(members=members, scores=jnp.array([0.5, -0.5], jnp.float32), vocab=vocab)
+        return mm_jax.Mixture(members=members, scores=jax.device_put(np.float32([0.5, -0.5])), vocab=vocab)
 
     return make
 
@@ -185,19 +191,17 @@ def widened(module):
 
     def make(vocab, words):
         narrow = mm_jax.Vocab(vocab.chars.replace("h" if "h" in vocab.chars else "b", ""))
-        return models.widened.wrap(module.init(jax.random.key(5), narrow), vocab)
+        return models.widened.wrap(drawn(module.init, narrow, seed=5), vocab)
 
     return make
 
 
 def a_network(vocab, words):
-    C, W = (jax.random.normal(key, (len(vocab), 4)) for key in jax.random.split(jax.random.key(4)))
-    return mm_jax.network.wrap(causal, {"C": C, "out": {"W": W.T}}, vocab, max_length=16)
+    return mm_jax.network.wrap(causal, variables_of_causal(vocab), vocab, max_length=16)
 
 
 def lecture(vocab, words):
-    key = jax.random.key(2)
-    return mm_jax.mlp.init(key, vocab, block_size=2, embedding_dim=3, hidden_dim=8, init="lecture")
+    return drawn(mm_jax.mlp.init, vocab, seed=2, block_size=2, embedding_dim=3, hidden_dim=8, init="lecture")
 
 
 # By the name of the module, the first way of a kind; a module that is not here is made by `small`.
@@ -246,6 +250,11 @@ def each_of(names, chars=VOCAB.chars, slow=()):
     params = [pytest.param((name, chars), id=name) for name in names]
     params += [pytest.param((name, chars), id=name, marks=pytest.mark.slow) for name in slow]
     return pytest.mark.parametrize("params", params, indirect=True)
+
+
+def array(values):
+    """A float32 array on the device: nothing is compiled."""
+    return jax.device_put(np.float32(values))
 
 
 def louder(params):

@@ -14,7 +14,8 @@ def table_of(dense):
 
 def test_rows_are_those_of_the_dense_table():
     table = table_of(DENSE)
-    assert [table.row(i).tolist() for i in range(4)] == DENSE.tolist()
+    row = jax.jit(lambda i: table.row(i))
+    assert [row(i).tolist() for i in range(4)] == DENSE.tolist()
     found = jax.jit(jax.vmap(lambda i: table.row(i)))(np.arange(4, dtype=np.int32))
     np.testing.assert_array_equal(found, DENSE)
     assert table.entry_rows().tolist() == np.nonzero(DENSE)[0].tolist()
@@ -22,8 +23,9 @@ def test_rows_are_those_of_the_dense_table():
 
 def test_a_token_is_found_where_it_stands():
     table = table_of(DENSE)
+    find = jax.jit(lambda i, token: table.find(i, token))
     for i, token in np.ndindex(DENSE.shape):
-        at, found = table.find(i, token)
+        at, found = find(i, token)
         assert bool(found) == (DENSE[i, token] > 0)
         if found:
             assert (table.entry_rows()[at], table.tokens[at], table.values[at]) == (i, token, DENSE[i, token])

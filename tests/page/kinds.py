@@ -26,6 +26,11 @@ def _mixture(*members: Any) -> mm_jax.Mixture:
     return mm_jax.Mixture(members=members, scores=jax.numpy.asarray(scores), vocab=VOCAB)
 
 
+def _drawn(init: Callable[..., Any], seed: int, **sizes: int) -> Any:
+    """New parameters, sharper, from one program."""
+    return jax.jit(lambda: _sharper(init(jax.random.key(seed), VOCAB, **sizes)))()
+
+
 @functools.cache
 def model(name: str) -> Any:
     return KINDS[name]()
@@ -35,15 +40,13 @@ KINDS: dict[str, Callable[[], Any]] = {
     "counts": lambda: mm_jax.counts.fit(WORDS, VOCAB, smoothing=1.0),
     "counts, unsmoothed": lambda: mm_jax.counts.fit(WORDS, VOCAB),
     "bigram": lambda: mm_jax.bigram.init(jax.random.key(1), VOCAB),
-    "mlp": lambda: _sharper(mm_jax.mlp.init(jax.random.key(2), VOCAB, hidden_dim=24)),
+    "mlp": lambda: _drawn(mm_jax.mlp.init, 2, hidden_dim=24),
     "ngram": lambda: mm_jax.ngram.fit(WORDS, VOCAB, 5),
     "ngram of order 1": lambda: mm_jax.ngram.fit(WORDS, VOCAB, 1),
-    "bow": lambda: _sharper(mm_jax.bow.init(jax.random.key(3), VOCAB, embedding_dim=8, hidden_dim=32)),
-    "rnn": lambda: _sharper(mm_jax.rnn.init(jax.random.key(4), VOCAB, hidden_dim=32)),
-    "gru": lambda: _sharper(mm_jax.gru.init(jax.random.key(5), VOCAB, hidden_dim=32)),
-    "transformer": lambda: _sharper(
-        mm_jax.transformer.init(jax.random.key(6), VOCAB, num_layers=2, num_heads=4, width=16)
-    ),
+    "bow": lambda: _drawn(mm_jax.bow.init, 3, embedding_dim=8, hidden_dim=32),
+    "rnn": lambda: _drawn(mm_jax.rnn.init, 4, hidden_dim=32),
+    "gru": lambda: _drawn(mm_jax.gru.init, 5, hidden_dim=32),
+    "transformer": lambda: _drawn(mm_jax.transformer.init, 6, num_layers=2, num_heads=4, width=16),
     "fresh": lambda: mm_jax.fresh.wrap(model("mlp"), WORDS, share=0.0),
     "fresh, sequential": lambda: mm_jax.fresh.wrap(model("gru"), WORDS),
     "mixture of sequential": lambda: _mixture(model("gru"), model("ngram"), model("transformer")),

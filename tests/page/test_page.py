@@ -186,11 +186,11 @@ def test_a_model_of_your_own_is_refused(tmp_path):
 
 
 def test_a_page_that_is_too_large_says_what_helps(tmp_path, monkeypatch):
-    monkeypatch.setattr(page, "MAX_BYTES", 60_000)
+    monkeypatch.setattr(page, "MAX_BYTES", 6000)
     with pytest.raises(ValueError, match=r"would have 0\.\d MiB.*half precision"):
-        page.write(mm_jax.mlp.init(jax.random.key(0), VOCAB), tmp_path / "x.html")
+        page.write(model("mlp"), tmp_path / "x.html")
     with pytest.raises(ValueError, match="smaller model"):
-        page.write(mm_jax.mlp.init(jax.random.key(0), VOCAB, hidden_dim=900), tmp_path / "x.html", half=True)
+        page.write(model("mlp"), tmp_path / "x.html", half=True)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -33,14 +33,19 @@ def mm(monkeypatch, capsys):
     return call
 
 
+def train(*args):
+    """`mm-jax train`, for what several tests share."""
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+        patch.setattr(output, "_hushed", False)
+        patch.setattr(sys, "argv", ["mm-jax", "train", *map(str, args)])
+        entry.main()
+    assert not ended.value.code
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """Two run folders of bundled names: an n-gram, and an MLP of few steps."""
     folder = tmp_path_factory.mktemp("runs")
     for model, extra in (("ngram", []), ("mlp", ["--steps", "40", "--hidden-dim", "16"])):
-        command = ["mm-jax", "train", NAMES, "--model", model, "--out", folder / model, *extra]
-        with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
-            patch.setattr(sys, "argv", list(map(str, command)))
-            entry.main()
-        assert not ended.value.code
+        train(NAMES, "--model", model, "--out", folder / model, *extra)
     return folder

@@ -24,6 +24,7 @@ from mm_jax import checkpoint, files, output, terminal
 from mm_jax import words as lists
 from mm_jax.tool import checking, runs
 
+from ..conftest import slow
 from .conftest import make
 
 WORDS = ["anna", "maria", "johan", "emma", "lena", "nora", "ida", "mia"]
@@ -283,12 +284,12 @@ def test_an_unknown_platform_is_one_line(trained):
 def test_a_cache_that_cannot_be_written_is_not_mentioned(trained, tmp_path):
     (tmp_path / "cache").write_bytes(b"")  # a file where a folder should be
     env = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "JAX_COMPILATION_CACHE_DIR": ""}
-    status, _, err = shell(f"unset JAX_COMPILATION_CACHE_DIR; $MM sample {trained}/ngram", **env)
+    status, _, err = shell(f"unset JAX_COMPILATION_CACHE_DIR; $MM sample {trained}/mlp", **env)
     assert (status, err.count("20 of 20 words")) == (0, 1)
     assert len(err.splitlines()) <= 2
 
 
-@pytest.mark.parametrize("after", [0.15, 0.6, 1.5])
+@pytest.mark.parametrize("after", [0.6, *slow([0.15, 1.5])])
 def test_ctrl_c_ends_at_once_and_in_silence(trained, tmp_path, after):
     command = [sys.executable, "-m", "mm_jax", "train", str(lists.bundled_names()), "--out", str(tmp_path / "run")]
     command += ["--model", "mlp", "--hidden-dim", "397"]

@@ -1,6 +1,7 @@
 """`mm-jax mix`: several runs as one, of any alphabets."""
 
 import json
+import shutil
 
 import jax
 import numpy as np
@@ -11,19 +12,25 @@ from mm_jax.models import widened
 from mm_jax.tool import runs
 
 from ..models.zoo import by_steps, unrolled
+from .conftest import make, train
 
 LATIN = ["anna", "mia", "ida", "lena", "emma", "nora", "lina", "mina"]
 KANA = ["さくら", "ひなた", "あおい", "はると", "ゆい", "そうた", "みお", "れん"]
 
 
-@pytest.fixture
-def two(mm, tmp_path):
+@pytest.fixture(scope="module")
+def two_runs(tmp_path_factory):
     """Two runs, of Latin and of Japanese names."""
+    folder = tmp_path_factory.mktemp("two")
     for name, words in (("latin", LATIN), ("kana", KANA)):
-        path = tmp_path / f"{name}.txt"
-        path.write_text("\n".join(words), encoding="utf-8")
-        assert mm("train", path, "--out", tmp_path / name, "-q")[0] == 0
-    return tmp_path
+        train(make(folder, words, f"{name}.txt"), "--out", folder / name, "-q")
+    return folder
+
+
+@pytest.fixture
+def two(two_runs, tmp_path):
+    """A copy of them, to write beside."""
+    return shutil.copytree(two_runs, tmp_path / "two")
 
 
 @pytest.mark.slow

@@ -9,13 +9,13 @@ import mm_jax
 from mm_jax import Recipe, corpus
 from mm_jax.training import batches, loop
 
-from ..conftest import BUNDLED, LETTERS
+from ..conftest import BUNDLED, LETTERS, drawn
 
 WORDS = BUNDLED[::20]
 
 
 def new_mlp(seed=0):
-    return mm_jax.mlp.init(jax.random.key(seed), LETTERS, hidden_dim=16)
+    return drawn(mm_jax.mlp.init, LETTERS, seed=seed, hidden_dim=16)
 
 
 def gradient(params, batch, choice):
@@ -24,7 +24,7 @@ def gradient(params, batch, choice):
 
 def test_a_minibatch_holds_examples_of_the_list():
     batch = batches.make_batches(WORDS, new_mlp(), Recipe(steps=1, batch_size=64))
-    contexts, following = batch.draw(jax.random.key(0), jnp.arange(50))
+    contexts, following = jax.jit(batch.draw)(jax.random.key(0), np.arange(50, dtype=np.int32))
     X, Y = corpus.contexts(WORDS, LETTERS, 3)
     known = {(*x, y) for x, y in zip(X.tolist(), Y.tolist(), strict=True)}
     drawn = np.concatenate([contexts, following[..., None]], -1).reshape(-1, 4)
@@ -39,10 +39,14 @@ def test_a_minibatch_holds_examples_of_the_list():
 def test_the_mean_gradient_of_minibatches_is_that_of_the_full_batch(draw):
     params = new_mlp(3)
     everything = batches.make_batches(WORDS, params, Recipe(steps=1, batch_size=None))
-    exact = gradient(params, everything, ())
     batch = batches.make_batches(WORDS, params, Recipe(steps=1, batch_size=32, draw=draw))
-    choices = batch.draw(jax.random.key(0), jnp.arange(400))
-    each = jax.jit(jax.vmap(lambda choice: gradient(params, batch, choice)))(choices)
+
+    @jax.jit
+    def gradients(key):
+        choices = batch.draw(key, jnp.arange(400, dtype=jnp.int32))
+        return gradient(params, everything, ()), jax.vmap(lambda choice: gradient(params, batch, choice))(choices)
+
+    exact, each = jax.device_get(gradients(jax.random.key(0)))
 
     def sigmas(grads, mean):  # 400 gradients a leaf: their mean against the exact one
         error = np.sqrt(np.square(np.std(grads, 0) / 20).sum())

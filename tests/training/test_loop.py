@@ -1,7 +1,6 @@
 import itertools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -10,14 +9,14 @@ import mm_jax
 from mm_jax import Recipe, corpus
 from mm_jax.training import loop, recipes
 
-from ..conftest import BUNDLED, FIRST_FIVE, LETTERS, equal, loss_of
+from ..conftest import BUNDLED, FIRST_FIVE, LETTERS, drawn, equal, loss_of
 
 WORDS = BUNDLED[::20]
 ADAM = optax.adam(0.01)
 
 
 def new_mlp(seed=0):
-    return mm_jax.mlp.init(jax.random.key(seed), LETTERS, hidden_dim=16)
+    return drawn(mm_jax.mlp.init, LETTERS, seed=seed, hidden_dim=16)
 
 
 def run_to(state, recipe, interval=20):
@@ -96,7 +95,7 @@ def test_each_loss_is_that_which_its_step_started_from():
     params = new_mlp()
     _, history = mm_jax.fit(params, FIRST_FIVE, jax.random.key(0), steps=3, batch_size=None, l2=0.1)
     X, Y = corpus.contexts(FIRST_FIVE, LETTERS, 3)
-    weights = jnp.asarray(np.eye(27, dtype=np.float32)[Y] / np.float32(len(Y)))
+    weights = np.eye(27, dtype=np.float32)[Y] / np.float32(len(Y))
     assert history.loss[0] == pytest.approx(float(loss_of(params, X, weights, 0.1)), rel=1e-6)
 
 
@@ -121,7 +120,8 @@ def test_one_program_for_every_rate_decay_and_length():
 def test_the_rate_takes_effect():
     params = new_mlp()
     slow, fast = (
-        mm_jax.fit(params, WORDS, jax.random.key(0), steps=1, batch_size=None, learning_rate=rate)[0].W2 - params.W2
+        np.asarray(mm_jax.fit(params, WORDS, jax.random.key(0), steps=1, batch_size=None, learning_rate=rate)[0].W2)
+        - np.asarray(params.W2)
         for rate in (0.1, 0.2)
     )
     np.testing.assert_allclose(2 * slow, fast, rtol=1e-3, atol=1e-6)

@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import numpy as np
 import optax
@@ -5,14 +7,17 @@ import pytest
 
 import mm_jax
 
-from ..conftest import BUNDLED, LETTERS
+from ..conftest import BUNDLED, LETTERS, drawn
 
 WORDS = BUNDLED[::20]
 
 
 def population(members, seed=0):
-    keys = jax.random.split(jax.random.key(seed), members)
-    return jax.vmap(lambda key: mm_jax.mlp.init(key, LETTERS, hidden_dim=16))(keys)
+    def init(key):
+        one = functools.partial(mm_jax.mlp.init, vocab=LETTERS, hidden_dim=16)
+        return jax.vmap(one)(jax.random.split(key, members))
+
+    return drawn(init, seed=seed)
 
 
 @pytest.mark.parametrize(
@@ -22,7 +27,7 @@ def population(members, seed=0):
         pytest.param(
             {"optimizer": optax.adam, "learning_rate": [0.001, 0.01, 0.03], "draw": "contexts"}, marks=pytest.mark.slow
         ),
-        {"optimizer": optax.adam(0.01), "batch_size": None},
+        pytest.param({"optimizer": optax.adam(0.01), "batch_size": None}, marks=pytest.mark.slow),
     ],
     ids=["rates and penalties", "adam", "full batch"],
 )
@@ -46,16 +51,16 @@ def test_a_member_is_what_fit_gives_alone(options, monkeypatch):
 
 def test_the_best_on_dev():
     trained, _ = mm_jax.fit_population(
-        population(4),
+        population(3),
         WORDS,
-        jax.random.split(jax.random.key(5), 4),
+        jax.random.split(jax.random.key(5), 3),
         steps=100,
-        learning_rate=[0.001, 0.01, 0.3, 0.1],
+        learning_rate=[0.001, 0.3, 0.1],
     )
     nlls = mm_jax.evaluate_population(trained, WORDS)
     best, params = mm_jax.best_on_dev(trained, WORDS)
-    assert best == np.argmin(nlls) == 2
-    assert mm_jax.evaluate(params, WORDS).nll == pytest.approx(nlls[2], abs=1e-9)
+    assert best == np.argmin(nlls) == 1
+    assert mm_jax.evaluate(params, WORDS).nll == pytest.approx(nlls[1], abs=1e-9)
 
 
 def test_summaries():

@@ -5,13 +5,13 @@ import pytest
 
 import mm_jax
 
-from ..conftest import BUNDLED, LETTERS, slow
+from ..conftest import BUNDLED, LETTERS, drawn, slow
 
 WORDS = BUNDLED[::20]
 
 
 def new_mlp():
-    return mm_jax.mlp.init(jax.random.key(0), LETTERS, hidden_dim=16)
+    return drawn(mm_jax.mlp.init, LETTERS, hidden_dim=16)
 
 
 def test_the_range_test_takes_the_steps_it_says():
@@ -28,7 +28,7 @@ def test_the_range_test_takes_the_steps_it_says():
 
 def test_a_rate_tried_is_a_run_at_that_rate():
     params = new_mlp()
-    found = mm_jax.try_rates(params, WORDS, jax.random.key(1), low=0.01, high=1.0, num_rates=3, steps=20)
+    found = mm_jax.try_rates(params, WORDS, jax.random.key(1), low=0.01, high=1.0, num_rates=4, steps=20)
     for rate, loss in zip(found.rates, found.losses, strict=True):
         _, history = mm_jax.fit(params, WORDS, jax.random.key(1), steps=20, learning_rate=float(rate))
         assert loss == pytest.approx(history.loss[-2:].mean(), rel=1e-4)

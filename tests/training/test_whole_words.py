@@ -3,7 +3,6 @@
 import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -13,6 +12,7 @@ from mm_jax.models.prediction import log_probs_after, log_probs_of_prefixes
 from mm_jax.training import batches, whole_words
 from mm_jax.training.recipes import Recipe
 
+from ..conftest import drawn
 from ..models.zoo import prefixes_of
 
 VOCAB = mm_jax.Vocab(".abc")
@@ -26,14 +26,14 @@ def ngrams():
 
 @functools.cache
 def network():
-    return mm_jax.gru.init(jax.random.key(1), VOCAB, hidden_dim=8)
+    return drawn(mm_jax.gru.init, VOCAB, seed=1, hidden_dim=8)
 
 
 def targets_of(packed):
     """The target at each prefix that occurs in packed rows, by the prefix's text."""
     found = {}
-    _, weights = packed.batch((jnp.arange(len(packed.targets)), None))
-    for row, wanted in zip(np.asarray(packed.targets), np.asarray(weights / packed.scale), strict=True):
+    _, weights = jax.jit(lambda rows: packed.batch((rows, None)))(np.arange(len(packed.targets), dtype=np.int32))
+    for row, wanted in zip(np.asarray(packed.targets), np.asarray(weights) / np.asarray(packed.scale), strict=True):
         prefix = ""
         for token, target in zip(row.tolist(), wanted, strict=True):
             if target.sum() > 0:
@@ -88,7 +88,7 @@ def test_a_network_that_only_hears_its_teacher_comes_to_agree():
 
 def test_bad_input():
     other = mm_jax.counts.fit(["ab"], mm_jax.Vocab(".ab"), smoothing=1.0)
-    mlp = mm_jax.mlp.init(jax.random.key(0), VOCAB, hidden_dim=4)
+    mlp = drawn(mm_jax.mlp.init, VOCAB, hidden_dim=4)
     key = jax.random.key(0)
     with pytest.raises(ValueError, match="teacher has another vocabulary"):
         mm_jax.fit(network(), WORDS, key, steps=1, teach=0.5, teacher=other)
