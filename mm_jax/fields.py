@@ -84,11 +84,11 @@ def _json_rows(lines: Sequence[Line]) -> list[Row]:
     if isinstance(value, dict):
         lists = [part for part in value.values() if isinstance(part, list)]
         value = lists[0] if len(lists) == 1 else [[name, part] for name, part in value.items()]
-    if value and all(isinstance(entry, dict) for entry in value):
-        names = list(dict.fromkeys(name for entry in value for name in entry))
-        head, value = [Row(0, names)], [[entry.get(name) for name in names] for entry in value]
-    else:
-        head = []
+    head: list[Row] = []
+    objects = [entry for entry in value if isinstance(entry, dict)]
+    if objects and len(objects) == len(value):
+        names = list(dict.fromkeys(name for entry in objects for name in entry))
+        head, value = [Row(0, names)], [[entry.get(name) for name in names] for entry in objects]
     rows = [Row(n, list(map(_text, entry if isinstance(entry, list) else [entry]))) for n, entry in enumerate(value, 1)]
     return [*head, *rows] if any(row.fields for row in rows) else []
 

@@ -6,6 +6,7 @@ that takes it; `take` takes the words. `mm-jax check` and every command that rea
 
 import codecs
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
@@ -70,12 +71,15 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
+PLAIN = Options()
+
+
 class Taken(NamedTuple):
     """A word with its line and its count; or a line that has none, with the problem."""
 
     line: int
     word: str
-    count: int = 1
+    times: int = 1
     problem: str = ""
 
 
@@ -122,6 +126,7 @@ def _place(column: int | str | None, names: Sequence[str]) -> int:
     """Returns the place of a column, from 0 on; -1 for none. Raises ValueError for a name that is not there."""
     if not isinstance(column, str):
         return -1 if column is None else column - 1
+    column = unicodedata.normalize("NFC", column)
     if column not in names:
         shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
         raise ValueError(f"no column is named {column!r}: the first line has {shown}")
@@ -155,10 +160,10 @@ def expanded(taken: Iterable[Taken]) -> list[str]:
     for entry in taken:
         if entry.problem:
             raise ValueError(f"line {entry.line}: {entry.problem}")
-        if entry.word and entry.count:
+        if entry.word and entry.times:
             entries.append(entry)
-    total = sum(entry.count for entry in entries)
-    size = sum(entry.count * (len(entry.word.encode(errors="replace")) + 1) for entry in entries)
+    total = sum(entry.times for entry in entries)
+    size = sum(entry.times * (len(entry.word.encode(errors="replace")) + 1) for entry in entries)
     times = max(total / MAX_WORDS, size / MAX_BYTES)
     if total > len(entries) and times > 1:
         raise ValueError(
@@ -167,7 +172,7 @@ def expanded(taken: Iterable[Taken]) -> list[str]:
         )
     words: list[str] = []
     for entry in entries:
-        words.extend([entry.word] * entry.count)
+        words.extend([entry.word] * entry.times)
     return words
 
 
@@ -255,8 +260,9 @@ def _encoding_of(raw: bytes) -> tuple[Finding, str] | None:
         read = others[0].decode("windows-1252").strip()
     except UnicodeDecodeError:
         return None
-    text = f"not UTF-8, perhaps Windows-1252, where line {lines.index(others[0]) + 1} reads {read[:40]!r}: give --encoding "
-    return Finding("encoding", f"{text}windows-1252, or another that reads well", True), "windows-1252"
+    text = f"not UTF-8, perhaps Windows-1252, where line {lines.index(others[0]) + 1} reads {read[:40]!r}"
+    text += ": give --encoding windows-1252, or another that reads well"
+    return Finding("encoding", text, True), "windows-1252"
 
 
 def _is_utf8(line: bytes) -> bool:
