@@ -111,7 +111,7 @@ def _hunspell(lines: Sequence[Line], total: int) -> Kind | None:
     flagged = sum(bool(_FLAGS.search(line)) for line in rest) * 5 > len(rest)
     if not (counted or flagged) or sum(line.isdecimal() for line in rest) * 2 > len(rest):
         return None
-    return Kind("hunspell", "a hunspell dictionary, with the number of words on its first line", _hunspell_rows)
+    return Kind("hunspell", "the number of words on the first line, as in a hunspell dictionary", _hunspell_rows)
 
 
 def _hunspell_rows(lines: Sequence[Line]) -> list[Row]:
@@ -150,13 +150,24 @@ def _columns(lines: Sequence[Line]) -> Iterator[Kind]:
             continue
         rows = _columns_rows(delimiter, lines)
         width, count = Counter(len(row.fields) for row in rows).most_common(1)[0]
-        if max(len(row.fields) for row in rows) > 1:
-            evident = delimiter == "\t" or (width > 1 and count >= _CONSISTENT * len(rows))
-            yield Kind("columns", title, partial(_columns_rows, delimiter), evident)
+        split = partial(_columns_rows, delimiter)
+        if max(len(row.fields) for row in rows) == 1:  # it stands in quotation marks
+            continue
+        if all(len(row.fields) == 1 or not any(row.fields[1:]) for row in rows):
+            yield Kind("trailing", f"words with {_NAMED[delimiter]} after them", split)
+        elif delimiter == "\t" or (width > 1 and count >= _CONSISTENT * len(rows)):
+            yield Kind("columns", title, split)
+        else:
+            yield Kind("columns", f"columns between {_NAMED[delimiter]}", split, evident=False)
+
+
+_RULE = re.compile(r"[\s|:-]+")  # below the header of a table in Markdown
 
 
 def _columns_rows(delimiter: str, lines: Sequence[Line]) -> list[Row]:
     """Splits lines at a delimiter, where that does not stand in quotation marks."""
+    if delimiter == "|":
+        lines = [line for line in lines if not _RULE.fullmatch(line[1])]
     plain = [Row(number, [field.strip() for field in line.split(delimiter)]) for number, line in lines]
     if not any('"' in line for _, line in lines):
         return plain

@@ -1,5 +1,6 @@
 """Prints results to stdout, messages to stderr."""
 
+import contextlib
 import json
 import sys
 import unicodedata
@@ -39,10 +40,11 @@ def _plain(char: str) -> str:
 
 
 def say(text: str) -> None:
-    """Prints a message to stderr, unless hushed; warnings and errors always."""
+    """Prints a message to stderr, unless hushed; warnings and errors always. Nothing is lost if nobody reads it."""
     if _hushed and not text.startswith(("error:", "warning:")):
         return
-    print(plain(text), file=sys.stderr, flush=True)
+    with contextlib.suppress(BrokenPipeError):
+        print(plain(text), file=sys.stderr, flush=True)
 
 
 def give(value: Any, as_json: bool, text: str) -> None:

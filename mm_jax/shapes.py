@@ -138,7 +138,7 @@ def _taken(row: Row, column: int, counts: int) -> Taken:
     lacking = [place + 1 for place in (column, counts) if place >= len(row.fields)]
     if lacking:
         has = counted(len(row.fields), "column")
-        return Taken(row.line, "", 0, f"no column {lacking[0]}, it has {has} ({row.fields[0][:40]!r})")
+        return Taken(row.line, "", 0, f"no column {lacking[0]}, it has {has} ({', '.join(row.fields)[:40]!r})")
     word = " ".join(row.fields[column].split("\n")).strip()
     if counts < 0:
         return Taken(row.line, word)
@@ -297,13 +297,13 @@ def _shape(body: Sequence[Line], kind: Kind, options: Options) -> Finding:
         place = _quoted(names[numbers[0]]) if named else numbers[0] + 1
         give.append(f"--counts {place} if that column counts the words")
     width = max(len(row.fields) for row in data)
-    looks = kind.title + (f", {counted(width, 'column')}" if kind.name == "columns" else "")
+    looks = kind.title + (f", {counted(width, 'column')}" if kind.name == "columns" and kind.evident else "")
     looks += f" ({', '.join(names)})" if named and len(names) < 9 else " under a header line" if headed else ""
     words = [row.fields[column].strip() for row in data[: _PREVIEW + 1] if column < len(row.fields)]
     shown = ", ".join(word[:30] for word in words[:_PREVIEW]) + (", ..." if len(words) > _PREVIEW else "")
-    whole = f"--column {ALL} if each line is a word"
+    whole = f"--column {ALL} if each line is a word" if kind.evident else f"--column {ALL} if not"
     if not kind.evident:
-        looks = f"perhaps {looks}, learned as it is"
+        looks = f"each line is a word, but perhaps these are {looks}"
     text = "; ".join([f"{looks}: {give[0]} for {shown}", *give[1:], whole])
     return Finding(kind.name, text, kind.evident)
 
@@ -320,6 +320,8 @@ def _left(body: Sequence[Line], kind: Kind | None, options: Options) -> Iterator
         return
     by_name = isinstance(options.column, str) or isinstance(options.counts, str)
     names = [field.strip() for field in rows[0].fields]
+    if isinstance(options.column, str) and options.column not in names:  # `take` says so
+        return
     if headed and not (options.header or by_name or (kind and kind.headed)):
         yield _header(rows[0].line, ", ".join(names))
     numbers = _count_columns(rows[headed:], _place(options.column, names), names if headed else [])
@@ -365,9 +367,10 @@ def _word_column(rows: Sequence[Row]) -> int:
 def _count_columns(rows: Sequence[Row], words: int, names: Sequence[str]) -> list[int]:
     """Returns the columns of whole numbers other than 1, 2, 3, ...; first one whose name says so, then the last."""
     places = []
+    saying = [place for place, name in enumerate(names) if name.casefold() in _COUNT_NAMES]
     for place, column in enumerate(_columns(rows)):
         if place != words and all(_COUNT.fullmatch(field) for field in column):
             values = [int(field.replace(",", "")) for field in column]
-            if len(values) < 3 or any(b - a != 1 for a, b in pairwise(values)):
+            if place in saying or len(values) < 3 or any(b - a != 1 for a, b in pairwise(values)):
                 places.append(place)
-    return sorted(places, key=lambda place: (not names or names[place].casefold() not in _COUNT_NAMES, -place))
+    return sorted(places, key=lambda place: (place not in saying, -place))

@@ -68,13 +68,14 @@ def check(
 
     Example: mm-jax check towns.txt --fix clean.txt
     """
-    from mm_jax.tool import checking, reading
+    from mm_jax.tool import checking
 
     report = checking.check(path, taken)
     if fix and not report.needs_options:  # before the report, which may find no reader
         checking.write(report, fix)
     give(report.as_dict(), as_json, checking.render(report))
-    reading.refuse(path, report.shape)
+    if report.needs_options:
+        fail(f"{path} is not one word a line in UTF-8: `mm-jax train` needs an option that stands above")
     if report.refused and not fix:
         lines = counted(report.refused, "line")
         fail(f"{lines} cannot be read: --fix OUT writes a list without {'it' if report.refused == 1 else 'them'}")

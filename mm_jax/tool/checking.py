@@ -12,12 +12,13 @@ from mm_jax.checks import counted
 from mm_jax.files import write_whole
 from mm_jax.output import say
 from mm_jax.shapes import PLAIN, Finding, Options, Taken, decoded, expanded, found, take
+from mm_jax.tool.reading import weights
 
 _REFUSED = "refused; --fix drops the line"
 _MARK = "\ufeff"  # of byte order
 # By code point, not by category: an old Python does not know the newest emoji. Joiners, zero-width spaces, tags and
 # soft hyphens are text, and so is what is private or not yet assigned.
-_SEPARATORS = re.compile("[\t\v\f\x1c-\x1f\x85\u2028\u2029]+")
+_SEPARATORS = re.compile("[\0\t\v\f\x1c-\x1f\x85\u2028\u2029]+")
 _NO_TEXT = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")  # controls, bidi overrides
 
 
@@ -56,6 +57,7 @@ class Report:
     refused: int
     clean: list[str]
     changed: int
+    weighted: bool
 
     @property
     def needs_options(self) -> bool:
@@ -88,8 +90,9 @@ def check(path: str | Path, options: Options = PLAIN) -> Report:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     if not words:
-        raise ValueError(f"{path} holds no words: it should have one on each line")
-    return _report(path, shape, words, clean, odd + more)
+        first = next((f": line {entry.line}: {entry.problem}" for entry in odd if entry.action == _REFUSED), None)
+        raise ValueError(f"{path} holds no words{first or ': it should have one on each line'}")
+    return _report(path, shape, words, clean, odd + more, weighted=options.counts is not None)
 
 
 def _lines(raw: bytes, options: Options) -> tuple[list[str], list[OddLine]]:
@@ -200,6 +203,7 @@ def _report(
         odd=sorted(odd, key=lambda entry: entry.line),
         refused=sum(entry.action == _REFUSED for entry in odd),
         clean=clean,
+        weighted=weighted,
         changed=sum(a != b for a, b in zip(words, clean, strict=True)),
     )
 
@@ -214,10 +218,11 @@ def render(report: Report, most: int = 20) -> str:
         *shape,
         f"lengths {report.shortest} to {report.longest}, {report.mean_length:.1f} on average",
     ]
+    if report.weighted:
+        lines.append(weights(report.words, report.distinct))
     if report.repeated:
-        lines.append(
-            "repeated most: " + ", ".join(f"{word} {n}" for word, n in report.repeated) + " (--dedup: once each)"
-        )
+        once = "" if report.weighted else " (--dedup: once each)"
+        lines.append("repeated most: " + ", ".join(f"{word} {n}" for word, n in report.repeated) + once)
     if report.dev:
         lines.append(
             f"train {report.train:,}, dev {report.dev:,} ({report.dev_in_train:,} also in train), "

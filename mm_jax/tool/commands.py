@@ -46,7 +46,7 @@ def score(folder: Path, given: list[str], as_json: bool) -> None:
         rank = int(np.searchsorted(means, result.mean)) + 1
         results.append(asdict(result) | {"mean": result.mean, "rank": rank, "of": len(means)})
         texts.append(
-            f"{result.word}\n{result}\nlikelier, per character, than all but {rank - 1:,} of {len(means):,} words"
+            f"{result.word}\n{result}\nlikelier, per character, than all but {rank - 1:,} of {counted(len(means), 'word')}"
         )
     give(results, as_json, "\n\n".join(texts))
 

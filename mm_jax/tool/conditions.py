@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from mm_jax import sampling
+from mm_jax.checks import counted
 from mm_jax.evaluation import word_means
 from mm_jax.models import contract, fresh
 from mm_jax.models.contract import Params
@@ -229,7 +230,7 @@ def sample(
         rows = [asdict(row) if display.scores else {"word": row.word} for row in scored]
     result: dict[str, Any] = {"words": [row["word"] for row in rows], "tried": samples.tried}
     give(result | ({"scores": rows} if display.scores else {}), as_json, render(rows, display.form))
-    default = f", temperature {temperature_for(len(run.words))} for {len(run.words):,} words"
+    default = f", temperature {temperature_for(len(run.words))} for {counted(len(run.words), 'word')}"
     say(f"{len(rows)} of {n} words, {samples.tried:,} drawn{'' if options['temperature'] is not None else default}")
     if len(rows) < n:
         fail("too few words met all conditions: loosen them, or raise --budget")

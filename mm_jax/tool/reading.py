@@ -5,7 +5,7 @@ from pathlib import Path
 from mm_jax import words as lists
 from mm_jax.checks import counted
 from mm_jax.output import say
-from mm_jax.shapes import Finding, Options, found
+from mm_jax.shapes import Options, found
 
 
 def read(path: Path, options: Options) -> list[str]:
@@ -15,24 +15,16 @@ def read(path: Path, options: Options) -> list[str]:
     """
     raw = lists.read_bytes(path)
     findings = found(raw, options)
-    refuse(path, findings)
+    if reasons := [finding.text for finding in findings if finding.refuses]:
+        raise ValueError(f"{path} is not one word a line in UTF-8. It is " + ". And it is ".join(reasons))
     words = lists.words_of(raw, path, options)
     for finding in findings:
         say(f"{'' if finding.kind == 'counts' else 'warning: '}{path}: {finding.text}")
     if options.counts is not None:
-        say(weights(words))
+        say(weights(len(words), len(set(words))))
     return words
 
 
-def refuse(path: Path, findings: list[Finding]) -> None:
-    """Raises ValueError if the file needs an option that was not given."""
-    if reasons := [finding.text for finding in findings if finding.refuses]:
-        raise ValueError(f"{path} is not one word a line in UTF-8. It is " + ". And it is ".join(reasons))
-
-
-def weights(words: list[str]) -> str:
+def weights(words: int, distinct: int) -> str:
     """Says what counts do to a list."""
-    return (
-        f"each word counts as often as the list says, in losses too: {counted(len(set(words)), 'different word')}, "
-        f"{len(words):,} with their counts"
-    )
+    return f"words count as often as the list says, in losses too: {counted(distinct, 'word')}, {words:,} with counts"
