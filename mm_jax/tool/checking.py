@@ -173,7 +173,12 @@ def _without_controls(word: str) -> str:
 
 
 def _report(
-    path: Path, shape: list[Finding], words: list[str], clean: list[str], odd: Sequence[OddLine] = ()
+    path: Path,
+    shape: list[Finding],
+    words: list[str],
+    clean: list[str],
+    odd: Sequence[OddLine] = (),
+    weighted: bool = False,
 ) -> Report:
     """Computes the figures of a report from the words that `load_words` takes."""
     tally = Counter(words)
@@ -248,5 +253,5 @@ def render(report: Report, most: int = 20) -> str:
 def write(report: Report, path: Path) -> None:
     """Writes the clean copy, one word a line, and says so."""
     write_whole(path, "\n".join([*report.clean, ""]).encode())
-    about = f", of which {report.changed:,} differ from what `mm-jax train` takes" if report.changed else ""
+    about = f", {report.changed:,} of them other than `mm-jax train` takes from {report.path}" if report.changed else ""
     say(f"wrote {counted(len(report.clean), 'word')} to {path}{about}")

@@ -45,9 +45,8 @@ def score(folder: Path, given: list[str], as_json: bool) -> None:
         result = score_word(run.params, word)
         rank = int(np.searchsorted(means, result.mean)) + 1
         results.append(asdict(result) | {"mean": result.mean, "rank": rank, "of": len(means)})
-        texts.append(
-            f"{result.word}\n{result}\nlikelier, per character, than all but {rank - 1:,} of {counted(len(means), 'word')}"
-        )
+        of = counted(len(means), "word")
+        texts.append(f"{result.word}\n{result}\nlikelier, per character, than all but {rank - 1:,} of {of}")
     give(results, as_json, "\n\n".join(texts))
 
 

@@ -231,7 +231,8 @@ def sample(
     result: dict[str, Any] = {"words": [row["word"] for row in rows], "tried": samples.tried}
     give(result | ({"scores": rows} if display.scores else {}), as_json, render(rows, display.form))
     default = f", temperature {temperature_for(len(run.words))} for {counted(len(run.words), 'word')}"
-    say(f"{len(rows)} of {n} words, {samples.tried:,} drawn{'' if options['temperature'] is not None else default}")
+    of = counted(n, "word")
+    say(f"{len(rows)} of {of}, {samples.tried:,} drawn{'' if options['temperature'] is not None else default}")
     if len(rows) < n:
         fail("too few words met all conditions: loosen them, or raise --budget")
 
