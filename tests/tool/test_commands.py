@@ -1,6 +1,7 @@
 """The command, as a user types it: exit status, what goes to stdout and what to stderr."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,20 @@ def test_plot(mm, trained):
     assert [Path(path).name for path in out.split()] == ["embedding.png", "losses.png", "words.png"]
     status, out, _ = mm("plot", trained / "ngram")
     assert (status, [Path(path).name for path in out.split()]) == (0, ["words.png"])
+
+
+def test_plot_writes_every_picture_before_it_names_one(trained, tmp_path, monkeypatch):
+    from mm_jax.tool import commands, pictures
+
+    def closed(*paths, **options):
+        raise BrokenPipeError
+
+    folder = shutil.copytree(trained / "ngram", tmp_path / "run")
+    monkeypatch.setattr(pictures, "draw_all", lambda run: iter([("one", b"1"), ("two", b"2")]))
+    monkeypatch.setattr(commands, "print", closed, raising=False)
+    with pytest.raises(BrokenPipeError):
+        commands.plot(folder)
+    assert [(folder / f"{name}.png").read_bytes() for name in ("one", "two")] == [b"1", b"2"]
 
 
 def test_top(mm, trained):
