@@ -56,6 +56,19 @@ def kind_of(lines: Sequence[Line]) -> Kind | None:
     return next((kind for kind in found if kind.evident), found[0] if found else None)
 
 
+def asked_kind_of(lines: Sequence[Line]) -> Kind | None:
+    """Finds the kind of a file that has columns as a user says: the first separator in any line, if no other is found.
+
+    >>> asked_kind_of([(1, "Anna,100")]).title
+    'comma-separated'
+    """
+    if kind := kind_of(lines):
+        return kind
+    standing = (mark for mark in _DELIMITERS if any(mark in line for _, line in lines))
+    mark = next(standing, None)
+    return None if mark is None else Kind("columns", _DELIMITERS[mark], partial(_columns_rows, mark))
+
+
 def suspected_comment(lines: Sequence[Line]) -> str | None:
     """Returns the mark, such as #, that begins some of the lines but not most; None where there is none."""
     tally = Counter(found[0] for _, line in lines if (found := COMMENTS.match(line.lstrip())))
@@ -166,6 +179,8 @@ _RULE = re.compile(r"[\s|:-]+")  # below the header of a table in Markdown
 
 def _columns_rows(delimiter: str, lines: Sequence[Line]) -> list[Row]:
     """Splits lines at a delimiter, where that does not stand in quotation marks."""
+    if lines and lines[0][1].strip() == f"sep={delimiter}":  # of Excel
+        lines = lines[1:]
     if delimiter == "|":
         lines = [line for line in lines if not _RULE.fullmatch(line[1])]
     plain = [Row(number, [field.strip() for field in line.split(delimiter)]) for number, line in lines]

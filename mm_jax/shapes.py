@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from mm_jax.checks import counted
-from mm_jax.fields import SEEN, Kind, Line, Row, kind_of, suspected_comment
+from mm_jax.fields import SEEN, Kind, Line, Row, asked_kind_of, kind_of, suspected_comment
 
 ALL = "all"  # the column that is the whole line
 MAX_WORDS = 20_000_000  # with counts
@@ -106,7 +106,7 @@ def take(lines: Sequence[str], options: Options) -> Iterator[Taken]:
         return
     if not body:
         return
-    kind = kind_of(body)
+    kind = asked_kind_of(body)
     rows = kind.rows(body) if kind else [Row(number, [line.strip()]) for number, line in body]
     names = [field.strip() for field in rows[0].fields] if rows else []
     column, counts = _place(options.column, names), _place(options.counts, names)
@@ -219,12 +219,16 @@ def found(raw: bytes, options: Options) -> list[Finding]:
     body = _body(lines_of(text), options)
     if not body:
         return findings
-    kind = kind_of(body)
     findings += _comments(body)
     if options.column is not None:
-        return [*findings, *_left(body, kind, options)]
-    if kind is not None:
+        return [*findings, *_left(body, asked_kind_of(body), options)]
+    if kind := kind_of(body):
         return [*findings, _shape(body, kind, options)]
+    if tabs := [number for number, line in body if "\t" in line.strip()]:
+        text = (
+            f"{counted(len(tabs), 'line')} with a tab inside, first line {tabs[0]}: --column 1 takes what is before it"
+        )
+        findings.append(Finding("tabs", f"{text}; --column {ALL} takes the lines as they are", False))
     first = body[0][1].strip()
     if not options.header and len(body) > 1 and first.casefold() in HEADINGS:
         findings.append(_header(body[0][0], first))

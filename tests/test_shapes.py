@@ -223,6 +223,21 @@ def test_columns_with_marks_and_line_ends_inside(tmp_path):
     ]
 
 
+def test_a_column_is_taken_where_no_shape_is_seen(tmp_path):
+    """Of one line, of separators in few lines, below the line that tells Excel its separator."""
+    for text, words in (
+        ("Anna,100\n", ["Anna"]),
+        ("Anna,1\nIda\nLea\nMia\n", ["Anna", "Ida", "Lea", "Mia"]),
+        ("Anna\t1\nIda, x\nLea\nMia\n", ["Anna", "Ida, x", "Lea", "Mia"]),
+        ("sep=;\nAnna;1\nIda;4\n", ["Anna", "Ida"]),
+        ("Anna\nIda\n", ["Anna", "Ida"]),
+    ):
+        assert mm_jax.load_words(write(tmp_path / "list", text), column=1) == words
+    (finding,) = found(b"Anna\t1\nIda\nLea\n", Options())
+    assert finding.text.startswith("1 line with a tab inside, first line 1: --column 1 takes what is before it")
+    assert not finding.refuses
+
+
 def test_counts_are_references_to_one_string(tmp_path):
     tracemalloc.start()
     raw = b"Bartholomew\t1,000,000\nAnna\t1\n"
