@@ -9,6 +9,8 @@ Parameters come first, data and key next, options after that. The modules, from 
     output         results to stdout, messages to stderr
     startup        compilation cache, shorter start and exit
     pytrees        the class decorator of parameters
+    fields         rows of fields: columns, JSON, hunspell's dictionaries, one line
+    shapes         what a file with a list looks like, and how its words are taken
     words          word lists: find, read, split
     corpus         the token stream, contexts, rows of whole words, the prefix trie
     layers         what several models share: packing, dropout, products, the recurrence, initial weights

@@ -5,6 +5,7 @@ from . import corpus as corpus
 from . import drawing as drawing
 from . import enumeration as enumeration
 from . import evaluation as evaluation
+from . import fields as fields
 from . import files as files
 from . import ladder as ladder
 from . import layers as layers
@@ -17,6 +18,7 @@ from . import plotting as plotting
 from . import pytrees as pytrees
 from . import sampling as sampling
 from . import scoring as scoring
+from . import shapes as shapes
 from . import startup as startup
 from . import structure as structure
 from . import terminal as terminal

@@ -6,7 +6,7 @@ Imported by `mm-jax --help`, so JAX is imported only where a key is checked.
 import math
 import numbers
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, KeysView, Set
 from typing import Any
 
 import numpy as np
@@ -77,8 +77,11 @@ def random_key(name: str, value: Any, *, many: bool = False) -> None:
         raise ValueError(f"{name} has shape {value.shape}: give {wanted}")
 
 
-def as_list(words: Iterable[str]) -> list[str]:
-    """Returns `words` as a list. Raises ValueError for a single str, an empty iterable, or an element that is no str.
+def as_list(words: Iterable[str], *, ordered: bool = True) -> list[str]:
+    """Returns `words` as a list.
+
+    Raises ValueError for a single str, an empty iterable, or an element that is no str; if `ordered`, for a set too,
+    whose order is another in each process. The keys and values of a dict have an order.
 
     >>> as_list(word for word in ("emma", "ava"))
     ['emma', 'ava']
@@ -87,6 +90,9 @@ def as_list(words: Iterable[str]) -> list[str]:
         raise ValueError(f"expected a list of words, got one str: write [{words!r}]")
     if not isinstance(words, Iterable):
         raise ValueError(f"expected a list of words, got {words!r}")
+    if ordered and isinstance(words, Set) and not isinstance(words, KeysView):
+        kind = type(words).__name__
+        raise ValueError(f"a {kind} of words has another order in each process: give a list, such as sorted(words)")
     words = words if isinstance(words, list) else list(words)
     if not words:
         raise ValueError("an empty list of words: nothing to read")
@@ -104,6 +110,15 @@ def as_set(words: Iterable[str]) -> frozenset[str]:
     if isinstance(words, str):
         raise ValueError(f"expected a list of words, got one str: write [{words!r}]")
     return frozenset(words)
+
+
+def counted(number: int, name: str) -> str:
+    """Returns a number with what it counts, in the plural for all but 1.
+
+    >>> counted(1, "word"), counted(2000, "word")
+    ('1 word', '2,000 words')
+    """
+    return f"{number:,} {name}{'' if number == 1 else 's'}"
 
 
 def shown(value: Any, limit: int = 60) -> str:

@@ -1,5 +1,6 @@
 """Prints results to stdout, messages to stderr."""
 
+import contextlib
 import json
 import logging
 import math
@@ -60,13 +61,14 @@ def print_log() -> None:
 
 
 def say(text: str) -> None:
-    """Prints a message to stderr, unless hushed; warnings and errors always."""
+    """Prints a message to stderr, unless hushed; warnings and errors always. Nothing is lost if nobody reads it."""
     if _hushed and not text.startswith(("error:", "warning:")):
         return
     text = plain(text)
     if sys.stderr.isatty():
         text = "\n".join(wrapped(line, shutil.get_terminal_size().columns) for line in text.split("\n"))
-    print(text, file=sys.stderr, flush=True)
+    with contextlib.suppress(BrokenPipeError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def wrapped(line: str, width: int) -> str:

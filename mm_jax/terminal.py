@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import math
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -73,14 +74,19 @@ def _loss(progress: Step) -> str:
     return "  ".join(parts + ([] if progress.dev is None else [f"dev {progress.dev:.4f}"]))
 
 
+def _figure(value: float) -> str:
+    """Returns a figure of a table; blank for what does not exist, as the standard error of one word."""
+    return "" if math.isnan(value) else f"{value:.4f}"
+
+
 def losses_table(rows: dict[str, Evaluation], lecture: dict[str, str] | None = None) -> Table:
     """Makes a table with a row for each list of words: its nll, that of its unseen words, and their standard errors."""
     table = Table(title="nats per character, end token included", title_justify="left", caption_justify="left")
     for heading in ("", "words", "loss", "+-", "unseen words", "loss on them", "+-", *(["lecture"] if lecture else [])):
         table.add_column(heading, justify="right" if heading else "left")
     for name, row in rows.items():
-        unseen = [f"{row.words_unseen:,}", f"{row.nll_unseen:.4f}", f"{row.stderr_unseen:.4f}"]
-        cells = [Text(plain(name)), f"{row.words:,}", f"{row.nll:.4f}", f"{row.stderr:.4f}"]
+        unseen = [f"{row.words_unseen:,}", _figure(row.nll_unseen), _figure(row.stderr_unseen)]
+        cells = [Text(plain(name)), f"{row.words:,}", _figure(row.nll), _figure(row.stderr)]
         cells += unseen if row.words_unseen else ["", "", ""]
         table.add_row(*cells, *([lecture.get(name, "")] if lecture else []))
     return table

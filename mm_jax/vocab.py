@@ -51,7 +51,7 @@ class Vocab:
 
         The separator is `.`; where a word holds that, the first of `|`, `/`, `_` and so on that no word holds.
         """
-        chars = set("".join(as_list(words)))
+        chars = set("".join(as_list(words, ordered=False)))
         if not chars:
             raise ValueError("no characters: a vocabulary needs at least one non-empty word")
         candidates = itertools.chain(SEPARATORS, map(chr, itertools.count(_FIRST_OTHER)))

@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mm_jax.checks import as_list
+from mm_jax.checks import as_list, counted
+from mm_jax.shapes import MAX_BYTES, Options, decoded, expanded, lines_of, take
 from mm_jax.vocab import Vocab
 
 NAMES_URL = "https://raw.githubusercontent.com/karpathy/makemore/988aa59e4d8fefa526d06f3b453ad116258398d4/names.txt"
 NAMES_SHA256 = "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
 DOWNLOAD_SECONDS = 4
-MAX_BYTES = 2**28
-BYTE_ORDER_MARK = "\ufeff"
 
 _PACKAGE = Path(__file__).parent
 _DATA = _PACKAGE.parent / "data"  # of a checkout; an installed wheel has none
@@ -118,45 +117,61 @@ def _download() -> Path | None:
         return None
 
 
-def load_words(path: str | os.PathLike | None = None) -> list[str]:
+def load_words(
+    path: str | os.PathLike | None = None,
+    *,
+    column: int | str | None = None,
+    header: bool = False,
+    comment: str | None = None,
+    counts: int | str | None = None,
+    encoding: str | None = None,
+) -> list[str]:
     """Reads the words of a text file, one a line, in order; without a path, of the file `find_words()`.
 
     Takes UTF-8 with any line ends, and normalises to NFC. Drops byte-order marks, surrounding blanks and blank lines.
     Keeps duplicates: they tell how common a word is.
 
+    Args:
+      path: of the file.
+      column: the number, from 1 on, or the name of the column that holds the words: of a file with columns (csv, tsv,
+        words with numbers), JSON, a hunspell dictionary, or one line of words. None is the whole line.
+      header: whether to leave out the first line; naming a column does so too.
+      comment: leaves out lines that begin with this.
+      counts: the number or the name of a column of whole numbers: a word stands in the list as often as it says.
+      encoding: a codec of Python, such as "utf-16"; None is UTF-8.
+
     Raises:
       ValueError: the path is missing, a directory, a device, too large or unreadable; the text is not UTF-8 (line and
-        byte are named); no words are left.
+        byte are named); no words are left; a line does not have the column, or its count is no whole number; the counts
+        add up to more than 20,000,000.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp(), "list.txt")
     >>> _ = path.write_text("emma\\n\\n  ava\\n")
     >>> load_words(path)
     ['emma', 'ava']
+    >>> _ = path.write_text("name,count\\nemma,2\\nava,1\\n")
+    >>> load_words(path, column="name", counts="count")
+    ['emma', 'emma', 'ava']
     """
+    options = Options(column, header, comment, counts, encoding).checked()
     path = find_words() if path is None else Path(path)
-    words = [word for line in read_lines(path) if (word := line.strip())]
+    return words_of(read_bytes(path), path, options)
+
+
+def words_of(raw: bytes, path: Path, options: Options) -> list[str]:
+    """Takes the words of a file's bytes; raises ValueError as `load_words`."""
+    try:
+        lines = lines_of(unicodedata.normalize("NFC", decoded(raw, options.encoding)))
+        if options.whole and not options.header and options.comment is None:
+            words = [word for line in lines if (word := line.strip())]
+        else:
+            words = expanded(take(lines, options))
+    except ValueError as error:
+        raise ValueError(f"{path}{', ' if str(error).startswith('line ') else ': '}{error}") from None
     if not words:
         raise ValueError(f"{path} holds no words: it should have one on each line")
     return words
-
-
-def read_lines(path: str | os.PathLike) -> list[str]:
-    """Reads the lines of a UTF-8 text file, normalised to NFC; raises ValueError as `load_words`."""
-    path = Path(path)
-    raw = read_bytes(path)
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        start = error.start
-        line = raw.count(b"\n", 0, start) + 1
-        raise ValueError(
-            f"{path}, line {line}: byte {start + 1} of the file (0x{raw[start]:02x}) is not UTF-8: save it as UTF-8"
-        ) from None
-    # Joined files hold byte-order marks in the middle too. All are removed: otherwise a word would change when it is
-    # saved as the first line and read again.
-    text = text.replace(BYTE_ORDER_MARK, "")
-    return unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -191,5 +206,6 @@ def split_words(words: Sequence[str]) -> Split:
     first, second = int(0.8 * len(words)), int(0.9 * len(words))
     split = Split(words[:first], words[first:second], words[second:])
     if not all(split):
-        raise ValueError(f"{len(words)} words are too few to split into train, dev and test: give at least 6")
+        few = f"{counted(len(words), 'word')} {'is' if len(words) == 1 else 'are'} too few"
+        raise ValueError(f"{few} to split into train, dev and test: give at least 6")
     return split

@@ -24,6 +24,8 @@ import mm_jax
 FLOORS = [
     ["checks"],
     ["vocab", "files", "output", "startup", "pytrees"],
+    ["fields"],
+    ["shapes"],
     ["words", "corpus"],
     ["layers", "ngrams"],
     ["models"],

@@ -65,7 +65,8 @@ class Choice:
         rows = [f"{'tried':{width}}  {'dev':>7}  {'+-':>6}  {'s':>6}"]
         for one in self.tried:
             mark = "  kept" if one is self.kept else ""
-            rows.append(f"{one.name:{width}}  {one.dev:7.4f}  {one.stderr:6.4f}  {one.seconds:6.1f}{mark}")
+            dev = f"{one.dev:7.4f}  {one.stderr:6.4f}".replace("nan", "   ")  # without dev
+            rows.append(f"{one.name:{width}}  {dev}  {one.seconds:6.1f}{mark}")
         return [*rows, *self.left_out, self.reason()]
 
     def reason(self) -> str:

@@ -13,8 +13,11 @@ from typing import Annotated, Any, Literal
 import typer
 
 import mm_jax
+from mm_jax.checks import counted
 from mm_jax.output import fail, give, hush, say
+from mm_jax.shapes import PLAIN, Options
 from mm_jax.tool.help import Command
+from mm_jax.tool.list_options import List, takes_list
 
 app = typer.Typer(
     name="mm-jax",
@@ -26,15 +29,6 @@ app = typer.Typer(
 )
 
 
-def _or_stdin(path: Path | None) -> Path | None:
-    """Returns the path of stdin for -."""
-    return Path("/dev/stdin") if path == Path("-") else path
-
-
-List = Annotated[
-    Path,
-    typer.Argument(metavar="LIST", callback=_or_stdin, help="A text file in UTF-8, one word a line; - is stdin."),
-]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A folder written by `mm-jax train`.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 MAX_COUNT = 2**31 - 1  # the largest int32
@@ -64,34 +58,39 @@ def common(
 
 
 @app.command()
+@takes_list
 def check(
     path: List,
-    fix: Annotated[Path | None, typer.Option(metavar="OUT", help="Write a clean copy.")] = None,
+    taken: Options = PLAIN,
+    fix: Annotated[Path | None, typer.Option(metavar="OUT", help="Write a clean copy, one word a line.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Report what a list holds: sizes, characters, odd lines and how they are handled.
+    """Report what a list holds: its shape, sizes, characters, odd lines and how they are handled.
 
     Example: mm-jax check towns.txt --fix clean.txt
     """
-    from mm_jax.files import write_whole
     from mm_jax.tool import checking
 
-    report = checking.check(path)
+    report = checking.check(path, taken)
+    if fix and not report.needs_options:  # before the report, which may find no reader
+        checking.write(report, fix)
     give(report.as_dict(), as_json, checking.render(report))
-    if fix:
-        write_whole(fix, "\n".join([*report.clean, ""]).encode())
-        say(f"wrote {len(report.clean):,} words to {fix}")
-    elif report.refused:
-        fail(f"{report.refused} line(s) cannot be read: --fix OUT writes a list without them")
+    if report.needs_options:
+        fail(f"{path} is not one word a line in UTF-8: `mm-jax train` needs an option that stands above")
+    if report.refused and not fix:
+        lines = counted(report.refused, "line")
+        fail(f"{lines} cannot be read: --fix OUT writes a list without {'it' if report.refused == 1 else 'them'}")
 
 
 @app.command("train")
+@takes_list
 def learn(
     path: List,
     out: Annotated[Path, typer.Option(metavar="RUN", help="The folder to write.")],
     model: str = "auto",
     effort: Effort = "normal",
     recipe: str | None = None,
+    taken: Options = PLAIN,
     seed: Seed = 0,
     dedup: Annotated[bool, typer.Option("--dedup", help="Drop repeated words.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in RUN.")] = False,
@@ -112,11 +111,13 @@ def learn(
     given = parsed(model, recipe, options)
     if resume and overwrite:
         raise typer.BadParameter("give either --resume or --overwrite")
+    if dedup and taken.counts is not None:
+        raise typer.BadParameter("give either --dedup or --counts")
     if quiet:
         hush()
     from mm_jax.tool import train
 
-    settings = {"seed": seed, "dedup": dedup, "effort": effort}
+    settings = {"seed": seed, "dedup": dedup, "effort": effort, "taken": taken}
     train.train(path, out, model, recipe, given, resume=resume, overwrite=overwrite, as_json=as_json, **settings)
 
 
@@ -202,8 +203,10 @@ def sample(
 
 
 @app.command()
+@takes_list
 def compare(
     path: List,
+    taken: Options = PLAIN,
     steps: Annotated[int, typer.Option(min=1, max=MAX_COUNT, help="Bound on the steps of every model.")] = 1500,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -216,7 +219,7 @@ def compare(
         hush()
     from mm_jax.tool import train
 
-    train.compare(path, steps, as_json)
+    train.compare(path, steps, as_json, taken)
 
 
 @app.command()
@@ -254,12 +257,14 @@ def _weights(text: str | None, count: int) -> list[float]:
 
 
 @app.command()
+@takes_list
 def score(
     run: RunFolder,
     words: Annotated[list[str] | None, typer.Argument(metavar="WORD", help="Words to score.")] = None,
     file: Annotated[
         Path | None, typer.Option(metavar="LIST", help="Score a list, the least likely words first.")
     ] = None,
+    taken: Options = PLAIN,
     n: Count = 20,
     as_json: Json = False,
 ) -> None:
@@ -272,15 +277,17 @@ def score(
     if bool(words) == bool(file):
         raise typer.BadParameter("give either words or --file LIST")
     if file:
-        commands.oddest(run, file, n, as_json)
+        commands.oddest(run, file, n, as_json, taken)
     else:
         commands.score(run, words or [], as_json)
 
 
 @app.command(name="eval")
+@takes_list
 def evaluate(
     run: RunFolder,
-    path: Annotated[Path | None, typer.Argument(metavar="[LIST]", help="Another list to evaluate.")] = None,
+    path: Annotated[Path | None, typer.Argument(metavar="LIST", help="Another list to evaluate.")] = None,
+    taken: Options = PLAIN,
     as_json: Json = False,
 ) -> None:
     """Print the losses on train, dev and test, or on another list.
@@ -289,7 +296,7 @@ def evaluate(
     """
     from mm_jax.tool import commands
 
-    commands.evaluate(run, path, as_json)
+    commands.evaluate(run, path, as_json, taken)
 
 
 @app.command()

@@ -1,14 +1,25 @@
 """Checks a list of words: reports its sizes, its characters, odd lines and how they are handled."""
 
+import re
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mm_jax import words as lists
+from mm_jax.checks import counted
+from mm_jax.files import write_whole
+from mm_jax.output import say
+from mm_jax.shapes import PLAIN, Finding, Options, Taken, decoded, expanded, found, take
+from mm_jax.tool.reading import weights
 
-_JOINERS = "\u200c\u200d"  # some scripts and emoji need them
-_CONTROL = ("Cc", "Cf", "Cs", "Co", "Cn")
+_REFUSED = "refused; --fix drops the line"
+_MARK = "\ufeff"  # of byte order
+# By code point, not by category: an old Python does not know the newest emoji. Joiners, zero-width spaces, tags and
+# soft hyphens are text, and so is what is private or not yet assigned.
+_SEPARATORS = re.compile("[\0\t\v\f\x1c-\x1f\x85\u2028\u2029]+")
+_NO_TEXT = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")  # controls, bidi overrides
 
 
 @dataclass(frozen=True)
@@ -22,9 +33,13 @@ class OddLine:
 
 @dataclass(frozen=True)
 class Report:
-    """The result of `check`; `load_words` fails on `refused` lines, and `clean` is the mended list."""
+    """The result of `check`: the shape of the file, and figures of the list that `mm-jax train` takes.
+
+    `load_words` fails on `refused` lines; `clean` is the mended list. No figures if the shape needs an option.
+    """
 
     path: str
+    shape: list[Finding]
     words: int
     distinct: int
     repeated: list[tuple[str, int]]
@@ -41,80 +56,142 @@ class Report:
     odd: list[OddLine]
     refused: int
     clean: list[str]
+    changed: int
+    weighted: bool
+
+    @property
+    def needs_options(self) -> bool:
+        """Returns True if the file is not one word a line, and no option says how to take it."""
+        return any(finding.refuses for finding in self.shape)
 
     def as_dict(self) -> dict:
         """Returns all fields but the list itself, for JSON."""
-        return {name: value for name, value in asdict(self).items() if name != "clean"}
+        shape = [finding._asdict() for finding in self.shape]
+        return {**{name: value for name, value in asdict(self).items() if name != "clean"}, "shape": shape}
 
 
-def check(path: str | Path) -> Report:
-    """Checks a list line by line, of any content; raises ValueError for an unreadable path, and for no words."""
-    path = Path(path)
+def check(path: str | Path, options: Options = PLAIN) -> Report:
+    """Checks a list line by line, of any content.
+
+    Raises ValueError for an unreadable path, for no words, and for options that do not fit the file.
+    """
+    path, options = Path(path), options.checked()
     raw = lists.read_bytes(path)
-    odd: list[OddLine] = []
-    clean: list[str] = []
-    refused = 0
-    if raw.startswith(b"\xef\xbb\xbf"):
-        raw = raw[3:]
-        odd.append(OddLine(1, "a byte-order mark", "dropped"))
-    if b"\r" in raw:
-        odd.append(OddLine(raw.count(b"\n", 0, raw.index(b"\r")) + 1, "line ends with a carriage return", "dropped"))
-        raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    lines = raw.split(b"\n")
-    if lines[-1] == b"":
-        lines.pop()
-    elif raw:
-        odd.append(OddLine(len(lines), "no newline at the end of the file", "accepted"))
-    for number, line in enumerate(lines, 1):
-        word, problems = _one_line(line)
-        odd += [OddLine(number, problem, action) for problem, action in problems]
-        refused += any(action.startswith("refused") for _, action in problems)
-        if word:
-            clean.append(word)
-    if not clean:
-        raise ValueError(f"{path} holds no words: it should have one on each line")
-    return _report(path, clean, odd, refused)
-
-
-def _one_line(line: bytes) -> tuple[str, list[tuple[str, str]]]:
-    """Returns the clean word of a line ("" for none), and its problems with the action of `load_words`."""
+    shape = found(raw, options)
+    if any(finding.refuses for finding in shape):
+        return _report(path, shape, [], [], [])
     try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return "", [
-            (f"byte {error.start + 1} (0x{line[error.start]:02x}) is not UTF-8", "refused; --fix drops the line")
-        ]
+        lines, odd = _lines(raw, options)
+        taken = list(take(lines, options))
+        odd += [OddLine(entry.line, entry.problem, _REFUSED) for entry in taken if entry.problem]
+        taken = [entry for entry in taken if entry.word]
+        words = expanded(taken)
+        clean, more = _mended(taken)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    if not words:
+        first = next((f": line {entry.line}: {entry.problem}" for entry in odd if entry.action == _REFUSED), None)
+        raise ValueError(f"{path} holds no words{first or ': it should have one on each line'}")
+    return _report(path, shape, words, clean, odd + more, weighted=options.counts is not None)
+
+
+def _lines(raw: bytes, options: Options) -> tuple[list[str], list[OddLine]]:
+    """Returns the lines as `load_words` takes them, "" for those that it refuses, and what was odd about them."""
+    text = decoded(raw, options.encoding) if options.encoding else raw.decode("utf-8", "surrogateescape")
+    odd, lines = [], []
+    if text.startswith(_MARK):
+        text = text[1:]
+        odd.append(OddLine(1, "a byte-order mark", "dropped"))
+    if "\r" in text:
+        odd.append(OddLine(text.count("\n", 0, text.index("\r")) + 1, "line ends with a carriage return", "dropped"))
+    found_lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    if found_lines[-1] == "":
+        found_lines.pop()
+    elif text:
+        odd.append(OddLine(len(found_lines), "no newline at the end of the file", "accepted"))
+    for number, line in enumerate(found_lines, 1):
+        kept, problems = _one_line(line, options)
+        lines.append(kept)
+        odd += [OddLine(number, *problem) for problem in problems]
+    return lines, odd
+
+
+def _one_line(text: str, options: Options) -> tuple[str, list[tuple[str, str]]]:
+    """Returns a line as `load_words` takes it, and its problems with what is done about them."""
     problems = []
-    if lists.BYTE_ORDER_MARK in text:
-        problems.append(("a byte-order mark inside the file", "dropped"))
-        text = text.replace(lists.BYTE_ORDER_MARK, "")
-    if not text.strip():
+    if not text.isascii():
+        if any("\udc80" <= char <= "\udcff" for char in text):
+            return "", [(_not_utf8(text.encode("utf-8", "surrogateescape")), _REFUSED)]
+        if _MARK in text:
+            problems.append(("a byte-order mark inside the file", "dropped"))
+            text = text.replace(_MARK, "")
+    stripped = text.strip()
+    if not stripped:
         return "", [*problems, ("blank", "skipped")]
-    if text != text.strip():
+    if options.whole and text != stripped:
         problems.append(("blanks around the word", "dropped"))
-        text = text.strip()
     if (normal := unicodedata.normalize("NFC", text)) != text:
         problems.append(("characters in pieces (not NFC)", "put together"))
-        text = normal
-    if control := sorted({char for char in text if unicodedata.category(char) in _CONTROL and char not in _JOINERS}):
-        named = ", ".join(f"U+{ord(char):04X}" for char in control)
-        problems.append((f"control or format characters: {named}", "kept; --fix takes them out"))
-        text = "".join(char for char in text if char not in control)
-    return text.strip(), problems
+    return normal, problems
 
 
-def _report(path: Path, words: list[str], odd: list[OddLine], refused: int) -> Report:
-    """Computes the figures of a report from the clean words."""
+def _not_utf8(line: bytes) -> str:
+    """Says which byte of a line is not UTF-8."""
+    try:
+        line.decode()
+    except UnicodeDecodeError as error:
+        return f"byte {error.start + 1} (0x{line[error.start]:02x}) is not UTF-8"
+    return ""
+
+
+def _mended(taken: Sequence[Taken]) -> tuple[list[str], list[OddLine]]:
+    """Returns the words of the clean copy, and the lines with characters that are no text.
+
+    A word that would become another word of the list, or nothing, stays as it is.
+    """
+    clean = {word: _without_controls(word) for word in dict.fromkeys(entry.word for entry in taken)}
+    tally = Counter(clean.values())
+    entries, odd = [], []
+    for entry in taken:
+        word = clean[entry.word]
+        if characters := sorted({char for char in entry.word if _NO_TEXT.match(char)}):
+            if not word or tally[word] > 1:
+                action = f"kept, by --fix too: it would be {f'{word!r}, another word' if word else 'empty'} without"
+                word = entry.word
+            else:
+                blank = all(_SEPARATORS.match(char) for char in characters)
+                action = f"kept; --fix {'writes a blank' if blank else 'takes them out'}"
+            named = ", ".join(f"U+{ord(char):04X}" for char in characters)
+            odd.append(OddLine(entry.line, f"control or format characters: {named}", action))
+        entries.append(entry._replace(word=word))
+    return expanded(entries), odd
+
+
+def _without_controls(word: str) -> str:
+    """Returns a word without control characters; those that separate become a blank."""
+    return word if word.isprintable() else _NO_TEXT.sub("", _SEPARATORS.sub(" ", word)).strip()
+
+
+def _report(
+    path: Path,
+    shape: list[Finding],
+    words: list[str],
+    clean: list[str],
+    odd: Sequence[OddLine] = (),
+    weighted: bool = False,
+) -> Report:
+    """Computes the figures of a report from the words that `load_words` takes."""
     tally = Counter(words)
     try:
         split = lists.split_words(words)
     except ValueError:
         split = lists.Split(words, [], [])
     seen = set(split.train)
-    lengths = [len(word) for word in words]
-    folded = {word.casefold() for word in tally}
+    lengths = [len(word) for word in words] or [0]
+    alphabet = dict(Counter("".join(words)).most_common())
     return Report(
         path=str(path),
+        shape=shape,
         words=len(words),
         distinct=len(tally),
         repeated=[(word, n) for word, n in tally.most_common(5) if n > 1],
@@ -126,25 +203,31 @@ def _report(path: Path, words: list[str], odd: list[OddLine], refused: int) -> R
         shortest=min(lengths),
         longest=max(lengths),
         mean_length=sum(lengths) / len(lengths),
-        alphabet=dict(Counter("".join(words)).most_common()),
-        mixed_case=len(folded) < len(tally)
-        or (any(w != w.lower() for w in tally) and any(w == w.lower() for w in tally)),
+        alphabet=alphabet,
+        mixed_case=any(char.lower() != char and char.lower() in alphabet for char in alphabet),
         odd=sorted(odd, key=lambda entry: entry.line),
-        refused=refused,
-        clean=words,
+        refused=sum(entry.action == _REFUSED for entry in odd),
+        clean=clean,
+        weighted=weighted,
+        changed=sum(a != b for a, b in zip(words, clean, strict=True)),
     )
 
 
 def render(report: Report, most: int = 20) -> str:
     """Writes the report as text, with at most `most` odd lines."""
+    shape = [f"shape: {finding.text}" for finding in report.shape]
+    if report.needs_options:
+        return "\n".join([f"{report.path}:", *shape])
     lines = [
-        f"{report.path}: {report.words:,} words, {report.distinct:,} distinct",
+        f"{report.path}: {counted(report.words, 'word')}, {report.distinct:,} distinct",
+        *shape,
         f"lengths {report.shortest} to {report.longest}, {report.mean_length:.1f} on average",
     ]
+    if report.weighted:
+        lines.append(weights(report.words, report.distinct))
     if report.repeated:
-        lines.append(
-            "repeated most: " + ", ".join(f"{word} {n}" for word, n in report.repeated) + " (--dedup: once each)"
-        )
+        once = "" if report.weighted else " (--dedup: once each)"
+        lines.append("repeated most: " + ", ".join(f"{word} {n}" for word, n in report.repeated) + once)
     if report.dev:
         lines.append(
             f"train {report.train:,}, dev {report.dev:,} ({report.dev_in_train:,} also in train), "
@@ -153,12 +236,22 @@ def render(report: Report, most: int = 20) -> str:
     else:
         lines.append("too few words for dev and test: `mm-jax train` trains on all of them")
     characters = " ".join(f"{char if char != ' ' else 'blank'}:{n}" for char, n in list(report.alphabet.items())[:40])
-    lines.append(f"{len(report.alphabet)} characters: {characters}" + (" ..." if len(report.alphabet) > 40 else ""))
+    lines.append(
+        f"{counted(len(report.alphabet), 'character')}: {characters}" + (" ..." if len(report.alphabet) > 40 else "")
+    )
     if report.mixed_case:
         lines.append("upper and lower case are mixed: kept, as different characters")
     lines += [f"line {entry.line}: {entry.problem}: {entry.action}" for entry in report.odd[:most]]
     if len(report.odd) > most:
-        lines.append(f"... and {len(report.odd) - most:,} more odd lines (--json has them all)")
+        more = counted(len(report.odd) - most, "more odd line")
+        lines.append(f"... and {more} (--json has them all)")
     if not report.odd:
         lines.append("no odd lines")
     return "\n".join(lines)
+
+
+def write(report: Report, path: Path) -> None:
+    """Writes the clean copy, one word a line, and says so."""
+    write_whole(path, "\n".join([*report.clean, ""]).encode())
+    about = f", {report.changed:,} of them other than `mm-jax train` takes from {report.path}" if report.changed else ""
+    say(f"wrote {counted(len(report.clean), 'word')} to {path}{about}")

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mm_jax import conditions, page, terminal
+from mm_jax.checks import counted
 from mm_jax.evaluation import Evaluation, evaluate_split, word_means
 from mm_jax.evaluation import evaluate as evaluate_words
 from mm_jax.files import write_whole
@@ -22,9 +23,11 @@ from mm_jax.models.contract import block_size, max_length, num_params
 from mm_jax.models.mixture import Mixture
 from mm_jax.output import fail, give, say
 from mm_jax.page.pack import rounded
+from mm_jax.shapes import PLAIN, Options
 from mm_jax.tool import runs
+from mm_jax.tool.reading import read
 from mm_jax.vocab import Vocab
-from mm_jax.words import Split, WordList, load_words
+from mm_jax.words import Split, WordList
 
 
 def _print_losses(rows: dict[str, Evaluation]) -> None:
@@ -46,7 +49,7 @@ def score(folder: Path, given: list[str], as_json: bool) -> None:
         rank = int(np.searchsorted(means, result.mean)) + 1
         figures = {"mean": result.mean, "rank": rank, "likelier_than": likelier, "of": len(means), "in_list": known}
         results.append(asdict(result) | figures)
-        among = f"{likelier:,} of the list's {len(means):,} words" + ("; it is in the list" if known else "")
+        among = f"{likelier:,} of the list's {counted(len(means), 'word')}" + ("; it is in the list" if known else "")
         texts.append(f"{result.word}\n{result}\nlikelier, per character, than {among}")
     give(results, as_json, "\n\n".join(texts))
 
@@ -64,28 +67,28 @@ def _readable(run: runs.Run, words: list[str]) -> list[str]:
         named = f": {', '.join(left_out[:5])}{', ...' if len(left_out) > 5 else ''}" if left_out else ""
         why = [f"{len(left_out):,} with characters that the model does not know ({chars}){named}"] if left_out else []
         why += [f"{too_long:,} longer than the {limit} characters it reads"] if too_long else []
-        say(f"skipped of {len(words):,} words: {'; '.join(why)}")
+        say(f"skipped of {counted(len(words), 'word')}: {'; '.join(why)}")
     if not kept:
         raise ValueError("the model can read none of the words")
     return kept
 
 
-def oddest(folder: Path, path: Path, n: int, as_json: bool) -> None:
+def oddest(folder: Path, path: Path, n: int, as_json: bool, taken: Options = PLAIN) -> None:
     """Prints the words of a list that are least likely per character."""
     run = runs.RunFolder(folder).open()
-    words = _readable(run, load_words(path))
+    words = _readable(run, read(path, taken))
     means = word_means(run.params, words)
     order = np.argsort(-means, kind="stable")[:n]
     rows = [{"word": words[i], "mean": float(means[i])} for i in order]
     give(rows, as_json, "\n".join(f"{row['mean']:8.4f}  {row['word']}" for row in rows))
 
 
-def evaluate(folder: Path, path: Path | None, as_json: bool) -> None:
+def evaluate(folder: Path, path: Path | None, as_json: bool, taken: Options = PLAIN) -> None:
     """Prints the losses of a run on its own lists, or on another list."""
     run = runs.RunFolder(folder).open()
     rows = evaluate_split(run.params, run.split)
     if path is not None:
-        rows = {path.name: evaluate_words(run.params, _readable(run, load_words(path)), seen=run.split.train)}
+        rows = {path.name: evaluate_words(run.params, _readable(run, read(path, taken)), seen=run.split.train)}
     if as_json:
         give({name: asdict(row) for name, row in rows.items()}, True, "")
     else:
@@ -97,9 +100,11 @@ def plot(folder: Path) -> None:
     from mm_jax.tool import pictures
 
     run = runs.RunFolder(folder).open()
+    drawn = []
     for name, picture in pictures.draw_all(run):
-        write_whole(folder / f"{name}.png", picture)
-        print(folder / f"{name}.png")
+        drawn.append(folder / f"{name}.png")
+        write_whole(drawn[-1], picture)
+    print(*drawn, sep="\n")  # after all are written: the reader may close the pipe after a line
 
 
 def top(

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 from rich.cells import cell_len, set_cell_size
 
+from mm_jax.checks import counted
 from mm_jax.conditions import Conditions, more, nearest_word, temperature_for
 from mm_jax.evaluation import word_means
 from mm_jax.models.contract import Params
@@ -94,8 +95,10 @@ def sample(
         rows = [asdict(row) if display.scores else {"word": row.word} for row in scored]
     result: dict[str, Any] = {"words": [row["word"] for row in rows], "tried": samples.tried}
     give(result | ({"scores": rows} if display.scores else {}), as_json, render(rows, display.form))
-    default = f", temperature {temperature_for(len(run.words))} for {len(run.words):,} words"
-    say(f"{len(rows)} of {n} words, {samples.tried:,} drawn{'' if options['temperature'] is not None else default}")
+    said = f"{len(rows)} of {counted(n, 'word')}, {samples.tried:,} drawn"
+    if options["temperature"] is None:
+        said += f", temperature {temperature_for(len(run.words))} for {counted(len(run.words), 'word')}"
+    say(said)
     if len(rows) < n:
         fail(_too_few(samples, budget))
 

@@ -10,7 +10,7 @@ import jax
 from rich.console import Console
 
 from mm_jax import conditions, ladder, terminal
-from mm_jax.checks import cores
+from mm_jax.checks import cores, counted
 from mm_jax.evaluation import Evaluation
 from mm_jax.evaluation import evaluate as evaluate_words
 from mm_jax.files import write_whole
@@ -20,10 +20,12 @@ from mm_jax.learning.plans import Plan
 from mm_jax.models.contract import Params
 from mm_jax.ngrams.orders import nlls
 from mm_jax.output import give, hushed, say
+from mm_jax.shapes import PLAIN, Options
 from mm_jax.tool import run_trainer
 from mm_jax.tool.model_options import AUTO
+from mm_jax.tool.reading import read
 from mm_jax.tool.runs import TRIED, RunFolder
-from mm_jax.words import Split, WordList, load_words
+from mm_jax.words import Split, WordList
 
 REPORTED = 20_000  # words of train, of dev and of test, to compute losses on after training
 
@@ -39,10 +41,11 @@ def train(
     resume: bool,
     overwrite: bool,
     as_json: bool,
+    taken: Options = PLAIN,
     **settings: Any,
 ) -> None:
     """Trains on a list into a run folder, and prints losses and ten samples. `settings` are seed and dedup."""
-    words = load_words(path)
+    words = read(path, taken)
     word_list = WordList.of(list(dict.fromkeys(words)) if settings["dedup"] else words)
     run = RunFolder(folder)
     if overwrite:
@@ -52,7 +55,8 @@ def train(
             plan = Plan(model, options={"effort": effort}, **settings)
         else:
             plan = plans.plan_for(word_list, model, recipe, given, key=jax.random.key(settings["seed"]), **settings)
-        say(f"{len(word_list.words):,} words with {len(word_list.vocab) - 1} different characters from {path}")
+        characters = counted(len(word_list.vocab) - 1, "different character")
+        say(f"{counted(len(word_list.words), 'word')} with {characters} from {path}")
         if resume and run.exists() and (before := run.config().get("cores", cores())) != cores():
             say(f"begun on {before} core(s), resumed on {cores()}: the last digits may differ")
         if not word_list.split.dev:
@@ -107,7 +111,7 @@ def _report(folder: Path, plan: Plan, params: Params, split: Split, choice: Choi
         return
     terminal.show(terminal.losses_table(rows))
     if samples:
-        print(f"new words at temperature {conditions.temperature_for(len(words))}, for {len(words):,} words:")
+        print(f"new words at temperature {conditions.temperature_for(len(words))}, for {counted(len(words), 'word')}:")
         give(None, False, "\n".join(samples))
 
 
@@ -125,11 +129,11 @@ def warn_if_worse_than_bigram(params: Params, rows: dict[str, Evaluation], split
         )
 
 
-def compare(path: Path, steps: int, as_json: bool) -> None:
+def compare(path: Path, steps: int, as_json: bool, taken: Options = PLAIN) -> None:
     """Fits all models and their mixtures to a list, and prints a table of their losses."""
-    word_list = WordList.of(load_words(path))
+    word_list = WordList.of(read(path, taken))
     if not word_list.split.test:
-        raise ValueError(f"{len(word_list.words)} words are too few to compare models on: give at least 6")
+        raise ValueError(f"{counted(len(word_list.words), 'word')}: too few to compare models on, give at least 6")
     rungs = []
     for rung in ladder.fit_all(word_list, most_steps=steps, watch=_watch):
         say(f"{rung.name}: {rung.seconds:.1f} CPU s")

@@ -1,6 +1,7 @@
 """The command, as a user types it: exit status, what goes to stdout and what to stderr."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -30,14 +31,14 @@ def test_help_has_an_example_and_fits_80_columns(mm, command, monkeypatch):
 
 def test_check(mm, tmp_path):
     path = tmp_path / "list.txt"
-    path.write_bytes(b"emma\nst. i\xefves\nst. ives\n")
+    path.write_bytes(b"emma\nst. i\xefves\nst. ives\nzo\xc3\xab\n")  # partly UTF-8: no encoding reads it
     status, out, err = mm("check", path)
     assert (status, "line 2: byte 6 (0xef) is not UTF-8" in out) == (1, True)
-    assert err == "error: 1 line(s) cannot be read: --fix OUT writes a list without them\n"
+    assert err == "error: 1 line cannot be read: --fix OUT writes a list without it\n"
     status, out, _ = mm("check", path, "--json", "--fix", tmp_path / "clean.txt")
     assert status == 0
     assert json.loads(out)["odd"][0]["line"] == 2
-    assert (tmp_path / "clean.txt").read_text() == "emma\nst. ives\n"
+    assert (tmp_path / "clean.txt").read_text() == "emma\nst. ives\nzoë\n"
 
 
 def test_train_writes_a_run_and_prints_losses_and_samples(trained):
@@ -127,6 +128,20 @@ def test_plot(mm, trained):
     assert [Path(path).name for path in out.split()] == ["embedding.png", "losses.png", "words.png"]
     status, out, _ = mm("plot", trained / "ngram")
     assert (status, [Path(path).name for path in out.split()]) == (0, ["words.png"])
+
+
+def test_plot_writes_every_picture_before_it_names_one(trained, tmp_path, monkeypatch):
+    from mm_jax.tool import commands, pictures
+
+    def closed(*paths, **options):
+        raise BrokenPipeError
+
+    folder = shutil.copytree(trained / "ngram", tmp_path / "run")
+    monkeypatch.setattr(pictures, "draw_all", lambda run: iter([("one", b"1"), ("two", b"2")]))
+    monkeypatch.setattr(commands, "print", closed, raising=False)
+    with pytest.raises(BrokenPipeError):
+        commands.plot(folder)
+    assert [(folder / f"{name}.png").read_bytes() for name in ("one", "two")] == [b"1", b"2"]
 
 
 def test_top(mm, trained):
@@ -264,12 +279,13 @@ def test_any_list_goes_through_or_is_refused_in_words(mm, tmp_path_factory, word
     tmp_path = tmp_path_factory.mktemp("any")
     path = tmp_path / "list.txt"
     path.write_bytes("\n".join(words).encode("utf-8", "surrogatepass"))
-    status, _, err = mm("check", path, "--fix", tmp_path / "clean.txt")
+    status, _, err = mm("check", path, "--column", "all", "--fix", tmp_path / "clean.txt")
     if status:
         assert "holds no words" in err
         return
     steps = ["--steps", 20] if model == "mlp" else []
-    status, _, err = mm("train", tmp_path / "clean.txt", "--out", tmp_path / "run", "--model", model, *steps)
+    options = ["--model", model, *steps, "--column", "all"]
+    status, _, err = mm("train", tmp_path / "clean.txt", "--out", tmp_path / "run", *options)
     assert status == 0, err
     opened = runs.RunFolder(tmp_path / "run").open()
     kept = mm_jax.load_words(tmp_path / "clean.txt")

@@ -1,0 +1,30 @@
+"""Reads the list of a command: refuses a file that is not one word a line, and says with which options it is."""
+
+from pathlib import Path
+
+from mm_jax import words as lists
+from mm_jax.checks import counted
+from mm_jax.output import say
+from mm_jax.shapes import Options, found
+
+
+def read(path: Path, options: Options) -> list[str]:
+    """Reads a list; prints what an option may still be needed for.
+
+    Raises ValueError as `load_words`, and for a file whose words need an option that was not given.
+    """
+    raw = lists.read_bytes(path)
+    findings = found(raw, options)
+    if reasons := [finding.text for finding in findings if finding.refuses]:
+        raise ValueError(f"{path} is not one word a line in UTF-8. It is " + ". And it is ".join(reasons))
+    words = lists.words_of(raw, path, options)
+    for finding in findings:
+        say(f"{'' if finding.kind == 'counts' else 'warning: '}{path}: {finding.text}")
+    if options.counts is not None:
+        say(weights(len(words), len(set(words))))
+    return words
+
+
+def weights(words: int, distinct: int) -> str:
+    """Says what counts do to a list."""
+    return f"words count as often as the list says, in losses too: {counted(distinct, 'word')}, {words:,} with counts"
