@@ -341,8 +341,9 @@ def top(
         int | None, typer.Option(min=1, max=MAX_COUNT - 1, help="Default: the list's longest word.")
     ] = None,
     budget: Annotated[
-        int, typer.Option(min=1, max=MAX_COUNT, help="Bound on the beginnings of words looked at.")
-    ] = 200_000,
+        int | None,
+        typer.Option(min=1, max=MAX_COUNT, help="Bound on the beginnings looked at. Default: up to 50,000."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Print the most probable new words, with their probabilities.

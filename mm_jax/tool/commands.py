@@ -29,6 +29,8 @@ from mm_jax.tool.reading import read
 from mm_jax.vocab import Vocab
 from mm_jax.words import Split, WordList
 
+_CELLS = 2**24  # logits that `top` computes by default: about 15 s
+
 
 def _print_losses(rows: dict[str, Evaluation]) -> None:
     """Prints a table of losses."""
@@ -113,7 +115,7 @@ def top(
     known: bool,
     prefix: str,
     lengths: tuple[int | None, int | None],
-    budget: int,
+    budget: int | None,
     as_json: bool,
 ) -> None:
     """Prints the most probable words, found exactly; `lengths` are the bounds, those of the list where None."""
@@ -128,7 +130,7 @@ def top(
         prefix=prefix,
         min_length=least,
         max_length=lengths[1] or most,
-        budget=budget,
+        budget=budget or min(50_000, _CELLS // len(run.params.vocab)),
     )
     rows = [{"word": word, "probability": p} for word, p in found]
     give(rows, as_json, "\n".join(f"{p:.3e}  {word}" for word, p in found))

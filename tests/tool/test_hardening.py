@@ -114,7 +114,9 @@ def test_files_of_two_runs_are_told_apart(mm, trained, tmp_path, run):
         assert "belong to different runs" in err
 
 
-@pytest.mark.parametrize("command", [["sample"], ["eval"], ["info"], ["top", "-n", "3"], ["score", "delft"]])
+@pytest.mark.parametrize(
+    "command", [["sample"], ["eval"], ["info"], ["top", "-n", "3", "--min-length", "1"], ["score", "delft"]]
+)
 def test_a_run_of_version_0_1_is_read_for_ever(mm, command):
     """Its files have format 1, and its model no mark of plan and words."""
     command[1:1] = [Path(__file__).parent / "run_of_format_1"]
