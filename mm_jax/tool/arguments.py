@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 import mm_jax
-from mm_jax.output import fail, give, hush, say
+from mm_jax.output import busy, fail, give, hush, say
 
 app = typer.Typer(
     name="mm-jax",
@@ -33,6 +33,14 @@ def _or_stdin(path: Path | None) -> Path | None:
 List = Annotated[
     Path,
     typer.Argument(metavar="LIST", callback=_or_stdin, help="A text file in UTF-8, one word a line; - is stdin."),
+]
+ListOrNone = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="LIST",
+        callback=_or_stdin,
+        help="A text file, as for `check`. --resume needs none.",
+    ),
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A folder written by `mm-jax train`.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -75,7 +83,8 @@ def check(
     from mm_jax.files import write_whole
     from mm_jax.tool import checking
 
-    report = checking.check(path)
+    with busy("reading the list"):
+        report = checking.check(path)
     give(report.as_dict(), as_json, checking.render(report))
     if fix:
         write_whole(fix, "\n".join([*report.clean, ""]).encode())
@@ -86,14 +95,16 @@ def check(
 
 @app.command("train")
 def learn(
-    path: List,
+    context: typer.Context,
+    path: ListOrNone = None,
+    *,
     out: Annotated[Path, typer.Option(metavar="RUN", help="The folder to write.")],
     model: str = "auto",
     effort: Effort = "normal",
     recipe: str | None = None,
     seed: Seed = 0,
     dedup: Annotated[bool, typer.Option("--dedup", help="Drop repeated words.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in RUN.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in RUN, with its options.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in RUN.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -102,21 +113,27 @@ def learn(
     """Train a model on a list, and write it to a run folder.
 
     Tries several models, prints their losses and keeps the best on held-out words. With --model NAME, trains that model
-    alone, and takes the options of models and recipes below.
+    alone, and takes the options of models and recipes below. A killed run goes on with --resume; it takes its options
+    from RUN, and more steps where --steps says so. With --overwrite, the run in RUN stays until the new one has ended;
+    to go on with that one, if it was killed, give both.
 
     Example: mm-jax train towns.txt --out runs/towns
     """
+    from mm_jax.tool import resuming, train
     from mm_jax.tool.model_options import parsed
 
+    typed = {name for name in context.params if str(context.get_parameter_source(name)).endswith("COMMANDLINE")}
+    if resume and "model" not in typed:
+        model = resuming.model_of(out, overwrite) or model
     given = parsed(model, recipe, options)
-    if resume and overwrite:
-        raise typer.BadParameter("give either --resume or --overwrite")
+    if path is None and not resume:
+        raise typer.BadParameter("give the list to learn", param_hint="LIST")
     if quiet:
         hush()
-    from mm_jax.tool import train
 
-    settings = {"seed": seed, "dedup": dedup, "effort": effort}
-    train.train(path, out, model, recipe, given, resume=resume, overwrite=overwrite, as_json=as_json, **settings)
+    settings = {"seed": seed, "dedup": dedup, "effort": effort, "typed": typed}
+    with busy("learning"):
+        train.train(path, out, model, recipe, given, resume=resume, overwrite=overwrite, as_json=as_json, **settings)
 
 
 @app.command()
@@ -176,7 +193,8 @@ def sample(
     bounds = conditions.Conditions(suffix, contains, min_length, max_length, new, distinct, min_distance, avoid, regex)
     options = {"prefix": prefix, "temperature": temperature, "top_k": top_k}
     display = conditions.Display(form, scores, sort)
-    conditions.sample(run, n, bounds, options, budget, used_seed, display, as_json)
+    with busy("drawing words"):
+        conditions.sample(run, n, bounds, options, budget, used_seed, display, as_json)
     if random:
         say(f"--seed {used_seed} gives the same words again")
     elif seed is None:
@@ -198,7 +216,8 @@ def compare(
         hush()
     from mm_jax.tool import train
 
-    train.compare(path, steps, as_json)
+    with busy("training"):
+        train.compare(path, steps, as_json)
 
 
 @app.command()
@@ -219,7 +238,8 @@ def mix(
     given = _weights(weights, len(run))
     from mm_jax.tool import commands
 
-    commands.mix(run, given, out, as_json)
+    with busy("mixing"):
+        commands.mix(run, given, out, as_json)
 
 
 def _weights(text: str | None, count: int) -> list[float]:
@@ -254,9 +274,11 @@ def score(
     if bool(words) == bool(file):
         raise typer.BadParameter("give either words or --file LIST")
     if file:
-        commands.oddest(run, file, n, as_json)
+        with busy("scoring"):
+            commands.oddest(run, file, n, as_json)
     else:
-        commands.score(run, words or [], as_json)
+        with busy("scoring"):
+            commands.score(run, words or [], as_json)
 
 
 @app.command(name="eval")
@@ -271,7 +293,8 @@ def evaluate(
     """
     from mm_jax.tool import commands
 
-    commands.evaluate(run, path, as_json)
+    with busy("evaluating"):
+        commands.evaluate(run, path, as_json)
 
 
 @app.command()
@@ -282,7 +305,8 @@ def plot(run: RunFolder) -> None:
     """
     from mm_jax.tool import commands
 
-    commands.plot(run)
+    with busy("drawing pictures"):
+        commands.plot(run)
 
 
 @app.command()
@@ -300,7 +324,8 @@ def page(
     """
     from mm_jax.tool import commands
 
-    commands.write_page(run, out, title, with_words=with_words, half=half, overwrite=overwrite)
+    with busy("writing the page"):
+        commands.write_page(run, out, title, with_words=with_words, half=half, overwrite=overwrite)
 
 
 @app.command()
@@ -318,7 +343,8 @@ def top(
     """
     from mm_jax.tool import commands
 
-    commands.top(run, n, known, prefix, min_length, as_json)
+    with busy("searching"):
+        commands.top(run, n, known, prefix, min_length, as_json)
 
 
 @app.command()
@@ -329,7 +355,8 @@ def info(run: RunFolder, as_json: Json = False) -> None:
     """
     from mm_jax.tool import commands
 
-    commands.info(run, as_json)
+    with busy("reading the run"):
+        commands.info(run, as_json)
 
 
 def application(arguments: Sequence[str]) -> typer.Typer:

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from mm_jax import sampling
+from mm_jax.checks import shown
 from mm_jax.evaluation import word_means
 from mm_jax.models import contract, fresh
 from mm_jax.models.contract import Params
@@ -121,6 +122,9 @@ def _acceptance(params: Params, words: list[str], conditions: Conditions, length
         pattern = re.compile(conditions.regex or "")
     except re.error as error:
         raise ValueError(f"--regex {conditions.regex!r} is no regular expression: {error}") from None
+    except (RecursionError, OverflowError):
+        text = shown(conditions.regex)
+        raise ValueError(f"--regex {text} is no regular expression this program can read: it is too deep") from None
 
     def accept(word: str) -> bool:
         fits = len(word) in lengths and word.endswith(suffix) and contains in word and bool(pattern.search(word))

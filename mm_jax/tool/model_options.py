@@ -13,8 +13,8 @@ import typer
 
 from mm_jax import models
 from mm_jax.learning.options import ModelOption, options_of, recipe_fields
+from mm_jax.learning.plans import AUTO
 
-AUTO = "auto"  # tries several models and keeps the best
 _SHORT = {"learning_rate": "--lr"}
 
 
