@@ -95,7 +95,7 @@ def check(
 
 @app.command("train")
 def learn(
-    context: typer.Context,
+    context: Any,  # a typer.Context, by `model_options.extend`
     path: ListOrNone = None,
     *,
     out: Annotated[Path, typer.Option(metavar="RUN", help="The folder to write.")],

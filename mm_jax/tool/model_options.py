@@ -27,6 +27,7 @@ def extend(command: Callable[..., None]) -> None:
     makeable = models.makeable()
     recipes = dict.fromkeys(name for model in makeable.values() if model.init for name in model.recipes)
     annotations: dict[str, Any] = {
+        "context": typer.Context,  # typer passes its base class, which a check of types would refuse
         "model": Annotated[Literal[(AUTO, *makeable)], typer.Option(help="The model; auto tries several.")],  # pyright: ignore
         "recipe": Annotated[
             str | None, typer.Option(metavar="NAME", help=f"A recipe of the model: {', '.join(recipes)}.")
