@@ -63,7 +63,8 @@ def _of_recipe(run: RunFolder, config: Mapping[str, Any], words: WordList, typed
     own = {name: value for name, value in options.items() if name not in ("model", "seed", "dedup")}
     settings = {"seed": plan["seed"], "dedup": plan["dedup"]}
     key = jax.random.key(plan["seed"])
-    return plans.plan_for(words, plan["model"], typed["recipe"], own, key=key, **settings).as_json()
+    options = plans.plan_for(words, plan["model"], typed["recipe"], own, key=key, **settings).as_json()
+    return {name: value for name, value in options.items() if name != "steps" or name in typed}
 
 
 def say_what_differs(run: RunFolder) -> None:

@@ -92,12 +92,12 @@ def test_it_is_locked_while_it_is_replaced(mm, run, path):
 @pytest.mark.parametrize("new_is_there", [True, False])
 def test_a_replacement_that_was_killed_between_its_renames_is_ended(mm, run, path, monkeypatch, new_is_there):
     """By whoever opens the run next."""
-    renames = []
+    renames, rename = [], runs.os.rename
 
     def killed(old, new):
         if renames:
             raise KeyboardInterrupt
-        renames.append(old.rename(new))
+        renames.append(rename(old, new))
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(runs.os, "rename", killed)

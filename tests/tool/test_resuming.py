@@ -116,7 +116,9 @@ def test_a_run_of_version_0_2_goes_on(mm, path, tmp_path, stopped):
     (stopped / "config.json").write_text(
         json.dumps({name: config[name] for name in config if name not in ("made with", "recipe")})
     )
-    assert mm("train", path, "--out", stopped, "--resume", *MLP, "--recipe", "tuned")[0] == 0
+    said = mm("train", "--out", stopped, "--resume", "--recipe", "lecture")[2]  # so its options are compared
+    assert "trained with other options: batch_size" in said
+    assert mm("train", path, "--out", stopped, "--resume", *MLP)[0] == 0
     assert files(stopped) == files(tmp_path / "whole")
 
 
