@@ -52,28 +52,39 @@ def save(params: Params, path: str | os.PathLike, *, mark: str = "") -> None:
 
 def mark_of(path: str | os.PathLike) -> str:
     """Returns the `mark` that a file was saved with, or ""; raises ValueError as `load`."""
-    return read_arrays(path, "model")[1].get("mark", "")
+    return read_arrays(_file(path), "model")[1].get("mark", "")
+
+
+def _file(path: str | os.PathLike) -> Path:
+    """Returns the file of a model: of a run folder, the one in it; raises ValueError for a folder without one."""
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    if not (path / "model.safetensors").exists():
+        raise ValueError(f"{path} is a folder without a model: name a file, or a folder that mm-jax train wrote")
+    return path / "model.safetensors"
 
 
 def load(path: str | os.PathLike, like: Params | None = None) -> Params:
     """Reads a model that `save` wrote, with an older version of mm_jax or this one.
 
     Args:
-      path: the file.
+      path: the file, or a run folder that `mm-jax train` wrote.
       like: a model of the same kind, such as a newly made one; needed if a file cannot name a class, a function or a
         container of the model (a network of your own).
 
     Returns:
       The model.
 
-    Raises ValueError for a file that is missing, altered, cut short, no model of mm_jax, or of a newer format; and for
-    arrays of other names, shapes, dtypes or ranges than those of the model's class.
+    Raises ValueError for a file that is missing, unreadable, altered, cut short, no model of mm_jax, or of a newer
+    format; for a folder without a model; for arrays of other names, shapes, dtypes or ranges than those of its class.
 
     >>> load("nowhere.safetensors")
     Traceback (most recent call last):
         ...
     ValueError: nowhere.safetensors does not exist
     """
+    path = _file(path)
     arrays, metadata = read_arrays(path, "model")
     try:
         vocab = Vocab(metadata["vocab"])
@@ -151,11 +162,14 @@ def read_arrays(path: str | os.PathLike, kind: str) -> tuple[dict[str, np.ndarra
     """Reads arrays and metadata that `write_arrays` wrote; raises ValueError for any other file."""
     path = Path(path)
     try:
+        path.open("rb").close()  # safetensors says less about why it cannot
         with safetensors.safe_open(path, "np") as file:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError):
         raise ValueError(f"{path} does not exist") from None
+    except (IsADirectoryError, PermissionError) as error:
+        raise ValueError(f"{path} cannot be opened: {error.strerror}") from None
     except (safetensors.SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} cannot be read: it is cut short, altered, or no safetensors file ({error})") from None
     version = metadata.get("format", "")

@@ -6,13 +6,19 @@ import logging
 import math
 import shutil
 import sys
+import threading
+import time
 import unicodedata
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import typer
 from rich.cells import cell_len
 
+SILENCE = 2.0  # seconds that a command works without a line; after each line of `busy`, twice as many
 _hushed = False
+_doing: list[str] = []  # what `busy` says, the innermost last
+_heard = 0.0  # when the last line was printed
 
 
 def hush() -> None:
@@ -43,6 +49,42 @@ def _plain(char: str) -> str:
     return char.encode("unicode_escape").decode() if is_control and char not in "\n\t" else char
 
 
+@contextlib.contextmanager
+def busy(doing: str) -> Iterator[None]:
+    """Says what a command does while the block runs, wherever it has printed nothing for two seconds."""
+    _doing.append(doing)
+    done = threading.Event()
+    thread = threading.Thread(target=_keep_saying, args=(done,), daemon=True)
+    heard()
+    if len(_doing) == 1:
+        thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        if thread.ident is not None:
+            thread.join()
+        _doing.pop()
+        heard()
+
+
+def heard() -> None:
+    """Notes that something was printed."""
+    global _heard
+    _heard = time.monotonic()
+
+
+def _keep_saying(done: threading.Event) -> None:
+    """Says the innermost of what is done, at each end of a silence, until `done`."""
+    silence, since = SILENCE, _heard
+    while not done.wait(SILENCE / 20):
+        if since != _heard:
+            silence, since = SILENCE, _heard
+        if time.monotonic() > _heard + silence:
+            say(f"{_doing[-1]} ...")
+            silence, since = 2 * silence, _heard
+
+
 class _Handler(logging.Handler):
     """Prints the messages of the package."""
 
@@ -62,6 +104,7 @@ def print_log() -> None:
 
 def say(text: str) -> None:
     """Prints a message to stderr, unless hushed; warnings and errors always. Nothing is lost if nobody reads it."""
+    heard()
     if _hushed and not text.startswith(("error:", "warning:")):
         return
     text = plain(text)
@@ -104,6 +147,7 @@ def finite(value: Any) -> Any:
 
 def give(value: Any, as_json: bool, text: str) -> None:
     """Prints a result to stdout: escaped by `plain` for a terminal, unchanged for a file or a pipe."""
+    heard()
     out = json.dumps(finite(value), ensure_ascii=False, allow_nan=False) if as_json else text
     print(plain(out) if sys.stdout.isatty() else out)
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mm_jax.evaluation import Evaluation
-from mm_jax.output import plain
+from mm_jax.output import busy, heard, plain
 from mm_jax.training.loop import Progress as Step
 
 
@@ -47,7 +47,8 @@ def watch(run: Iterator[Step], steps: int, console: Console) -> Iterator[Step]:
         disable=not console.is_terminal or console.quiet,
     )
     started = time.perf_counter()
-    first = next(run)  # compiles; Ctrl-C still ends the process here: there is no result to keep
+    with busy("compiling"):
+        first = next(run)  # Ctrl-C still ends the process here: there is no result to keep
     console.print(f"compiled in {time.perf_counter() - started:.1f} s; {_loss(first)} before the first step")
     with interruptible() as interrupted:
         yield first
@@ -57,6 +58,7 @@ def watch(run: Iterator[Step], steps: int, console: Console) -> Iterator[Step]:
             task = bar.add_task("", total=steps, completed=offset, figures="")
             printed_at = 0.0
             for progress in run:
+                heard()
                 step, seconds = int(progress.state.step), time.perf_counter() - begin
                 figures = f"{_loss(progress)}  {(step - offset) / seconds:,.0f} steps/s"
                 bar.update(task, completed=step, figures=figures)

@@ -129,3 +129,19 @@ def test_equal_models_make_equal_bytes(tmp_path):
     for i in range(8):
         mm_jax.save(mm_jax.ngram.fit(FIRST_FIVE, VOCAB, order=4), tmp_path / f"{i}")
     assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+
+
+def test_a_run_folder_is_read_and_a_file_that_is_whole_is_not_accused(tmp_path, monkeypatch):
+    params = mm_jax.counts.fit(["ab"], mm_jax.Vocab(".ab"))
+    mm_jax.save(params, tmp_path / "run" / "model.safetensors", mark="mine")
+    assert equal(mm_jax.load(tmp_path / "run"), params)
+    assert checkpoint.mark_of(tmp_path / "run") == "mine"
+    with pytest.raises(ValueError, match="is a folder without a model"):
+        mm_jax.load(tmp_path)
+
+    def locked(*args):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", locked)
+    with pytest.raises(ValueError, match=r"model.safetensors cannot be opened: Permission denied$"):
+        mm_jax.load(tmp_path / "run")

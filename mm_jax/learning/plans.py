@@ -9,6 +9,8 @@ import optax
 from jaxtyping import Array, Key
 
 from mm_jax import models
+from mm_jax.checks import whole_number
+from mm_jax.learning import sizes
 from mm_jax.learning.options import options_of
 from mm_jax.models.contract import Model, NamedRecipe, Params
 from mm_jax.training import rates
@@ -18,6 +20,7 @@ from mm_jax.words import Split, WordList
 
 LOG = logging.getLogger("mm_jax")  # the command prints its messages
 
+AUTO = "auto"  # in place of a model: tries several, and keeps the best
 CHOICE_WORDS = 4000  # words of dev for choices
 STOPPING_CELLS = 2**23  # words of dev * size of the alphabet for early stopping: bounds the logits to compute
 FITTED_WORDS = 200_000  # words of train to choose options with: more change nothing, and take minutes
@@ -39,6 +42,26 @@ class Plan:
         """Returns the plan as JSON values, all options in one dict."""
         recipe = {} if self.recipe is None else self.recipe.as_json()
         return {"model": self.model, "seed": self.seed, "dedup": self.dedup, **self.options, **recipe}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Plan":
+        """Makes the plan of what `as_json` wrote; raises ValueError for anything else.
+
+        >>> Plan.from_json(Plan("ngram", options={"order": 3}).as_json()).options
+        {'order': 3}
+        """
+        rest = {name: value for name, value in values.items() if name not in ("model", "seed", "dedup")}
+        name, seed, dedup = values.get("model"), values.get("seed", 0), values.get("dedup", False)
+        whole_number("seed", seed, least=0)
+        if name == AUTO:
+            return cls(name, seed, dedup, rest)
+        if name not in models.makeable():
+            raise ValueError(f"{name} is no model that is trained")
+        model = models.makeable()[name]
+        own = {option: rest.pop(option) for option in options_of(model) if option in rest}
+        if rest and model.init is None:
+            raise ValueError(f"{name} has no option {', '.join(rest)}")
+        return cls(name, seed, dedup, own, None if model.init is None else Recipe.from_json(rest))
 
 
 def recipe_at(model: Model, effort: str) -> NamedRecipe | None:
@@ -88,6 +111,7 @@ def plan_for(
     if changes.get("optimizer", "adamw") not in DECAYED:  # the recipe's weight decay is tuned for its own optimizer
         changes.setdefault("weight_decay", 0.0)
     chosen = chosen.but(**Recipe.named(changes))
+    weigh(Plan(name, options=plan.options, recipe=chosen), words)
     if auto:
         chosen = chosen.but(learning_rate=_suggested_rate(plan, words, chosen, key))
     return Plan(name, options=plan.options, recipe=chosen, **settings)
@@ -136,6 +160,19 @@ def initial(plan: Plan, vocab: Vocab, key: Key[Array, ""]) -> Params:
     init = models.makeable()[plan.model].init
     assert init is not None  # the plan has a recipe
     return init(key, vocab, **plan.options)
+
+
+def weigh(plan: Plan, words: WordList) -> None:
+    """Says how much memory a large network takes to train; raises ValueError if this machine does not have it."""
+    assert plan.recipe is not None  # counting takes what the list needs
+    found = sizes.of(plan.model, plan.options, plan.recipe, words)
+    text = (
+        f"{plan.model}: {sizes.short(found.numbers)} numbers, which take {sizes.short(found.bytes / 1e9)} GB to train"
+    )
+    if found.bytes > (limit := sizes.memory()):
+        raise ValueError(f"{text}; there are {sizes.short(limit / 1e9)} GB: give smaller sizes")
+    if found.bytes > sizes.LARGE:
+        LOG.info(text)
 
 
 def summary(plan: Plan) -> str:

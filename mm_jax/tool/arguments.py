@@ -14,10 +14,10 @@ import typer
 
 import mm_jax
 from mm_jax.checks import counted
-from mm_jax.output import fail, give, hush, say
+from mm_jax.output import busy, fail, give, hush, say
 from mm_jax.shapes import PLAIN, Options
 from mm_jax.tool.help import Command
-from mm_jax.tool.list_options import List, takes_list
+from mm_jax.tool.list_options import List, ListOrNone, takes_list
 
 app = typer.Typer(
     name="mm-jax",
@@ -71,7 +71,8 @@ def check(
     """
     from mm_jax.tool import checking
 
-    report = checking.check(path, taken)
+    with busy("reading the list"):
+        report = checking.check(path, taken)
     if fix and not report.needs_options:  # before the report, which may find no reader
         checking.write(report, fix)
     give(report.as_dict(), as_json, checking.render(report))
@@ -85,7 +86,9 @@ def check(
 @app.command("train")
 @takes_list
 def learn(
-    path: List,
+    context: Any,  # a typer.Context, by `model_options.extend`
+    path: ListOrNone = None,
+    *,
     out: Annotated[Path, typer.Option(metavar="RUN", help="The folder to write.")],
     model: str = "auto",
     effort: Effort = "normal",
@@ -93,7 +96,7 @@ def learn(
     taken: Options = PLAIN,
     seed: Seed = 0,
     dedup: Annotated[bool, typer.Option("--dedup", help="Drop repeated words.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in RUN.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in RUN, with its options.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in RUN.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -102,23 +105,29 @@ def learn(
     """Train a model on a list, and write it to a run folder.
 
     Tries several models, prints their losses and keeps the best on held-out words. With --model NAME, trains that model
-    alone, and takes the options of models and recipes below.
+    alone, and takes the options of models and recipes below. A killed run goes on with --resume; it takes its options
+    from RUN, and more steps where --steps says so. With --overwrite, the run in RUN stays until the new one has ended;
+    to go on with that one, if it was killed, give both.
 
     Example: mm-jax train towns.txt --out runs/towns
     """
+    from mm_jax.tool import resuming, train
     from mm_jax.tool.model_options import parsed
 
+    typed = {name for name in context.params if str(context.get_parameter_source(name)).endswith("COMMANDLINE")}
+    if resume and "model" not in typed:
+        model = resuming.model_of(out, overwrite) or model
     given = parsed(model, recipe, options)
-    if resume and overwrite:
-        raise typer.BadParameter("give either --resume or --overwrite")
     if dedup and taken.counts is not None:
         raise typer.BadParameter("give either --dedup or --counts")
+    if path is None and not resume:
+        raise typer.BadParameter("give the list to learn", param_hint="LIST")
     if quiet:
         hush()
-    from mm_jax.tool import train
 
-    settings = {"seed": seed, "dedup": dedup, "effort": effort, "taken": taken}
-    train.train(path, out, model, recipe, given, resume=resume, overwrite=overwrite, as_json=as_json, **settings)
+    settings = {"seed": seed, "dedup": dedup, "effort": effort, "taken": taken, "typed": typed}
+    with busy("learning"):
+        train.train(path, out, model, recipe, given, resume=resume, overwrite=overwrite, as_json=as_json, **settings)
 
 
 @app.command()
@@ -195,7 +204,8 @@ def sample(
     )
     options = {"prefix": prefix, "temperature": temperature, "top_k": top_k}
     display = sampling.Display(form, scores, sort)
-    sampling.sample(run, n, conditions, options, budget, used_seed, display, as_json)
+    with busy("drawing words"):
+        sampling.sample(run, n, conditions, options, budget, used_seed, display, as_json)
     if random:
         say(f"--seed {used_seed} gives the same words again")
     elif seed is None:
@@ -219,7 +229,8 @@ def compare(
         hush()
     from mm_jax.tool import train
 
-    train.compare(path, steps, as_json, taken)
+    with busy("training"):
+        train.compare(path, steps, as_json, taken)
 
 
 @app.command()
@@ -240,7 +251,8 @@ def mix(
     given = _weights(weights, len(run))
     from mm_jax.tool import commands
 
-    commands.mix(run, given, out, as_json)
+    with busy("mixing"):
+        commands.mix(run, given, out, as_json)
 
 
 def _weights(text: str | None, count: int) -> list[float]:
@@ -277,9 +289,11 @@ def score(
     if bool(words) == bool(file):
         raise typer.BadParameter("give either words or --file LIST")
     if file:
-        commands.oddest(run, file, n, as_json, taken)
+        with busy("scoring"):
+            commands.oddest(run, file, n, as_json, taken)
     else:
-        commands.score(run, words or [], as_json)
+        with busy("scoring"):
+            commands.score(run, words or [], as_json)
 
 
 @app.command(name="eval")
@@ -296,7 +310,8 @@ def evaluate(
     """
     from mm_jax.tool import commands
 
-    commands.evaluate(run, path, as_json, taken)
+    with busy("evaluating"):
+        commands.evaluate(run, path, as_json, taken)
 
 
 @app.command()
@@ -307,7 +322,8 @@ def plot(run: RunFolder) -> None:
     """
     from mm_jax.tool import commands
 
-    commands.plot(run)
+    with busy("drawing pictures"):
+        commands.plot(run)
 
 
 @app.command()
@@ -325,7 +341,8 @@ def page(
     """
     from mm_jax.tool import commands
 
-    commands.write_page(run, out, title, with_words=with_words, half=half, overwrite=overwrite)
+    with busy("writing the page"):
+        commands.write_page(run, out, title, with_words=with_words, half=half, overwrite=overwrite)
 
 
 @app.command()
@@ -352,7 +369,8 @@ def top(
     """
     from mm_jax.tool import commands
 
-    commands.top(run, n, known, prefix, (min_length, max_length), budget, as_json)
+    with busy("searching"):
+        commands.top(run, n, known, prefix, (min_length, max_length), budget, as_json)
 
 
 @app.command()
@@ -363,7 +381,8 @@ def info(run: RunFolder, as_json: Json = False) -> None:
     """
     from mm_jax.tool import commands
 
-    commands.info(run, as_json)
+    with busy("reading the run"):
+        commands.info(run, as_json)
 
 
 def application(arguments: Sequence[str]) -> typer.Typer:

@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import sys
+import traceback
 
 from mm_jax import startup
 from mm_jax.output import print_log, say
@@ -27,8 +28,8 @@ def main() -> None:
         _end(str(error))
     except MemoryError as error:
         _end(f"not enough memory: {error}")
-    except RuntimeError as error:
-        if "initialize backend" in str(error):
+    except (RuntimeError, AssertionError) as error:
+        if _lacks_platform(error):
             named = os.environ.get("JAX_PLATFORMS")
             _end(f"JAX_PLATFORMS is {named!r}, which JAX cannot use: unset it, or set it to cpu")
         if "RESOURCE_EXHAUSTED" in str(error):
@@ -37,6 +38,13 @@ def main() -> None:
     except KeyboardInterrupt:
         say("stopped")
         sys.exit(130)
+
+
+def _lacks_platform(error: Exception) -> bool:
+    """Returns True for what JAX raises where a platform cannot be used; of one without its plugin it asserts."""
+    if isinstance(error, RuntimeError):
+        return "initialize backend" in str(error)
+    return traceback.extract_tb(error.__traceback__)[-1].filename.endswith("xla_bridge.py")
 
 
 def _end(why: str) -> None:

@@ -21,6 +21,10 @@ List = Annotated[
     Path,
     typer.Argument(metavar="LIST", callback=_or_stdin, help="A text file in UTF-8, one word a line; - is stdin."),
 ]
+ListOrNone = Annotated[
+    Path | None,
+    typer.Argument(metavar="LIST", callback=_or_stdin, help="A text file, as for `check`; --resume needs none."),
+]
 _TAKING = {
     "column": Annotated[
         str | None,

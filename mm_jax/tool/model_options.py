@@ -13,8 +13,8 @@ import typer
 
 from mm_jax import models
 from mm_jax.learning.options import ModelOption, options_of, recipe_fields
+from mm_jax.learning.plans import AUTO
 
-AUTO = "auto"  # tries several models and keeps the best
 _SHORT = {"learning_rate": "--lr"}
 _RECIPE = "Training, only with --model NAME (default: as its recipe says)"
 _MODEL = "Sizes, only with --model NAME"
@@ -29,6 +29,7 @@ def extend(command: Callable[..., None]) -> None:
     makeable = models.makeable()
     recipes = dict.fromkeys(name for model in makeable.values() if model.init for name in model.recipes)
     annotations: dict[str, Any] = {
+        "context": typer.Context,  # typer passes its base class, which a check of types would refuse
         "model": Annotated[Literal[(AUTO, *makeable)], typer.Option(help="The model; auto tries several.")],  # pyright: ignore
         "recipe": Annotated[
             str | None, typer.Option(metavar="NAME", help=f"A recipe of the model: {', '.join(recipes)}.")

@@ -2,7 +2,8 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,17 @@ import jax
 from rich.console import Console
 
 from mm_jax import conditions, ladder, terminal
-from mm_jax.checks import cores, counted
+from mm_jax.checks import counted
 from mm_jax.evaluation import Evaluation
 from mm_jax.evaluation import evaluate as evaluate_words
 from mm_jax.files import write_whole
 from mm_jax.learning import candidates, plans
-from mm_jax.learning.candidates import Choice
-from mm_jax.learning.plans import Plan
+from mm_jax.learning.plans import AUTO, Plan
 from mm_jax.models.contract import Params
 from mm_jax.ngrams.orders import nlls
 from mm_jax.output import give, hushed, say
 from mm_jax.shapes import PLAIN, Options
-from mm_jax.tool import run_trainer
-from mm_jax.tool.model_options import AUTO
+from mm_jax.tool import resuming, run_trainer
 from mm_jax.tool.reading import read
 from mm_jax.tool.runs import TRIED, RunFolder
 from mm_jax.words import Split, WordList
@@ -31,7 +30,7 @@ REPORTED = 20_000  # words of train, of dev and of test, to compute losses on af
 
 
 def train(
-    path: Path,
+    path: Path | None,
     folder: Path,
     model: str,
     recipe: str | None,
@@ -42,50 +41,89 @@ def train(
     overwrite: bool,
     as_json: bool,
     taken: Options = PLAIN,
+    typed: Collection[str] = (),
     **settings: Any,
 ) -> None:
-    """Trains on a list into a run folder, and prints losses and ten samples. `settings` are seed and dedup."""
-    words = read(path, taken)
-    word_list = WordList.of(list(dict.fromkeys(words)) if settings["dedup"] else words)
-    run = RunFolder(folder)
-    if overwrite:
-        run.remove()
-    with run.locked():
-        if model == AUTO:
+    """Trains on a list into a run folder, and prints losses and ten samples. `settings` are seed and dedup.
+
+    With `resume`, the options are those of the run, `typed` names those that the user gave again, and `path` is not
+    needed.
+    """
+    word_list = None
+    if path is not None:
+        words = read(path, taken)
+        word_list = WordList.of(list(dict.fromkeys(words)) if settings["dedup"] else words)
+    target = RunFolder(folder)
+    if word_list is None and not target.begun(overwrite).exists():
+        raise ValueError(f"{folder} holds no run to resume: give the LIST to learn")
+    with target.replacing(resume) if overwrite else target.locked() as run:
+        word_list = word_list or run.words()
+        if resume and run.exists():
+            resuming.say_what_differs(run)
+            own = {"model": model, "recipe": recipe, "effort": effort, **settings, **given}
+            plan = resuming.plan_of(run, word_list, {name: own[name] for name in own if name in typed})
+        elif model == AUTO:
             plan = Plan(model, options={"effort": effort}, **settings)
         else:
             plan = plans.plan_for(word_list, model, recipe, given, key=jax.random.key(settings["seed"]), **settings)
-        characters = counted(len(word_list.vocab) - 1, "different character")
-        say(f"{counted(len(word_list.words), 'word')} with {characters} from {path}")
-        if resume and run.exists() and (before := run.config().get("cores", cores())) != cores():
-            say(f"begun on {before} core(s), resumed on {cores()}: the last digits may differ")
-        if not word_list.split.dev:
-            say("too few words for dev and test: trains on all of them, without early stopping")
-        run.write_setup(plan, word_list, resume)
-        choice = None
-        if model == AUTO:
-            choice = _choose(run, plan, word_list, resume)
-            params = choice.params
-            say("\n".join(choice.lines()))
-        else:
-            say(plans.summary(plan))
-            params, _ = run_trainer.train(run, plan, word_list, resume, _watch)
-            run.save_model(params)
-    _report(folder, plan, params, word_list.split, choice, as_json)
+        _say_words(word_list, path or run.path / "words.txt")
+        run.write_setup(plan, word_list, resume, recipe)
+        params, tried = _trained(run, plan, word_list, resume)
+    _report(folder, plan, params, word_list.split, tried, as_json)
 
 
-def _choose(run: RunFolder, plan: Plan, words: WordList, resume: bool) -> Choice:
-    """Chooses a model; trains each candidate in its own folder inside that of the run, so that a killed run resumes."""
+def _say_words(words: WordList, path: Path) -> None:
+    """Says what the list holds."""
+    characters = counted(len(words.vocab) - 1, "different character")
+    say(f"{counted(len(words.words), 'word')} with {characters} from {path}")
+    if not words.split.dev:
+        say("too few words for dev and test: trains on all of them, without early stopping")
+
+
+def _trained(run: RunFolder, plan: Plan, words: WordList, resume: bool) -> tuple[Params, dict[str, Any] | None]:
+    """Trains in a locked folder; returns the parameters, and what was tried if a model had to be chosen."""
+    if plan.model == AUTO:
+        return _choose(run, plan, words, resume)
+    say(plans.summary(plan))
+    params, _ = run_trainer.train(run, plan, words, resume, _watch)
+    run.save_model(params)
+    return params, None
+
+
+def _choose(run: RunFolder, plan: Plan, words: WordList, resume: bool) -> tuple[Params, dict[str, Any]]:
+    """Chooses a model; returns its parameters, and what `tried.json` holds.
+
+    Each candidate is trained in its own folder inside that of the run, so that a killed run resumes. The folders are
+    removed when all have been trained.
+    """
+    if resume and (about := resuming.finished_choice(run)) is not None:
+        say(f"finished before: kept {about['kept']}")
+        _remove_tried(run)
+        return run.open().params, about
+    all_finished = True
 
     def train_one(name: str, candidate: Plan) -> tuple[Params, bool]:
-        return run_trainer.train(RunFolder(run.path / TRIED / name), candidate, words, resume, _watch)
+        nonlocal all_finished
+        params, finished = run_trainer.train(RunFolder(run.path / TRIED / name), candidate, words, resume, _watch)
+        all_finished &= finished
+        return params, finished
 
     settings = {"seed": plan.seed, "dedup": plan.dedup}
     key = jax.random.key(plan.seed)
     choice = candidates.choose(words, plan.options["effort"], key, train_one, run.save_model, **settings)
     about = {"tried": [one.as_json() for one in choice.tried], "kept": choice.kept.name, "left out": choice.left_out}
+    about["finished"] = all_finished
     write_whole(run.path / f"{TRIED}.json", json.dumps(about, indent=1).encode())
-    return choice
+    if all_finished:
+        _remove_tried(run)
+    say("\n".join(choice.lines()))
+    return choice.params, about
+
+
+def _remove_tried(run: RunFolder) -> None:
+    """Removes the states of the candidates, which a finished run no longer needs."""
+    if (run.path / TRIED).exists():
+        shutil.rmtree(run.path / TRIED)
 
 
 def _watch(run: Iterator[Any], steps: int) -> Iterator[Any]:
@@ -93,7 +131,9 @@ def _watch(run: Iterator[Any], steps: int) -> Iterator[Any]:
     return terminal.watch(run, steps, Console(stderr=True, highlight=False, quiet=hushed()))
 
 
-def _report(folder: Path, plan: Plan, params: Params, split: Split, choice: Choice | None, as_json: bool) -> None:
+def _report(
+    folder: Path, plan: Plan, params: Params, split: Split, tried: dict[str, Any] | None, as_json: bool
+) -> None:
     """Prints losses and ten samples, as text or JSON."""
     reported = Split(*(part[:REPORTED] for part in split))
     rows = {name: evaluate_words(params, part, seen=split.train) for name, part in reported._asdict().items() if part}
@@ -105,8 +145,8 @@ def _report(folder: Path, plan: Plan, params: Params, split: Split, choice: Choi
     if as_json:
         losses = {name: dataclasses.asdict(row) for name, row in rows.items()}
         result: dict[str, Any] = {"run": str(folder), "plan": plan.as_json(), "losses": losses, "samples": samples}
-        if choice is not None:
-            result |= {"tried": [one.as_json() for one in choice.tried], "kept": choice.kept.name}
+        if tried is not None:
+            result |= {"tried": tried["tried"], "kept": tried["kept"]}
         give(result, True, "")
         return
     terminal.show(terminal.losses_table(rows))

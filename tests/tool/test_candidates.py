@@ -157,7 +157,6 @@ def test_overwrite_replaces_a_run_and_nothing_else(mm, tmp_path):
     status, _, err = mm("train", path, "--out", tmp_path / "mine", "--overwrite")
     assert status == 1 and "holds no run, but other files" in err
     assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
-    assert mm("train", path, "--out", tmp_path / "run", "--overwrite", "--resume")[0] == 2
 
 
 def test_a_list_from_standard_input(tmp_path):

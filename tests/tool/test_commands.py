@@ -188,7 +188,7 @@ def test_compare(mm, tmp_path):
         (
             ["train", "LIST", "--out", "RUN", "--resume", "--seed", "9"],
             1,
-            "trained with other options: model ngram (now auto)",
+            "trained with other options: seed 0 (now 9)",
         ),
         (["frobnicate"], 2, "No such command"),
     ],

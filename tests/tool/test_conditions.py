@@ -152,3 +152,9 @@ def test_top_with_conditions(mm, ngram):
     known = set(runs.RunFolder(ngram).open().words)
     wanted = [word for word, _ in every if word.startswith("ma") and len(word) >= 5 and word not in known]
     assert wanted[:1] == [rows[0]["word"]]
+
+
+def test_a_regular_expression_that_is_too_deep_is_refused(mm, trained):
+    deep = "(?:" * 2000 + "a" + ")" * 2000
+    status, _, err = mm("sample", trained / "ngram", "--regex", deep)
+    assert (status, "no regular expression this program can read" in err, len(err) < 300) == (1, True, True)
