@@ -26,7 +26,8 @@ class Command(TyperCommand):
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Returns the pieces of the usage line, without braces."""
-        return [re.sub(r"[{}]|(?<=\.\.\.)}?\.\.\.", "", piece) for piece in super().collect_usage_pieces(ctx)]
+        pieces = [re.sub("[{}]", "", piece) for piece in super().collect_usage_pieces(ctx)]
+        return [piece.replace("......", "...") for piece in pieces]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Writes the arguments and options, group by group."""

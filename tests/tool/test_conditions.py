@@ -157,4 +157,4 @@ def test_top_with_conditions(mm, ngram):
 def test_a_regular_expression_that_is_too_deep_is_refused(mm, trained):
     deep = "(?:" * 2000 + "a" + ")" * 2000
     status, _, err = mm("sample", trained / "ngram", "--regex", deep)
-    assert (status, "no regular expression this program can read" in err, len(err) < 300) == (1, True, True)
+    assert (status, "no regular expression that can be read" in err, len(err) < 300) == (1, True, True)

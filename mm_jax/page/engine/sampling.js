@@ -107,7 +107,7 @@ function wanted(options, page) {
 // Yields {words, tried} repeatedly while it works; words are [text, nats, length].
 function* search(page, options) {
   const { prefix, limit, accept } = wanted(options, page);
-  const greedy = options.temperature === 0;
+  const greedy = options.temperature < 1e-6; // as in drawing.py
   const { root, follow } = reader(page.params, greedy ? 1 : f32(Math.max(options.temperature, 1e-30)), greedy ? 1 : options.topK);
   const words = [];
   let tried = 0, node = root, before = 0;
