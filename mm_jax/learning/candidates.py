@@ -7,7 +7,7 @@ cross-validation chooses an n-gram model, and networks are not tried.
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -35,7 +35,7 @@ class Tried:
     """A trained candidate: name, parameters, loss on dev with its standard error, seconds."""
 
     name: str
-    params: Params
+    params: Params = field(repr=False)
     dev: float
     stderr: float
     seconds: float

@@ -122,7 +122,7 @@ def _counted_options(model: Model, words: WordList, given: dict[str, Any]) -> di
     if model.choose is not None and words.split.dev:
         folds = folds_of(words.split)
         options, losses = model.choose(folds, words.vocab, **given)
-        how = "loss on dev" if len(folds) == 1 else f"{len(folds)}-fold cross-validation loss"
+        how = "loss on dev" if len(folds) == 1 else f"{len(folds)}-fold cross-validation loss of train and dev"
         if losses:
             LOG.info("%s: %s", how, ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items()))
         return options

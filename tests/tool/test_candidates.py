@@ -68,7 +68,7 @@ def test_a_short_list_takes_no_network_and_says_so(mm, tmp_path):
     path = make(tmp_path, mm_jax.load_words(NAMES)[::200])
     status, out, err = mm("train", path, "--out", tmp_path / "run")
     assert status == 0
-    assert "10-fold cross-validation loss: order 1" in err
+    assert "10-fold cross-validation loss of train and dev: order 1" in err
     assert "not tried: mlp, which needs at least 500 words" in err
     assert type(runs.RunFolder(tmp_path / "run").open().params).__name__ == "NGram"
     new = out.split("for 44 words:\n")[1].splitlines()
