@@ -7,7 +7,7 @@ Parameters come first, data and key next, options after that. The modules, from 
     checks         checks of arguments: whole numbers, keys, lists of words
     files          atomic writes
     output         results to stdout, messages to stderr
-    startup        compilation cache, shorter start and exit
+    startup        the settings that words hang on; compilation cache, shorter start and exit
     pytrees        the class decorator of parameters
     fields         rows of fields: columns, JSON, hunspell's dictionaries, one line
     shapes         what a file with a list looks like, and how its words are taken

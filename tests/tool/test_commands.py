@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import mm_jax
+from mm_jax import output
 from mm_jax import words as lists
-from mm_jax.tool import runs
+from mm_jax.tool import entry, runs
 from mm_jax.vocab import Vocab
 
 from .conftest import make
@@ -298,3 +301,24 @@ def test_any_list_goes_through_or_is_refused_in_words(mm, tmp_path_factory, word
         status, out, _ = mm("score", tmp_path / "run", "--json", "--", word)
         assert status == 0
         assert json.loads(out)[0]["word"] == word
+
+
+@pytest.mark.parametrize("name", ["check", "train", "sample", "compare", "mix", "score", "eval", "plot", "page", "top"])
+def test_every_command_says_what_it_does_where_it_is_silent(mm, trained, tmp_path, monkeypatch, name):
+    """Each is given something to wait for: the first thing that it does takes a tenth of a second."""
+    monkeypatch.setattr(output, "SILENCE", 0.02)
+    monkeypatch.setattr(lists, "read_bytes", lambda path: time.sleep(0.1) or 1 / 0)
+    monkeypatch.setattr(runs.RunFolder, "config", lambda folder: time.sleep(0.1) or 1 / 0)
+    more = {
+        "train": ["--out", tmp_path / "run"],
+        "mix": [trained / "ngram", "--out", tmp_path / "run"],
+        "page": ["--out", tmp_path / "page.html"],
+        "score": ["anna"],
+    }
+    first = NAMES if name in ("check", "train", "compare") else trained / "mlp"
+    monkeypatch.setattr(sys, "argv", ["mm-jax", name, *map(str, [first, *more.get(name, [])])])
+    said = []
+    monkeypatch.setattr(output, "print", lambda *args, **kwargs: said.append(args[0]), raising=False)
+    with pytest.raises(ZeroDivisionError):
+        entry.main()
+    assert any(line.endswith(" ...") for line in said)
