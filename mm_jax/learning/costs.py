@@ -1,15 +1,15 @@
 """Estimates the CPU seconds of a plan before it runs, from sizes alone: the same estimate on every machine.
 
-    seconds = compiling and the list + steps * (positions in a step) * (numbers of the model) * nanoseconds
+    seconds = compiling and the list + nanoseconds * (numbers of the model) * (positions of training + those of dev / 3)
 
-The nanoseconds are those of two cores of a server of 2023, measured by examples/benchmark_words.py; a model with much
-work beside its products, such as attention, declares more of them in its record.
+The nanoseconds are those of two cores of a server of 2023; a model with much work beside its products, such as
+attention, declares more of them in its record. Programs that are not in the cache yet take some seconds to compile.
 """
 
 import jax
 
 from mm_jax import models
-from mm_jax.learning import plans
+from mm_jax.learning import plans, trainer
 from mm_jax.learning.plans import Plan
 from mm_jax.models.contract import num_params
 from mm_jax.training.recipes import Recipe
@@ -17,7 +17,8 @@ from mm_jax.vocab import Vocab
 from mm_jax.words import WordList
 
 SECONDS = {"quick": 5.0, "normal": 40.0, "best": 900.0}  # CPU seconds that an effort promises
-_COMPILING = 3.0  # seconds of a network; a counted model compiles nothing until it is used
+_COMPILING = 2.0  # seconds of a network, from the cache; a counted model compiles nothing until it is used
+_FEWEST = 100  # steps
 _COUNTING, _PACKING = 1.5e-6, 2.5e-6  # seconds for each character of the list
 
 
@@ -25,19 +26,25 @@ def seconds(plan: Plan, words: WordList) -> float:
     """Estimates the CPU seconds of a plan."""
     if plan.recipe is None:
         return _COUNTING * words.characters
-    return start_seconds(words) + plan.recipe.steps * step_seconds(plan, words)
+    return start_seconds(plan, words) + plan.recipe.steps * step_seconds(plan, words)
 
 
-def start_seconds(words: WordList) -> float:
-    """Estimates the CPU seconds before a network's first step: it is compiled, and the list is packed."""
-    return _COMPILING + _PACKING * words.characters
+def start_seconds(plan: Plan, words: WordList) -> float:
+    """Estimates the CPU seconds beside a network's steps: it is compiled, the list is packed, dev is evaluated."""
+    dev = plans.dev_for_stopping(*words)
+    evaluated = trainer.EVALUATIONS * sum(len(word) + 1 for word in dev)
+    return _COMPILING + _PACKING * words.characters + evaluated / 3 * _position_seconds(plan, words.vocab)
 
 
 def step_seconds(plan: Plan, words: WordList) -> float:
     """Estimates the CPU seconds of one step of a network."""
     assert plan.recipe is not None  # a model made by counting has no steps
-    work = positions(plan.recipe, words) * size(plan, words.vocab)
-    return 1e-9 * models.makeable()[plan.model].nanoseconds * work
+    return positions(plan.recipe, words) * _position_seconds(plan, words.vocab)
+
+
+def _position_seconds(plan: Plan, vocab: Vocab) -> float:
+    """Estimates the CPU seconds of one prediction in a training step."""
+    return 1e-9 * models.makeable()[plan.model].nanoseconds * size(plan, vocab)
 
 
 def positions(recipe: Recipe, words: WordList) -> int:
@@ -54,12 +61,12 @@ def size(plan: Plan, vocab: Vocab) -> int:
 def fitted(plan: Plan, words: WordList, budget: float) -> Plan | None:
     """Returns a network's plan with the steps that a budget of seconds allows; None if it allows too few of them.
 
-    A quarter of the recipe's steps is the least: with fewer, a network is worse than counting.
+    A hundred steps are the least: with fewer, a network is worse than counting.
     """
     assert plan.recipe is not None  # a model made by counting has no steps
-    allowed = int((budget - start_seconds(words)) / step_seconds(plan, words))
+    allowed = int((budget - start_seconds(plan, words)) / step_seconds(plan, words))
     if allowed >= plan.recipe.steps:
         return plan
-    if allowed < max(100, plan.recipe.steps // 4):
+    if allowed < _FEWEST:
         return None
     return Plan(plan.model, plan.seed, plan.dedup, plan.options, plan.recipe.but(steps=allowed))

@@ -132,8 +132,6 @@ RECIPES = {
     "wide": NamedRecipe(
         training={**_TUNED, "steps": 1600, "learning_rate": 0.005},
         model=_WIDE,
-        efforts=("normal",),
-        fewest_words=500,
     ),
     "wide-long": NamedRecipe(
         training={**_TUNED, "steps": 3200, "learning_rate": 0.005},

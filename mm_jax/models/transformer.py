@@ -270,7 +270,6 @@ _TUNED = {
 # is ahead of both from 2,000 words on.
 RECIPES = {
     "tuned": NamedRecipe(training={**_TUNED, "steps": 2400}, efforts=("best",), fewest_words=2000, rung="transformer"),
-    "normal": NamedRecipe(training={**_TUNED, "steps": 600}, efforts=("normal",), fewest_words=2000),
 }
 MODEL = sequential(
     Transformer,

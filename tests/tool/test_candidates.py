@@ -69,7 +69,7 @@ def test_a_short_list_takes_no_network_and_says_so(mm, tmp_path):
     status, out, err = mm("train", path, "--out", tmp_path / "run")
     assert status == 0
     assert "10-fold cross-validation loss of train and dev: order 1" in err
-    assert "not tried: mlp, which needs at least 500 words" in err
+    assert "not tried: gru, which needs at least 500 words" in err
     assert type(runs.RunFolder(tmp_path / "run").open().params).__name__ == "NGram"
     new = out.split("for 44 words:\n")[1].splitlines()
     assert len(new) == len(set(new)) == 10
@@ -242,7 +242,7 @@ def test_a_step_costs_positions_times_numbers():
     assert costs.positions(plan.recipe, short) == plan.recipe.batch_size * 9
     ratio = costs.step_seconds(plan, long) / costs.step_seconds(plan, short)
     assert ratio == pytest.approx(81 / 9, rel=0.01)
-    slow = costs.fitted(plan, short, costs.start_seconds(short) + 150 * costs.step_seconds(plan, short) + 1e-6)
+    slow = costs.fitted(plan, short, costs.start_seconds(plan, short) + 150 * costs.step_seconds(plan, short) + 1e-6)
     assert slow.recipe.steps == 150 and plan.recipe.steps > 150
     assert costs.fitted(plan, short, 0.0) is None
 
