@@ -15,7 +15,14 @@ from typing import Any, NamedTuple
 Line = tuple[int, str]
 SEEN = 5000  # lines that a kind is found by
 COMMENTS = re.compile(r"#(?!\ufe0f)|//|;")  # #\ufe0f begins a keycap emoji
-_DELIMITERS = {"\t": "tab-separated", ";": "semicolon-separated", ",": "comma-separated", "|": "separated by |"}
+_BLANKS = "  "  # two or more, of columns that stand below each other
+_DELIMITERS = {
+    "\t": "tab-separated",
+    ";": "semicolon-separated",
+    ",": "comma-separated",
+    "|": "separated by |",
+    _BLANKS: "aligned by blanks",
+}
 _CONSISTENT = 0.95  # share of the rows that have as many fields as most
 _LEAST_FIELDS, _LEAST_BLANKS = 3, 5  # of one line, between separators and between blanks
 
@@ -137,7 +144,7 @@ def _hunspell_rows(lines: Sequence[Line]) -> list[Row]:
     return rows
 
 
-_NAMED = {"\t": "tabs", ";": "semicolons", ",": "commas", "|": "|", " ": "blanks"}
+_NAMED = {_BLANKS: "runs of blanks", "\t": "tabs", ";": "semicolons", ",": "commas", "|": "|", " ": "blanks"}
 
 
 def _one_line(lines: Sequence[Line]) -> Kind | None:
@@ -181,6 +188,8 @@ def _columns_rows(delimiter: str, lines: Sequence[Line]) -> list[Row]:
     """Splits lines at a delimiter, where that does not stand in quotation marks."""
     if lines and lines[0][1].strip() == f"sep={delimiter}":  # of Excel
         lines = lines[1:]
+    if delimiter == _BLANKS:
+        return [Row(number, re.split(" {2,}", line.strip())) for number, line in lines]
     if delimiter == "|":
         lines = [line for line in lines if not _RULE.fullmatch(line[1])]
     plain = [Row(number, [field.strip() for field in line.split(delimiter)]) for number, line in lines]

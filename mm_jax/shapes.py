@@ -360,12 +360,22 @@ def _columns(rows: Sequence[Row]) -> list[list[str]]:
     return [[row.fields[place].strip() for row in rows if place < len(row.fields)] for place in range(width)]
 
 
+_CODE = 3  # characters of a code
+
+
 def _word_column(rows: Sequence[Row]) -> int:
-    """Returns the first column that mostly holds words, neither numbers nor nothing; 0 if none does."""
-    for place, column in enumerate(_columns(rows)):
-        if 2 * sum(bool(re.search(r"[^\s\d.,:+-]", field)) for field in column) > len(column):
-            return place
-    return 0
+    """Returns the first column that mostly holds words, neither numbers nor nothing; 0 if none does.
+
+    Codes, such as those of countries, are passed over: short, of one length, beside a column of longer words.
+    """
+    found = {
+        place: [len(field) for field in column]
+        for place, column in enumerate(_columns(rows))
+        if 2 * sum(bool(re.search(r"[^\s\d.,:+-]", field)) for field in column) > len(column)
+    }
+    longer = [place for place, sizes in found.items() if max(sizes) > _CODE]
+    codes = [place for place, sizes in found.items() if len(set(sizes)) == 1 and max(sizes) <= _CODE]
+    return next((place for place in found if place not in codes or not longer), 0)
 
 
 def _count_columns(rows: Sequence[Row], words: int, names: Sequence[str]) -> list[int]:

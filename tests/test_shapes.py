@@ -10,7 +10,7 @@ import tracemalloc
 import pytest
 
 import mm_jax
-from mm_jax import shapes
+from mm_jax import fields, shapes
 from mm_jax.shapes import Options, found
 
 NAMES = ["Zoë", "Anna", "Bertha", "Clara", "Dora", "Emma", "Frieda", "Greta", "Hanna", "Ida", "Jürgen", "Klara"]
@@ -284,3 +284,27 @@ def test_a_set_of_words_is_refused_where_its_order_decides():
     assert all(
         "of words has another order in each process: give a list, such as sorted(words)" in line for line in out[2:]
     )
+
+
+def test_columns_that_stand_below_each_other():
+    """As in lists of a census: names, shares, ranks."""
+    lines = [
+        f"{name:15}{share:5.3f} {total:6.3f} {rank:6}"
+        for rank, (name, share, total) in enumerate(
+            [("SMITH", 1.006, 1.006), ("JOHNSON", 0.81, 1.816), ("ST JOHN", 0.699, 2.515)], 1
+        )
+    ]
+    body = list(enumerate(lines, 1))
+    kind = fields.kind_of(body)
+    assert kind.evident and kind.title == "aligned by blanks"
+    assert [row.fields[0] for row in kind.rows(body)] == ["SMITH", "JOHNSON", "ST JOHN"]
+    assert fields.kind_of([(1, "New  York"), (2, "Boston"), (3, "Salem"), (4, "Troy")]) is None
+
+
+def test_codes_are_passed_over():
+    rows = [
+        fields.Row(n, list(entry)) for n, entry in enumerate([("IS", "Iceland"), ("IE", "Ireland"), ("AZ", "Peru")])
+    ]
+    assert shapes._word_column(rows) == 1
+    assert shapes._word_column([fields.Row(n, [code, "7"]) for n, code in enumerate(["IS", "IE"])]) == 0
+    assert shapes._word_column([fields.Row(n, [word, "IS"]) for n, word in enumerate(["Iceland", "Ireland"])]) == 0

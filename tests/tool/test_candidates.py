@@ -253,3 +253,5 @@ def test_the_best_effort_is_more_than_the_normal_one():
     seeds = [plan.seed for plan in best.values() if plan.model == "gru"]
     assert len(seeds) == len(set(seeds)) > 1
     assert len(best) > len(normal)
+    few = WordList.of(mm_jax.load_words(NAMES)[::200])
+    assert any("best is the same as normal here" in line for line in candidates.plans_for(few, "best", key=KEY)[1])
