@@ -58,7 +58,7 @@ class Plan:
         if name not in models.makeable():
             raise ValueError(f"{name} is no model that is trained")
         model = models.makeable()[name]
-        own = {option: rest.pop(option) for option in options_of(model) if option in rest}
+        own = {option: rest.pop(option) for option in values if option in options_of(model)}  # in the same order
         if rest and model.init is None:
             raise ValueError(f"{name} has no option {', '.join(rest)}")
         return cls(name, seed, dedup, own, None if model.init is None else Recipe.from_json(rest))

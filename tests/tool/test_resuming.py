@@ -93,8 +93,10 @@ def test_no_run_to_resume_needs_a_list(mm, path, tmp_path):
 def test_plans_come_back_from_json():
     words = WordList.of(["anna", "hanna", "nana", "anne", "ann", "nan"] * 2)
     for model in ("mlp", "ngram", "counts", "gru", "transformer", "bow"):
-        plan = plans.plan_for(words, model, None, {}, key=jax.random.key(0), seed=3, dedup=True)
-        assert Plan.from_json(plan.as_json()) == plan
+        given = {"num_layers": 1, "num_heads": 2, "width": 8} if model == "transformer" else {}
+        plan = plans.plan_for(words, model, None, given, key=jax.random.key(0), seed=3, dedup=True)
+        again = Plan.from_json(plan.as_json())
+        assert again == plan and json.dumps(again.as_json()) == json.dumps(plan.as_json())  # in the same order too
     assert Plan.from_json(Plan("auto", 1, options={"effort": "quick"}).as_json()).options == {"effort": "quick"}
     for wrong in ({}, {"model": "mix"}, {"model": "mlp", "steps": "x"}, {"model": "ngram", "steps": 3}, {"seed": "x"}):
         with pytest.raises(ValueError):

@@ -9,7 +9,7 @@ import pytest
 import mm_jax
 from mm_jax import checks, files
 from mm_jax import words as lists
-from mm_jax.tool import runs, train
+from mm_jax.tool import resuming, runs
 
 NAMES = lists.bundled_names()
 
@@ -50,7 +50,7 @@ def test_a_run_begun_on_another_number_of_cores_says_so(mm, tmp_path, monkeypatc
     assert "core" not in mm("train", path, *options)[2]
     assert json.loads((tmp_path / "run" / "config.json").read_text())["cores"] == checks.cores()
     before = checks.cores()
-    for module in (runs, train):
+    for module in (runs, resuming):
         monkeypatch.setattr(module, "cores", lambda: before + 5)
     said = mm("train", path, *options)[2]
     assert f"begun on {before} core(s), resumed on {before + 5}: the last digits may differ" in said
