@@ -32,6 +32,7 @@ VERBS = [
     "evaluate",
     "score",
     "sample",
+    "more",
     "most_probable",
     "save",
     "load",
@@ -103,6 +104,8 @@ def test_read_and_drawn(module):
     params = new(module)
     words = mm_jax.sample(params, jax.random.key(2), 20, prefix="ma", max_length=10)
     assert len(words) == 20 and all(word.startswith("ma") and len(word) <= 10 for word in words)
+    listed = mm_jax.more(params, WORDS, jax.random.key(2), 5, conditions=mm_jax.Conditions(new=True))
+    assert len(listed.words) == 5 and not set(listed.words) & set(WORDS)
     assert mm_jax.score(params, "mara").nll == pytest.approx(mm_jax.evaluate(params, ["mara"]).nll * 5, rel=1e-5)
     (word, p), *_ = mm_jax.most_probable(params, 3, max_length=6)
     assert p == pytest.approx(np.exp(-mm_jax.score(params, word).nll), rel=1e-4)
