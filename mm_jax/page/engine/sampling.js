@@ -77,11 +77,7 @@ function reader(params, temperature, topK) {
 const surprise = (node, token) => node.total - node.row[token];
 
 // Converts the options of the form for the engine: tokens, a function that accepts words, sizes.
-// Returns the case of the first letter: "upper", "lower", or "" for a character without case.
-function caseOf(word) {
-  const [first = ""] = word;
-  return first !== first.toLowerCase() ? "upper" : first !== first.toUpperCase() ? "lower" : "";
-}
+const caseOf = ([c = ""]) => (c !== c.toLowerCase() ? "upper" : c !== c.toUpperCase() ? "lower" : "");
 
 function wanted(options, page) {
   const { params, vocab } = page;
@@ -95,7 +91,7 @@ function wanted(options, page) {
   const seen = new Set();
   const accept = (word, length) => {
     let fits = options.minLength <= length && length <= longest;
-    fits = fits && (!options.firstCase || caseOf(word) === options.firstCase);
+    fits &&= !options.firstCase || caseOf(word) === options.firstCase;
     fits = fits && word.endsWith(ending) && word.includes(inside);
     fits = fits && !(options.new && isKnown(page.known, word)) && !(options.distinct && seen.has(word));
     if (options.distinct) seen.add(word);
@@ -107,7 +103,7 @@ function wanted(options, page) {
 // Yields {words, tried} repeatedly while it works; words are [text, nats, length].
 function* search(page, options) {
   const { prefix, limit, accept } = wanted(options, page);
-  const greedy = options.temperature < 1e-6; // as in drawing.py
+  const greedy = options.temperature < 1e-6;
   const { root, follow } = reader(page.params, greedy ? 1 : f32(Math.max(options.temperature, 1e-30)), greedy ? 1 : options.topK);
   const words = [];
   let tried = 0, node = root, before = 0;
