@@ -80,7 +80,7 @@ def test_sample_gives_up_with_what_it_has(mm, trained):
     assert status == 1
     assert out.strip() == ""
     assert "0 of 5 words, 500 drawn" in err
-    assert "loosen them, or raise --budget" in err
+    assert "failed on the part 'zzzz': loosen it, or raise --budget" in err
 
 
 def test_score(mm, trained):
@@ -166,9 +166,9 @@ def test_info(mm, trained):
 def test_compare(mm, tmp_path):
     path = make(tmp_path, mm_jax.load_words(NAMES)[::30])
     rows = json.loads(mm("compare", path, "--steps", 20, "--json")[1])
-    by_name = {row["model"]: row["dev"] for row in rows}
+    by_name = {row["model"]: float("inf") if row["dev"] is None else row["dev"] for row in rows}  # null: infinite
     assert {"counts, add 1", "neural bigram, 100 steps", "MLP, tuned", "GRU", "transformer"} <= set(by_name)
-    assert [row["dev"] for row in rows] == sorted(by_name.values(), reverse=True)
+    assert list(by_name.values()) == sorted(by_name.values(), reverse=True)
     assert min(by_name.values()) == by_name[rows[-1]["model"]]
 
 
@@ -234,7 +234,7 @@ def test_any_alphabet_any_size(mm, tmp_path, model, name):
     status, out, err = mm("train", path, "--out", tmp_path / "run", "--model", model, *steps)
     assert status == 0, err
     status, out, _ = mm("sample", tmp_path / "run", "-n", 5, "--json")
-    assert status == 0 or (model, name) == ("mlp", "long")  # it seldom ends a word within the length of the only one
+    assert status == 0 or name == "long"  # a word seldom ends at just the length of the only one
     characters = set("".join(mm_jax.load_words(path)))
     assert all(set(word) <= characters for word in json.loads(out)["words"])
     assert mm("score", tmp_path / "run", mm_jax.load_words(path)[0])[0] == 0

@@ -25,7 +25,7 @@ def test_no_word_is_longer_or_shorter_than_the_list_has(mm, ngram):
     assert min(sizes) <= min(map(len, found)) and max(map(len, found)) <= max(sizes)
     short = json.loads(mm("sample", ngram, "-n", 5, "--max-length", min(sizes), "--json")[1])["words"]
     assert [len(word) for word in short] == [min(sizes)] * 5
-    assert "change --min-length" in mm("sample", ngram, "--min-length", 5, "--max-length", 3)[2]
+    assert "change min_length" in mm("sample", ngram, "--min-length", 5, "--max-length", 3)[2]
     assert conditions.lengths_for(["ab", "abcd"]) == (2, 4)
     assert conditions.lengths_for(["ab", "abcd"], prefix="xxxx") == (2, 8)
     assert conditions.lengths_for(["ab", "abcd"], least=6) == (6, 10)
