@@ -91,16 +91,23 @@ def temperature_for(num_words: int) -> float:
     return float(np.clip(np.round(0.3 + 0.12 * np.log10(num_words), 1), 0.5, 0.8))
 
 
-def lengths_for(words: Sequence[str], prefix: str = "", least: int | None = None) -> tuple[int, int]:
-    """Returns the default bounds of the length: those of the list, raised for a longer prefix or least length.
+def lengths_for(
+    words: Sequence[str], prefix: str = "", least: int | None = None, most: int | None = None
+) -> tuple[int, int]:
+    """Returns the bounds of the length: those given, else those of the list, moved to make room for the given ones.
+
+    Raises ValueError for bounds that no word meets.
 
     >>> lengths_for(["ede", "utrecht"]), lengths_for(["ede", "utrecht"], prefix="amersfoort")
     ((3, 7), (3, 17))
     """
     sizes = [len(word) for word in words]
-    shortest = min(sizes) if least is None else least
     beyond = max(len(prefix), least or 0)
-    return shortest, max(sizes) + (beyond if beyond >= max(sizes) else 0)
+    longest = max(sizes) + (beyond if beyond >= max(sizes) else 0) if most is None else most
+    shortest = min(*sizes, longest) if least is None else least
+    if shortest > longest:
+        raise ValueError(f"no word has {shortest} characters or more and {longest} or fewer: change min_length")
+    return shortest, longest
 
 
 def first_case(words: Sequence[str]) -> str:
@@ -161,12 +168,7 @@ def more(
     ['Almond', 'Harnhem']
     """
     words = list(as_list(words))
-    shortest, longest = lengths_for(words, prefix, conditions.min_length)
-    if conditions.max_length is not None:
-        longest = conditions.max_length
-        shortest = shortest if conditions.min_length is not None else min(shortest, longest)
-    if shortest > longest:
-        raise ValueError(f"no word has {shortest} characters or more and {longest} or fewer: change min_length")
+    shortest, longest = lengths_for(words, prefix, conditions.min_length, conditions.max_length)
     accept = _Acceptance(params, words, conditions, range(shortest, longest + 1), "" if prefix else first_case(words))
     limit = contract.max_length(params)
     # One character more than the longest word, so that a word that was cut there is too long and rejected.
@@ -174,8 +176,8 @@ def more(
     drawn_from = _restricted(params, words) if conditions.new else params
     temperature = temperature_for(len(words)) if temperature is None else temperature
     options = SamplingOptions(prefix=prefix, temperature=temperature, top_k=top_k, max_length=max_length)
-    # Greedy draws are all the same word: one is enough.
-    budget = min(budget, num_samples) if temperature == 0 or top_k == 1 else budget
+    # Greedy draws are all the same word: as many as are asked for are enough.
+    budget = min(budget, num_samples) if options.greedy else budget
     found = sampling.search(drawn_from, key, num_samples, accept, options, budget=budget)
     return found._replace(rejected=accept.rejected)
 

@@ -41,7 +41,7 @@ class _Limits:
 
 
 _LIMITS = _Limits()
-_COLDEST = 1e-6
+COLDEST = 1e-6
 
 
 class Drawer:
@@ -55,7 +55,7 @@ class Drawer:
         self.batch_size = batch_size(params)
         # Greedy, a temperature of 0, is top_k = 1: with one candidate the random number has no effect.
         # So is any temperature below 1e-6: divided by less, rows that XLA computes twice differ by their rounding.
-        temperature, top_k = (temperature, top_k) if temperature >= _COLDEST else (1.0, 1)
+        temperature, top_k = (temperature, top_k) if temperature >= COLDEST else (1.0, 1)
         # float32 rounds smaller temperatures to 0 and far larger ones to infinity; within these bounds the draw is the
         # same as in the limit.
         self.temperature = np.float32(np.clip(temperature, 1e-30, 1e30))

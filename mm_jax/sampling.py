@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from mm_jax.checks import as_set, random_key, whole_number
-from mm_jax.drawing import Drawer
+from mm_jax.drawing import COLDEST, Drawer
 from mm_jax.models import contract
 from mm_jax.models.contract import Params, checked
 
@@ -89,6 +89,11 @@ class SamplingOptions:
     temperature: float = 1.0
     top_k: int | None = None
     max_length: int | None = None
+
+    @property
+    def greedy(self) -> bool:
+        """Returns True if every draw is the same word."""
+        return self.temperature < COLDEST or self.top_k == 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < float("inf"):

@@ -77,7 +77,13 @@ def test_greedy_draws_are_not_repeated_for_ever(ngram):
     params, words = ngram
     found = conditions.more(params, words, KEY, 3, conditions=Conditions(min_length=14), temperature=0.0)
     assert found.words == [] and found.tried == 3
-    assert list(found.rejected) == ["a length of 14 to 14"] or "a length of" in next(iter(found.rejected))
+    assert dict(found.rejected) == {f"a length of 14 to {max(map(len, words)) + 14}": 3}
+    assert conditions.more(params, words, KEY, 3, conditions=Conditions(min_length=14), temperature=1e-9).tried == 3
+
+
+def test_a_greatest_length_below_the_list_moves_the_least():
+    assert conditions.lengths_for(["abcd", "abcdef"], most=2) == (2, 2)
+    assert conditions.lengths_for(["abcd", "abcdef"]) == (4, 6)
 
 
 def test_empty_words_are_left_out_unless_asked_for():

@@ -24,7 +24,6 @@ from mm_jax.models.contract import Params
 from mm_jax.words import Split, WordList
 
 LOG = logging.getLogger("mm_jax")
-EFFORTS = ("quick", "normal", "best")
 _GAIN = 0.002  # nats per character: a mixture is kept if it beats the best model by more
 _LEAST_WEIGHT = 0.02  # of a member of a mixture
 _SEEDS = 4  # runs of a network at the effort "best"
@@ -157,8 +156,8 @@ def learn(words: Sequence[str], key: Key[Array, ""], effort: str = "normal") -> 
     'NGram'
     """
     random_key("key", key)
-    if effort not in EFFORTS:
-        raise ValueError(f"effort is {effort!r}: choose {', '.join(EFFORTS)}")
+    if effort not in costs.SECONDS:
+        raise ValueError(f"effort is {effort!r}: choose {', '.join(costs.SECONDS)}")
     word_list = WordList.of(words)
 
     def train(name: str, plan: Plan) -> tuple[Params, bool]:

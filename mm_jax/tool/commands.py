@@ -122,14 +122,14 @@ def top(
     from mm_jax.enumeration import most_probable
 
     run = runs.RunFolder(folder).open()
-    least, most = conditions.lengths_for(run.words, prefix, lengths[0])
+    least, most = conditions.lengths_for(run.words, prefix, *lengths)
     found = most_probable(
         run.params,
         n,
         exclude=() if known else run.words,
         prefix=prefix,
         min_length=least,
-        max_length=lengths[1] or most,
+        max_length=most,
         budget=budget or min(50_000, _CELLS // len(run.params.vocab)),
     )
     rows = [{"word": word, "probability": p} for word, p in found]

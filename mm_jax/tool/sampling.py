@@ -30,7 +30,12 @@ def kept_by(program: str) -> Callable[[str], bool]:
 
     Raises ValueError for a program that cannot be started.
     """
-    command = shlex.split(program)
+    try:
+        command = shlex.split(program)
+    except ValueError as error:
+        raise ValueError(f"--filter {program!r} is no command: {error}") from None
+    if not command:
+        raise ValueError("--filter is blank: give a program")
 
     def accept(word: str) -> bool:
         try:
@@ -105,7 +110,9 @@ def sample(
 
 def _too_few(samples: Samples, budget: int) -> str:
     """Explains why too few words were found: the condition that rejected most."""
-    if samples.tried < budget and samples.rejected:  # greedy
+    if not samples.rejected:
+        return f"{samples.tried:,} words were drawn, as many as --budget allows: raise it"
+    if samples.tried < budget:  # greedy
         return f"the likeliest word does not meet the condition: {next(iter(samples.rejected))}"
     most = max(samples.rejected, key=lambda name: samples.rejected[name])
     share = samples.rejected[most] / samples.tried

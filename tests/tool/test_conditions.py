@@ -158,3 +158,10 @@ def test_a_regular_expression_that_is_too_deep_is_refused(mm, trained):
     deep = "(?:" * 2000 + "a" + ")" * 2000
     status, _, err = mm("sample", trained / "ngram", "--regex", deep)
     assert (status, "no regular expression that can be read" in err, len(err) < 300) == (1, True, True)
+
+
+def test_a_budget_below_what_is_asked_for_and_a_filter_that_is_none(mm, ngram):
+    status, _, err = mm("sample", ngram, "-n", 5, "--budget", 2, "--min-length", 0, "--max-length", 50)
+    assert status == 1 and "2 words were drawn, as many as --budget allows" in err
+    assert "--filter is blank" in mm("sample", ngram, "--filter", " ")[2]
+    assert "is no command" in mm("sample", ngram, "--filter", "grep 'a")[2]
