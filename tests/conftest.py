@@ -38,6 +38,7 @@ import numpy as np
 import pytest
 
 import mm_jax
+from mm_jax import output
 from mm_jax import words as word_lists
 from mm_jax.training import batches, loop
 
@@ -66,6 +67,12 @@ def pytest_collection_finish():
 def no_download(monkeypatch):
     """No test reaches for the network: what a download does is tested with a stand-in."""
     monkeypatch.setattr(word_lists, "_download", lambda: None)
+
+
+@pytest.fixture(autouse=True)
+def no_progress(monkeypatch):
+    """No test waits for, or stumbles over, what a command says after two seconds of silence: a busy machine is slow."""
+    monkeypatch.setattr(output, "SILENCE", 1000.0)
 
 
 @pytest.fixture
