@@ -111,17 +111,21 @@ def _fonts(text: str) -> tuple[list[str], frozenset[str]]:
 
 
 @functools.cache
-def _families() -> list[str]:
-    """Returns all installed font families."""
+def _families() -> dict[str, str]:
+    """Returns all installed font families in alphabetical order, each with the file of its regular font.
+
+    Families without a regular upright font are left out: Matplotlib warns of them at every text.
+    """
     from matplotlib import font_manager
 
-    return sorted({font.name for font in font_manager.fontManager.ttflist if "Last Resort" not in font.name})
+    fonts = font_manager.fontManager.ttflist
+    regular = [font for font in fonts if font.weight in (400, "normal", "regular") and font.style == "normal"]
+    return dict(sorted((font.name, font.fname) for font in regular if "Last Resort" not in font.name))
 
 
 @functools.cache
 def _characters(family: str) -> frozenset[str]:
     """Returns the characters of a font."""
-    from matplotlib import font_manager, ft2font
+    from matplotlib import ft2font
 
-    path = font_manager.findfont(font_manager.FontProperties(family=[family]))
-    return frozenset(map(chr, ft2font.FT2Font(path).get_charmap()))
+    return frozenset(map(chr, ft2font.FT2Font(_families()[family]).get_charmap()))

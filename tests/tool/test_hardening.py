@@ -363,13 +363,28 @@ def test_loss_tables_show_names_of_files_as_they_are(monkeypatch):
 # Pictures and large alphabets
 
 
+def test_families_without_a_regular_font_are_left_out(monkeypatch):
+    from matplotlib import font_manager
+
+    from mm_jax.tool import pictures
+
+    def font(name, weight, style="normal"):
+        return font_manager.FontEntry(fname=f"{name}-{weight}", name=name, weight=weight, style=style)
+
+    fonts = [font("B", 400), font("A", "normal"), font("A", 700), font("Condensed", 380), font("C", 400, "italic")]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", fonts)
+    assert pictures._families.__wrapped__() == {"A": "A-normal", "B": "B-400"}
+
+
 @pytest.mark.slow
 def test_pictures_of_any_script_give_no_warnings(mm, tmp_path, monkeypatch):
     """With three families of fonts: to read all of a machine's takes a quarter of a minute."""
     from mm_jax.tool import pictures
 
     found = pictures._families()
-    monkeypatch.setattr(pictures, "_families", lambda: found[:3])
+    monkeypatch.setattr(
+        pictures, "_families", lambda: dict([*found.items()][:3]) | {"DejaVu Sans": found["DejaVu Sans"]}
+    )
     monkeypatch.setattr(pictures, "MAX_CHARACTERS", 12)
     words = [chr(0x4E00 + i) + chr(0x4E80 + i % 9) + "\U0001f600" for i in range(20)]
     path = make(tmp_path, [*words, "$x^2$", "a_b"])
