@@ -25,6 +25,7 @@ Parameters come first, data and key next, options after that. The modules, from 
     structure      what a model is made of, as JSON
     checkpoint     save, load
     training       batches, recipes, the loop (step, chunk, run, fit), populations, rates, students, devices
+    prior          a network that has read other lists, adapted to a new one
     learning       the choice of a model and of its options for a list
     terminal       progress bars and tables
     ladder         every model on one list

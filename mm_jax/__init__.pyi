@@ -15,6 +15,7 @@ from . import ngrams as ngrams
 from . import output as output
 from . import page as page
 from . import plotting as plotting
+from . import prior as prior
 from . import pytrees as pytrees
 from . import sampling as sampling
 from . import scoring as scoring

@@ -18,6 +18,7 @@ from mm_jax.vocab import Vocab
 NAMES_URL = "https://raw.githubusercontent.com/karpathy/makemore/988aa59e4d8fefa526d06f3b453ad116258398d4/names.txt"
 NAMES_SHA256 = "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
 DOWNLOAD_SECONDS = 4
+SHORT = 500  # words: the dev part of a shorter list is too small for choices
 
 _PACKAGE = Path(__file__).parent
 _DATA = _PACKAGE.parent / "data"  # of a checkout; an installed wheel has none
@@ -57,6 +58,11 @@ class WordList(NamedTuple):
         except ValueError:
             split = Split(list(as_list(words)), [], [])
         return cls(split, Vocab.from_words(words))
+
+    @property
+    def is_short(self) -> bool:
+        """Returns whether dev is too small for choices, so that cross-validation makes them."""
+        return sum(map(len, self.split)) < SHORT
 
     @property
     def words(self) -> list[str]:

@@ -31,7 +31,7 @@ FLOORS = [
     ["models"],
     ["evaluation"],
     ["scoring", "drawing", "sampling", "conditions", "enumeration", "structure", "checkpoint"],
-    ["training"],
+    ["training", "prior"],
     ["plotting", "terminal", "ladder", "page", "learning"],
     ["tool"],
     ["__main__"],

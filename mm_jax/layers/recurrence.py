@@ -39,33 +39,50 @@ def scan(
       starts: True where a word starts, and the state before is not seen.
     """
     # Time comes first: each step of the scan then reads and writes one block of memory.
-    h: Array = _scan(cell, table, W, b, tokens.T % len(table), starts.T)  # pyright: ignore[reportAssignmentType]
+    h: Array = scan_inputs(cell, _rows(table, tokens.T % len(table)), W, b, starts.T)  # pyright: ignore[reportAssignmentType]
     return h.transpose(1, 0, 2)
 
 
+@jax.custom_vjp
+def _rows(table, tokens):
+    """Returns table[tokens], whose gradient is a product, not a scatter."""
+    return table[tokens]
+
+
+def _rows_backward(kept, gradient):
+    """Returns the gradient of the table."""
+    rows, tokens = kept
+    gradient = gradient.reshape(-1, gradient.shape[-1])
+    # The gate side, which is the wider, stands on the left: see `products`.
+    return product_transposed(transposed(gradient), jax.nn.one_hot(tokens.reshape(-1), rows)), None
+
+
+_rows.defvjp(lambda table, tokens: (table[tokens], (len(table), tokens)), _rows_backward)
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _scan(cell, table, W, b, tokens, starts):
-    """Returns h [size, batch, hidden_dim] from tokens and starts [size, batch]."""
-    return _forward(cell, table, W, b, tokens, starts)[0]
+def scan_inputs(cell, x, W, b, starts):
+    """Returns h [size, batch, hidden_dim] from x [size, batch, gate_dim] and starts [size, batch]: time comes first."""
+    return _forward(cell, x, W, b, starts)[0]
 
 
-def _forward(cell, table, W, b, tokens, starts):
+def _forward(cell, x, W, b, starts):
     """Returns h, and what `_backward` needs: the arguments of each cell."""
 
     def step(h, inputs):
-        token, start = inputs
+        x, start = inputs
         before = jnp.where(start[:, None], 0.0, h)
-        x, s = table[token], before @ W + b[None]
+        s = before @ W + b[None]
         h = cell(x, s, before)
-        return h, (h, (x, s, before))
+        return h, (h, (s, before))
 
-    _, (h, arguments) = lax.scan(step, jnp.zeros((tokens.shape[1], len(W)), jnp.float32), (tokens, starts))
-    return h, (table, W, tokens, starts, arguments)
+    _, (h, arguments) = lax.scan(step, jnp.zeros((x.shape[1], len(W)), jnp.float32), (x, starts))
+    return h, (W, starts, x, *arguments)
 
 
 def _backward(cell, kept, gradient):
-    """Returns the gradients of table, W and b from that of h [size, batch, hidden_dim]."""
-    table, W, tokens, starts, arguments = kept
+    """Returns the gradients of x, W and b from that of h [size, batch, hidden_dim]."""
+    W, starts, *arguments = kept
     columns = transposed(W)
 
     def step(from_next, inputs):
@@ -76,11 +93,8 @@ def _backward(cell, kept, gradient):
 
     none = jnp.zeros(gradient.shape[1:], jnp.float32)
     _, (dx, ds) = lax.scan(step, none, (gradient, starts, arguments), reverse=True)
-    dx, ds, before = (rows.reshape(-1, rows.shape[-1]) for rows in (dx, ds, arguments[2]))
-    # The gate side, which is the wider, stands on the left: see `products`.
-    dtable = product_transposed(transposed(dx), jax.nn.one_hot(tokens.reshape(-1), len(table)))
-    dW = product_transposed(transposed(ds), before)
-    return dtable, dW, ds.sum(0), None, None
+    sums, before = (rows.reshape(-1, rows.shape[-1]) for rows in (ds, arguments[2]))
+    return dx, product_transposed(transposed(sums), before), sums.sum(0), None
 
 
-_scan.defvjp(_forward, _backward)
+scan_inputs.defvjp(_forward, _backward)

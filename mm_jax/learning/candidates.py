@@ -1,7 +1,8 @@
 """Chooses a model for a list: trains the candidates of an effort, and keeps the best on dev.
 
 The recipes of the models name their efforts. All choices are made on dev. For a list too short for that,
-cross-validation chooses an n-gram model, and networks are not tried.
+cross-validation chooses: the order of the n-grams, and how they are mixed with the bundled prior, a network that has
+read other lists; networks of the list's own are not tried.
 """
 
 import logging
@@ -18,9 +19,11 @@ from mm_jax import models
 from mm_jax.checks import random_key
 from mm_jax.evaluation import evaluate
 from mm_jax.learning import costs, plans, trainer
-from mm_jax.learning.plans import Plan
+from mm_jax.learning.plans import PRIOR, Plan
 from mm_jax.models import mixture
 from mm_jax.models.contract import Params
+from mm_jax.models.ngram import NGram
+from mm_jax.prior import adapting, load
 from mm_jax.words import Split, WordList
 
 LOG = logging.getLogger("mm_jax")
@@ -47,10 +50,11 @@ class Tried:
 
 @dataclass(frozen=True)
 class Choice:
-    """The candidates, the one that was kept, and messages on models that were not tried."""
+    """The candidates, the one that was kept and why, and messages on models that were not tried."""
 
     tried: list[Tried]
     kept: Tried
+    why: str
     left_out: list[str]
 
     @property
@@ -66,25 +70,17 @@ class Choice:
             mark = "  kept" if one is self.kept else ""
             dev = f"{one.dev:7.4f}  {one.stderr:6.4f}".replace("nan", "   ")  # without dev
             rows.append(f"{one.name:{width}}  {dev}  {one.seconds:6.1f}{mark}")
-        return [*rows, *self.left_out, self.reason()]
-
-    def reason(self) -> str:
-        """Returns the reason for the choice, in a sentence."""
-        if len(self.tried) == 1:
-            return f"kept {self.kept.name}"
-        best = min(self.tried, key=lambda one: one.dev)
-        if best is self.kept:
-            return f"kept {self.kept.name}: the lowest loss on dev"
-        return f"kept {self.kept.name}: {best.name} is better by less than {_GAIN} on dev"
+        return [*rows, *self.left_out, f"kept {self.kept.name}{self.why}"]
 
 
 def plans_for(
-    words: WordList, effort: str, *, key: Key[Array, ""], **settings: Any
+    words: WordList, effort: str, *, key: Key[Array, ""], prior: bool = True, **settings: Any
 ) -> tuple[dict[str, Plan], list[str]]:
     """Returns the plans of the candidates by name, counted models first; and messages on what is left out.
 
-    The effort's seconds are shared among the networks; one that needs more takes fewer steps. What they leave of the
-    effort "best" goes to more runs of each, with other seeds, which the mixture joins.
+    With `prior`, the bundled prior is a candidate where it helps and the seconds allow it. What is left of the seconds
+    is shared among the networks; one that needs more takes fewer steps. What they leave of the effort "best" goes to
+    more runs of each, with other seeds, which the mixture joins.
     """
     found: dict[str, Plan] = {}
     networks: dict[str, Plan] = {}
@@ -99,6 +95,13 @@ def plans_for(
         plan = plans.plan_for(words, model.name, None, {}, effort, key=key, **settings)
         (found if model.init is None else networks)[model.name] = plan
     left = costs.SECONDS[effort] - sum(costs.seconds(plan, words) for plan in found.values())
+    why_not = _without_prior(words, left) if prior else ""
+    if why_not is None:
+        order = found["ngram"].options["order"]
+        found[PRIOR] = Plan(PRIOR, options={"order": order} if words.is_short else {}, **settings)
+        left -= costs.seconds(found[PRIOR], words)
+    elif why_not:
+        left_out.append(f"not tried: prior, {why_not}")
     cheapest_first = sorted(networks, key=lambda name: costs.seconds(networks[name], words))
     for i, name in enumerate(cheapest_first):
         share = left / (len(networks) - i)
@@ -113,6 +116,22 @@ def plans_for(
             left_out.append("best is the same as normal here: no network learns from so short a list")
         found |= _more_seeds({name: found[name] for name in cheapest_first if name in found}, words, left)
     return found, left_out
+
+
+def _without_prior(words: WordList, left: float) -> str | None:
+    """Returns why the bundled prior is not tried, or None; `left` are the seconds that it may take."""
+    if len(words.words) > plans.PRIOR_WORDS:
+        return f"which helps lists of up to {plans.PRIOR_WORDS:,} words"
+    if len(set(words.split.train)) < adapting.FEWEST:
+        return f"which needs at least {adapting.FEWEST} different words to train on"
+    if (need := costs.seconds(Plan(PRIOR), words)) > left:
+        return f"which takes about {need:,.0f} s; {max(0.0, left):,.0f} s are left"
+    try:
+        load()
+    except ValueError as error:
+        LOG.warning("the bundled prior cannot be used: %s", error)
+        return "whose file cannot be read"
+    return None
 
 
 def _more_seeds(networks: dict[str, Plan], words: WordList, left: float) -> dict[str, Plan]:
@@ -133,7 +152,7 @@ def estimate(found: Mapping[str, Plan], words: WordList) -> str:
     return f"tries {', '.join(found)}: about {max(1.0, total):,.0f} s of CPU"
 
 
-def learn(words: Sequence[str], key: Key[Array, ""], effort: str = "normal") -> Choice:
+def learn(words: Sequence[str], key: Key[Array, ""], effort: str = "normal", *, prior: bool = True) -> Choice:
     """Chooses a model for a list of words: trains the candidates of an effort, and keeps the best on dev.
 
     Does what `mm-jax train LIST` does, without files; progress goes to the logger `mm_jax`.
@@ -142,6 +161,7 @@ def learn(words: Sequence[str], key: Key[Array, ""], effort: str = "normal") -> 
       words: the list; at least 6 words are split into train, dev and test, fewer all train.
       key: the same key, words and effort give the same model.
       effort: "quick", "normal" or "best".
+      prior: whether to try the bundled prior, a network that has read other lists.
 
     Returns:
       The models that were tried with their losses on dev; `.params` is the one that was kept.
@@ -149,7 +169,7 @@ def learn(words: Sequence[str], key: Key[Array, ""], effort: str = "normal") -> 
     Raises:
       ValueError: no words, an unknown effort, a key that is no random key.
 
-    >>> found = learn(["anna", "hanna", "nana", "anne"], jax.random.key(0), "quick")
+    >>> found = learn(["anna", "hanna", "nana", "anne"], jax.random.key(0), "quick", prior=False)
     >>> found.kept.name
     'ngram order 3'
     >>> type(found.params).__name__
@@ -164,7 +184,7 @@ def learn(words: Sequence[str], key: Key[Array, ""], effort: str = "normal") -> 
         own = jax.random.fold_in(key, plan.seed) if plan.seed else key  # of another run of the same network
         return trainer.train(plan, word_list, own, trainer.unwatched)
 
-    return choose(word_list, effort, key, train)
+    return choose(word_list, effort, key, train, prior=prior)
 
 
 def choose(
@@ -183,7 +203,7 @@ def choose(
       key: of the candidates' plans.
       train: takes the name and the plan of a candidate, returns its parameters, and False if the user stopped it.
       keep: called with the parameters of each candidate that is the best so far, and of the mixture if it is.
-      settings: seed and dedup of the plans.
+      settings: prior, and seed and dedup of the plans.
     """
     found, left_out = plans_for(words, effort, key=key, **settings)
     LOG.info(estimate(found, words))
@@ -192,20 +212,25 @@ def choose(
         LOG.info(plans.summary(candidate))
         begin = time.perf_counter()
         params, finished = train(name, candidate)
+        if candidate.model == PRIOR and isinstance(params, NGram):
+            left_out.append("not kept: prior, since cross-validation gives the n-grams all the weight")
+            continue
         tried.append(evaluated(title(name, candidate), params, words.split, time.perf_counter() - begin))
         if tried[-1] is min(tried, key=lambda one: one.dev):
             keep(tried[-1].params)  # so that a killed run has the best so far
         if not finished:  # stopped by the user: the other candidates are left to a resumed run
             break
-    tried += mixture_of(tried, words.split)
-    kept = best_of(tried)
-    if kept.is_mixture:  # any other was kept when it was trained
-        keep(kept.params)
-    return Choice(tried, kept, left_out)
+    if not words.is_short:
+        tried += mixture_of(tried, words.split)
+    kept, why = best_of(tried, words)
+    keep(kept.params)
+    return Choice(tried, kept, why, left_out)
 
 
 def title(name: str, plan: Plan) -> str:
     """Returns the candidate's name; that of a counted model includes its options."""
+    if plan.model == PRIOR:
+        return "prior, adapted"
     options = plan.options.items() if plan.recipe is None else ()
     return " ".join([name, *(f"{option} {value}" for option, value in options)])
 
@@ -234,6 +259,18 @@ def mixture_of(tried: list[Tried], split: Split) -> list[Tried]:
     return [evaluated(name, params, split, time.perf_counter() - begin, is_mixture=True)]
 
 
-def best_of(tried: list[Tried]) -> Tried:
-    """Returns the candidate with the lowest loss on dev; a mixture must be lower by more than `_GAIN`."""
-    return min(tried, key=lambda one: one.dev + _GAIN * one.is_mixture)
+def best_of(tried: list[Tried], words: WordList) -> tuple[Tried, str]:
+    """Returns the candidate to keep, and why.
+
+    It has the lowest loss on dev; a mixture must be lower by more than `_GAIN`. A short list has too few words in dev,
+    and cross-validation has chosen before: the last candidate is the prior, mixed with n-grams where they help.
+    """
+    if len(tried) == 1:
+        return tried[0], ""
+    if words.is_short:
+        return tried[-1], ": the lowest loss in cross-validation"
+    kept = min(tried, key=lambda one: one.dev + _GAIN * one.is_mixture)
+    best = min(tried, key=lambda one: one.dev)
+    if best is kept:
+        return kept, ": the lowest loss on dev"
+    return kept, f": {best.name} is better by less than {_GAIN} on dev"

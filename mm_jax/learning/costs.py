@@ -12,6 +12,7 @@ from mm_jax import models
 from mm_jax.learning import plans, trainer
 from mm_jax.learning.plans import Plan
 from mm_jax.models.contract import num_params
+from mm_jax.prior import adapting
 from mm_jax.training.recipes import Recipe
 from mm_jax.vocab import Vocab
 from mm_jax.words import WordList
@@ -24,6 +25,11 @@ _COUNTING, _PACKING = 1.5e-6, 2.5e-6  # seconds for each character of the list
 
 def seconds(plan: Plan, words: WordList) -> float:
     """Estimates the CPU seconds of a plan."""
+    if plan.model == plans.PRIOR:
+        folded = words.is_short
+        numbers = size(Plan("gru"), words.vocab)  # of the same width
+        position = 1e-9 * models.makeable()["gru"].nanoseconds * numbers
+        return _COMPILING + position * adapting.positions(words.split.train, folded)
     if plan.recipe is None:
         return _COUNTING * words.characters
     return start_seconds(plan, words) + plan.recipe.steps * step_seconds(plan, words)

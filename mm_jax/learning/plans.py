@@ -16,15 +16,16 @@ from mm_jax.models.contract import Model, NamedRecipe, Params
 from mm_jax.training import rates
 from mm_jax.training.recipes import DECAYED, Recipe, for_size, options_for, recipe_options, recipes_of
 from mm_jax.vocab import Vocab
-from mm_jax.words import Split, WordList
+from mm_jax.words import SHORT, Split, WordList
 
 LOG = logging.getLogger("mm_jax")  # the command prints its messages
 
 AUTO = "auto"  # in place of a model: tries several, and keeps the best
+PRIOR = "prior"  # in place of a model: the bundled network, adapted to the list
+PRIOR_WORDS = 5000  # a longer list gains nothing from other lists: examples/README.md
 CHOICE_WORDS = 4000  # words of dev for choices
 STOPPING_CELLS = 2**23  # words of dev * size of the alphabet for early stopping: bounds the logits to compute
 FITTED_WORDS = 200_000  # words of train to choose options with: more change nothing, and take minutes
-SHORT = 500  # words: the dev part of a shorter list is too small for choices
 FOLDS = 10  # of the cross-validation
 
 
@@ -53,7 +54,7 @@ class Plan:
         rest = {name: value for name, value in values.items() if name not in ("model", "seed", "dedup")}
         name, seed, dedup = values.get("model"), values.get("seed", 0), values.get("dedup", False)
         whole_number("seed", seed, least=0)
-        if name == AUTO:
+        if name in (AUTO, PRIOR):
             return cls(name, seed, dedup, rest)
         if name not in models.makeable():
             raise ValueError(f"{name} is no model that is trained")

@@ -13,6 +13,7 @@ from mm_jax import models
 from mm_jax.learning import plans
 from mm_jax.learning.plans import Plan
 from mm_jax.models.contract import Params
+from mm_jax.prior import adapt, interpolate, load
 from mm_jax.training import loop
 from mm_jax.words import WordList
 
@@ -27,6 +28,26 @@ Watch = Callable[[Iterator[loop.Progress], int], Iterator[loop.Progress]]
 def unwatched(run: Iterator[loop.Progress], steps: int) -> Iterator[loop.Progress]:
     """Shows nothing."""
     return run
+
+
+def made(plan: Plan, words: WordList, key: Key[Array, ""]) -> Params:
+    """Makes a model whose plan has no recipe: by counting, or of the bundled prior."""
+    return from_prior(plan, words, key) if plan.model == plans.PRIOR else fit_by_counting(plan, words)
+
+
+def from_prior(plan: Plan, words: WordList, key: Key[Array, ""]) -> Params:
+    """Adapts the bundled prior to a list; a short list's is mixed with its n-grams by cross-validation."""
+    train = words.split.train
+    if not words.is_short:
+        return adapt(load(), train, words.vocab, key, held=plans.dev_for_choices(words.split))
+    found = interpolate(load(), train, words.vocab, key, **plan.options)
+    shares = zip(found.weights, ("ngram", f"adapted in {found.steps} steps", "as it is"), strict=True)
+    LOG.info(
+        "prior: loss of words held out of train %.3f, of the n-grams alone %.3f; weights %s",
+        *(found.nll, found.ngram_nll),
+        ", ".join(f"{weight:.2f} {name}" for weight, name in shares),
+    )
+    return found.params
 
 
 def fit_by_counting(plan: Plan, words: WordList) -> Params:
@@ -44,7 +65,7 @@ def fit_by_counting(plan: Plan, words: WordList) -> Params:
 def train(plan: Plan, words: WordList, key: Key[Array, ""], watch: Watch) -> tuple[Params, bool]:
     """Trains by a plan, without files; returns the best parameters, and False if the user stopped it."""
     if plan.recipe is None:
-        return fit_by_counting(plan, words), True
+        return made(plan, words, key), True
     return Trainer(plan, words, key).train(watch)
 
 

@@ -82,8 +82,8 @@ def _flag(name: str) -> str:
     return _SHORT.get(name, "--" + name.replace("_", "-"))
 
 
-def parsed(name: str, recipe: str | None, options: dict[str, str | None]) -> dict[str, Any]:
-    """Parses the given options.
+def parsed(name: str, recipe: str | None, options: dict[str, str | None], prior: bool = True) -> dict[str, Any]:
+    """Parses the given options; `prior` is False for --no-prior.
 
     Raises typer.BadParameter for an option that the model does not have, and for a value of the wrong type or range.
     """
@@ -94,6 +94,8 @@ def parsed(name: str, recipe: str | None, options: dict[str, str | None]) -> dic
                     "give it with --model NAME: auto chooses all options", param_hint=_flag(option)
                 )
         return {}
+    if not prior:
+        raise typer.BadParameter(f"--model {name} has none: leave it out", param_hint="--no-prior")
     model = models.makeable()[name]
     if recipe is not None and recipe not in model.recipes:
         raise typer.BadParameter(

@@ -11,7 +11,7 @@ import jax
 from mm_jax import startup
 from mm_jax.checks import cores
 from mm_jax.learning import plans
-from mm_jax.learning.plans import Plan
+from mm_jax.learning.plans import AUTO, Plan
 from mm_jax.output import say
 from mm_jax.tool import runs
 from mm_jax.tool.runs import TRIED, RunFolder
@@ -37,6 +37,8 @@ def plan_of(run: RunFolder, words: WordList, typed: Mapping[str, Any]) -> Plan:
     """
     config = run.config()
     before = config["plan"]
+    if before.get("model") == AUTO:
+        before = {"prior": False, **before}  # an older version had none
     try:
         plan = Plan.from_json(before)
     except ValueError as error:

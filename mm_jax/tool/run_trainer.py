@@ -32,7 +32,7 @@ def train(folder: RunFolder, plan: Plan, words: WordList, resume: bool, watch: W
         if resume and folder.exists() and folder.has_model():
             LOG.info("counted before")
             return folder.open().params, True
-        return trainer.fit_by_counting(plan, words), True
+        return trainer.made(plan, words, jax.random.key(plan.seed)), True
     return FolderTrainer(folder, plan, words, resume).train(watch)
 
 

@@ -37,6 +37,7 @@ def train(
     given: dict[str, Any],
     *,
     effort: str,
+    prior: bool,
     resume: bool,
     overwrite: bool,
     as_json: bool,
@@ -60,10 +61,10 @@ def train(
         word_list = word_list or run.words()
         if resume and run.exists():
             resuming.say_what_differs(run)
-            own = {"model": model, "recipe": recipe, "effort": effort, **settings, **given}
+            own = {"model": model, "recipe": recipe, "effort": effort, "prior": prior, **settings, **given}
             plan = resuming.plan_of(run, word_list, {name: own[name] for name in own if name in typed})
         elif model == AUTO:
-            plan = Plan(model, options={"effort": effort}, **settings)
+            plan = Plan(model, options={"effort": effort, "prior": prior}, **settings)
         else:
             plan = plans.plan_for(word_list, model, recipe, given, key=jax.random.key(settings["seed"]), **settings)
         _say_words(word_list, path or run.path / "words.txt")
@@ -108,7 +109,7 @@ def _choose(run: RunFolder, plan: Plan, words: WordList, resume: bool) -> tuple[
         all_finished &= finished
         return params, finished
 
-    settings = {"seed": plan.seed, "dedup": plan.dedup}
+    settings = {"seed": plan.seed, "dedup": plan.dedup, "prior": plan.options.get("prior", False)}
     key = jax.random.key(plan.seed)
     choice = candidates.choose(words, plan.options["effort"], key, train_one, run.save_model, **settings)
     about = {"tried": [one.as_json() for one in choice.tried], "kept": choice.kept.name, "left out": choice.left_out}

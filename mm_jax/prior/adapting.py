@@ -1,0 +1,292 @@
+"""Adapts the prior to a list: as it is, trained on the list, mixed with the list's own n-grams.
+
+A list of one alphabet and length after the other must not compile anew. So training and prediction work on a GRU whose
+alphabet is as large as the next multiple of 64, and the words are renamed to its first characters.
+"""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+from jaxtyping import Array, Bool, Float32, Int32, Key
+
+from mm_jax import corpus
+from mm_jax.checks import as_list, random_key
+from mm_jax.layers.dropout import Dropout
+from mm_jax.models import contract, ngram
+from mm_jax.models.contract import Params
+from mm_jax.models.gru import GRU
+from mm_jax.models.mixture import Mixture
+from mm_jax.models.prediction import TokenNLL
+from mm_jax.prior import characters, network
+from mm_jax.prior.network import Prior
+from mm_jax.vocab import Vocab
+
+FEWEST = 4  # words: fewer leave nothing to hold out
+FOLDS = 4
+EPOCHS = (2.0, 4.0, 8.0)  # numbers that are tried, beside none
+MOST_STEPS = {True: 256, False: 2048}  # with cross-validation, and with held-out words
+RATE, DROP = 0.002, 0.1  # of Adam, falling to 0; the share of characters not shown
+POSITIONS = 192  # characters of a step
+LEAST_WEIGHT = 0.02  # of a member of the mixture
+_STYLE = 8192  # tokens of a list that its style is taken from
+_SIZES = 64  # alphabets are filled up to a multiple of this
+_PRIVATE = 0xE000  # the first of the characters that words are renamed to
+_PSEUDO = 2.0  # tokens that each member is given beforehand when weights are fitted
+
+
+def restrict(params: Prior, words: Sequence[str], vocab: Vocab) -> GRU:
+    """Returns the prior as it is, for the alphabet and in the style of a list: a GRU, before any training on the list.
+
+    Raises ValueError for words as `corpus.tokens` says.
+    """
+    tokens = corpus.tokens(words, vocab)[:_STYLE]
+    size = _size(vocab)
+    ids = np.full((size, characters.MOST), -1, np.int32)
+    ids[: len(vocab)] = characters.vocab_part_ids(params.parts, vocab)
+    padded = np.zeros(max(256, 1 << (len(tokens) - 1).bit_length()), np.int32)
+    padded[: len(tokens)] = tokens
+    arrays = _as_gru(params, ids, padded, np.float32(len(tokens)))
+    V = len(vocab)
+    C, W2, b2 = (np.asarray(array) for array in (arrays["C"], arrays["W2"], arrays["b2"]))
+    arrays |= jax.device_put({"C": C[:V], "W2": np.ascontiguousarray(W2[:, :V]), "b2": b2[:V]})
+    return GRU(**arrays, vocab=vocab)
+
+
+@jax.jit
+def _as_gru(params, ids, tokens, length):
+    """Returns the arrays of the GRU."""
+    embedded = network.embed(params, ids)
+    style = network.style(params, embedded[0], tokens, length)
+    C, b1 = network.gates(params, embedded, style)
+    outputs = params.U @ embedded[1].T
+    biases = network.output_biases(params, embedded, style)
+    return {"C": C, "W1": params.W1, "b1": b1, "bn": params.bn, "W2": outputs, "b2": biases}
+
+
+def adapt(
+    params: Prior, words: Sequence[str], vocab: Vocab, key: Key[Array, ""], *, held: Sequence[str] | None = None
+) -> GRU:
+    """Returns the prior trained on a list: an ordinary GRU, with as many steps as held-out words want.
+
+    Args:
+      params: what `load` returns.
+      words: the list, in any order; at least 4 distinct words are needed to hold some out, fewer get no step.
+      vocab: its characters. One that the prior does not know starts from what its kind has in common.
+      key: decides batches and dropout; the same key gives the same parameters.
+      held: words that choose the number of steps; None is a cross-validation over `words` in four folds.
+
+    Raises ValueError for words as `corpus.tokens` says, and for a key that is no random key.
+    """
+    random_key("key", key)
+    words = as_list(words)
+    if not held and len(set(words)) < FEWEST:
+        return restrict(params, words, vocab)
+    tried = steps_for(words, held is None)
+    if held:
+        models = _trained(restrict(params, words, vocab), words, tried, key)
+        return min(models.values(), key=lambda model: float(_nlls(model, held).mean()))
+    losses = dict.fromkeys(tried, 0.0)
+    for fold, (train, rest) in enumerate(_folds(words)):
+        for steps, model in _trained(
+            restrict(params, train, vocab), train, tried, jax.random.fold_in(key, fold)
+        ).items():
+            losses[steps] += float(_nlls(model, rest).sum())
+    best = min(losses, key=lambda steps: losses[steps])
+    return train_on(restrict(params, words, vocab), words, best, key)
+
+
+class Interpolated(NamedTuple):
+    """The mixture of a list's n-grams with the prior, and what cross-validation says of it.
+
+    params: a Mixture; a member alone where the others have no weight.
+    steps: of the adapted member.
+    weights: of the n-grams, the adapted prior and the prior as it is.
+    nll, ngram_nll: nats per character of words held out, of the mixture and of the n-grams alone.
+    """
+
+    params: Params
+    steps: int
+    weights: tuple[float, float, float]
+    nll: float
+    ngram_nll: float
+
+
+def interpolate(
+    params: Prior, words: Sequence[str], vocab: Vocab, key: Key[Array, ""], *, order: int = 3
+) -> Interpolated:
+    """Mixes a list's n-grams, the adapted prior and the prior as it is; held-out words give steps and weights.
+
+    Arguments and errors are those of `adapt`, and of `ngram.fit` for the order.
+
+    Raises ValueError for fewer than 4 distinct words.
+    """
+    random_key("key", key)
+    words = as_list(words)
+    if len(set(words)) < FEWEST:
+        raise ValueError(f"a mixture with the prior needs at least {FEWEST} distinct words")
+    tried = steps_for(words)
+    held_out: dict[object, list[np.ndarray]] = {name: [] for name in ("ngram", "as it is", *tried)}
+    for fold, (train, rest) in enumerate(_folds(words)):
+        counts, before = ngram.fit(train, vocab, order), restrict(params, train, vocab)
+        held_out["ngram"].append(TokenNLL(rest, counts)(counts))
+        held_out["as it is"].append(_nlls(before, rest))
+        for steps, model in _trained(before, train, tried, jax.random.fold_in(key, fold)).items():
+            held_out[steps].append(_nlls(model, rest))
+    log_probs = {name: -np.concatenate(nlls).astype(np.float64) for name, nlls in held_out.items()}
+    mixed = {steps: _weights(log_probs["ngram"], log_probs[steps], log_probs["as it is"]) for steps in tried}
+    best = min(mixed, key=lambda steps: mixed[steps][1])
+    weights, nll = mixed[best]
+    before = restrict(params, words, vocab)
+    members = (ngram.fit(words, vocab, order), train_on(before, words, best, key), before)
+    found = _mixture(members, np.array(weights), vocab)
+    return Interpolated(found, best, weights, nll, -float(log_probs["ngram"].mean()))
+
+
+def _mixture(members: Sequence[Any], weights: np.ndarray, vocab: Vocab) -> Params:
+    """Returns the mixture of the members with some weight; a member alone where it has all."""
+    some = np.flatnonzero(weights >= LEAST_WEIGHT)
+    if len(some) == 1:
+        return members[int(some[0])]
+    scores = jax.device_put(np.log(weights[some]).astype(np.float32))
+    return Mixture(members=tuple(members[int(i)] for i in some), scores=scores, vocab=vocab)
+
+
+def _weights(*log_probs: np.ndarray) -> tuple[tuple[float, float, float], float]:
+    """Fits the weights of a mixture by expectation maximisation; returns them and the mixture's nll."""
+    p = np.exp(np.stack(log_probs))
+    weights = np.full(len(p), 1 / len(p))
+    for _ in range(200):
+        joint = weights[:, None] * p
+        shares = (joint / joint.sum(0)).sum(1) + _PSEUDO
+        weights = shares / shares.sum()
+    return tuple(weights.tolist()), -float(np.log((weights[:, None] * p).sum(0)).mean())
+
+
+def steps_for(words: Sequence[str], folded: bool = True) -> tuple[int, ...]:
+    """Returns the numbers of steps to try for a list: none, and some epochs of it.
+
+    >>> steps_for(["anna", "hanna", "nana", "ann"] * 20)
+    (0, 5, 9, 18)
+    """
+    per_epoch = sum(len(word) + 1 for word in words) / POSITIONS
+    return (0, *sorted({min(MOST_STEPS[folded], max(2, round(epochs * per_epoch))) for epochs in EPOCHS}))
+
+
+def positions(words: Sequence[str], folded: bool = True) -> int:
+    """Returns how many characters `interpolate` trains on, or `adapt` with held-out words."""
+    tried = steps_for(words, folded)
+    steps = FOLDS * sum(tried) + tried[-1] if folded else sum(tried)
+    length = _row_length(words)
+    return steps * _batch_size(length) * length
+
+
+def _row_length(words: Sequence[str]) -> int:
+    return corpus.rounded_up(max(map(len, words)) + 1, 8)
+
+
+def _batch_size(length: int) -> int:
+    """Returns the number of rows in a step."""
+    return max(2, POSITIONS // length)
+
+
+def _folds(words: Sequence[str]) -> list[tuple[list[str], list[str]]]:
+    """Returns pairs (train, held out), four of them; equal words are in one fold."""
+    distinct = list(dict.fromkeys(words))
+    fold = {word: i % FOLDS for i, word in enumerate(distinct)}
+    return [([w for w in words if fold[w] != f], [w for w in words if fold[w] == f]) for f in range(FOLDS)]
+
+
+def _trained(start: GRU, words: Sequence[str], tried: Sequence[int], key: Key[Array, ""]) -> dict[int, GRU]:
+    """Returns the GRU by number of steps; each is a run of its own, whose rate falls to 0 at its end."""
+    return {steps: train_on(start, words, steps, key) for steps in tried}
+
+
+def train_on(params: GRU, words: Sequence[str], steps: int, key: Key[Array, ""]) -> GRU:
+    """Returns a GRU trained on words for some steps, at a rate that falls to 0; `key` draws rows and dropout."""
+    if steps == 0:
+        return params
+    general, renamed = _general(params, words)
+    rows = corpus.rows(renamed, general.vocab, length=_row_length(words))
+    padding = ((0, max(64, 4 ** int(np.ceil(np.log2(len(rows.targets)) / 2))) - len(rows.targets)), (0, 0))
+    rates = np.zeros(MOST_STEPS[False], np.float32)
+    rates[:steps] = RATE * (1 - np.arange(steps) / steps)
+    targets, inside = np.pad(rows.targets, padding), np.pad(rows.places >= 0, padding)
+    count, last = np.int32(len(rows.targets)), np.int32(steps)
+    trained: Any = _train(general, targets, inside, count, rates, last, key)
+    return _particular(trained, params.vocab)
+
+
+@jax.jit
+def _train(
+    params: Any,  # a GRU
+    targets: Int32[Array | np.ndarray, "rows length"],
+    inside: Bool[Array | np.ndarray, "rows length"],
+    count: Int32[Array | np.ndarray, ""],
+    rates: Float32[Array | np.ndarray, " steps"],
+    steps: Int32[Array | np.ndarray, ""],
+    key: Key[Array, ""],
+) -> Any:
+    """Makes `steps` steps of Adam, each on rows drawn from the first `count`."""
+    optimizer = optax.scale_by_adam(b2=0.99)
+    batch_size = _batch_size(targets.shape[1])
+
+    def loss(params: Any, rows: Array, mask: Array, key: Array) -> Array:
+        dropout = Dropout(key=jax.random.split(key, batch_size), tokens=DROP, states=0.0, edges=0.0)
+        log_probs = jax.nn.log_softmax(contract.unroll_rows(params, rows[:, :-1], dropout))
+        nll = -jnp.take_along_axis(log_probs, rows[..., None], -1)[..., 0]
+        return (nll * mask).sum() / mask.sum()
+
+    def step(t: Any, carry: Any) -> Any:
+        params, state = carry
+        row_key, drop_key = jax.random.split(jax.random.fold_in(key, t))
+        drawn = jax.random.randint(row_key, (batch_size,), 0, count)
+        gradient = jax.grad(loss)(params, targets[drawn], inside[drawn].astype(jnp.float32), drop_key)
+        updates, state = optimizer.update(gradient, state)
+        return optax.apply_updates(params, jax.tree.map(lambda update: -rates[t] * update, updates)), state
+
+    return lax.fori_loop(0, steps, step, (params, optimizer.init(params)))[0]
+
+
+def _nlls(params: GRU, words: Sequence[str]) -> Float32[np.ndarray, " tokens"]:
+    """Returns the nll of every token of words."""
+    general, renamed = _general(params, words)
+    return TokenNLL(renamed, general)(general)
+
+
+def _general(params: GRU, words: Sequence[str]) -> tuple[GRU, list[str]]:
+    """Returns the GRU with its alphabet filled up and renamed, and the words in those characters."""
+    V, size = len(params.vocab), _size(params.vocab)
+    general = _alphabet(size)
+    names = str.maketrans(dict(zip(params.vocab.chars[1:], general.chars[1:], strict=False)))
+    C, W2, b2 = (np.asarray(array) for array in (params.C, params.W2, params.b2))
+    more = size - V
+    filled = {
+        "C": np.pad(C, ((0, more), (0, 0))),
+        "W2": np.pad(W2, ((0, 0), (0, more))),
+        "b2": np.pad(b2, (0, more), constant_values=-1e4),  # no probability: 0 in float32
+    }
+    return replace(params, **jax.device_put(filled), vocab=general), [word.translate(names) for word in words]
+
+
+def _particular(params: GRU, vocab: Vocab) -> GRU:
+    """Returns the GRU for the list's own alphabet again."""
+    V = len(vocab)
+    C, W2, b2 = (np.asarray(array) for array in (params.C, params.W2, params.b2))
+    own = {"C": C[:V], "W2": np.ascontiguousarray(W2[:, :V]), "b2": b2[:V]}
+    return replace(params, **jax.device_put(own), vocab=vocab)
+
+
+def _size(vocab: Vocab) -> int:
+    return corpus.rounded_up(len(vocab), _SIZES)
+
+
+@functools.cache
+def _alphabet(size: int) -> Vocab:
+    return Vocab("." + "".join(map(chr, range(_PRIVATE, _PRIVATE + size - 1))))

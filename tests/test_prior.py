@@ -1,0 +1,218 @@
+"""The bundled prior: characters by their parts, a GRU for any list, adapted by cross-validation."""
+
+import jax
+import numpy as np
+import pytest
+
+import mm_jax
+from mm_jax import checkpoint, prior
+from mm_jax.learning import candidates, plans
+from mm_jax.models.gru import GRU
+from mm_jax.models.prediction import TokenNLL
+from mm_jax.prior import adapting, characters, network
+from mm_jax.words import WordList
+
+from .conftest import slow
+
+TOWNS = [
+    *("Amsterdam", "Rotterdam", "Utrecht", "Eindhoven", "Groningen", "Tilburg", "Almere"),
+    *("Breda", "Nijmegen", "Apeldoorn", "Haarlem", "Arnhem", "Zaanstad", "Amersfoort"),
+    *("Maastricht", "Dordrecht", "Leiden", "Zoetermeer", "Zwolle", "Deventer", "Delft"),
+    *("Alkmaar", "Heerlen", "Venlo", "Leeuwarden", "Hilversum"),
+]
+VOCAB = mm_jax.Vocab.from_words(TOWNS)
+KEY = jax.random.key(0)
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    return prior.interpolate(prior.load(), TOWNS, VOCAB, KEY, order=4)
+
+
+@pytest.mark.parametrize(
+    ("char", "parts"),
+    [
+        ("e", ("e", "kind L LATIN")),
+        ("É", ("e", "\u0301", "capital", "kind L LATIN")),
+        ("Ω", ("ω", "capital", "kind L GREEK")),
+        ("가", ("\u1100", "\u1161", "kind Lo HANGUL")),
+        ("ガ", ("カ", "\u3099", "kind Lo KATAKANA")),
+        ("İ", ("I", "\u0307", "kind L LATIN")),  # its lower case is two characters
+        ("ﷺ", None),  # its decomposition has 18 characters
+        (" ", (" ", "kind Zs")),
+        ("\U00010000", ("\U00010000", "kind Lo LINEAR")),
+    ],
+)
+def test_parts_of_a_character(char, parts):
+    found = characters.parts_of(char)
+    assert len(found) <= characters.MOST
+    assert parts is None or found == parts
+
+
+def test_rows_of_parts():
+    parts = ("end", "e", "\u0301", "capital", "kind L LATIN")
+    ids = characters.vocab_part_ids(parts, mm_jax.Vocab(".eÉx"))
+    assert ids.tolist() == [[0, -1, -1, -1, -1], [1, 4, -1, -1, -1], [1, 2, 3, 4, -1], [4, -1, -1, -1, -1]]
+
+
+def test_a_restricted_prior_is_the_gru_of_its_equations():
+    params = prior.load()
+    words, vocab = ["Éa", "ae7"], mm_jax.Vocab.from_words(["Éa", "ae7"])
+    found = prior.restrict(params, words, vocab)
+    hot = np.zeros((len(vocab), len(params.parts)))
+    for row, char in enumerate(vocab.chars):
+        for part in ["end"] if char == "." else characters.parts_of(char):
+            hot[row, params.parts.index(part)] = 1
+    inputs, outputs = hot @ np.asarray(params.inputs), hot @ np.asarray(params.outputs)
+    stream = [0, *vocab.encode("Éa"), 0, *vocab.encode("ae7"), 0]
+    K = np.asarray(params.K).reshape(len(params.K), 3, -1)
+    around = [0, *stream, 0]
+    convolved = [sum(inputs[around[t + i]] @ K[:, i] for i in range(3)) for t in range(len(stream))] + params.kb
+    style = np.tanh(np.asarray(jax.nn.gelu(convolved)).mean(0) @ np.asarray(params.M) + params.mb)
+    expected = {
+        "C": inputs @ np.asarray(params.A),
+        "b1": params.b1 + style @ np.asarray(params.Z),
+        "W2": np.asarray(params.U) @ outputs.T,
+        "b2": hot @ np.asarray(params.biases) + outputs @ (params.u + style @ np.asarray(params.Zo)),
+    }
+    for name, array in expected.items():
+        np.testing.assert_allclose(getattr(found, name), array, atol=2e-5, err_msg=name)
+    assert (found.W1 == params.W1).all() and found.vocab == vocab
+
+
+def test_what_is_as_it_is_serves_as_a_model_of_any_alphabet():
+    for words in (TOWNS, ["αβγ", "Άλφα"], ["가나", "나다"], ["\U0001f600", "x\U0001f601"]):
+        model = prior.restrict(prior.load(), words, vocab := mm_jax.Vocab.from_words(words))
+        assert mm_jax.evaluate(model, words).nll < np.log(len(vocab)) + 0.5
+
+
+def test_renaming_changes_no_prediction():
+    model = prior.restrict(prior.load(), TOWNS, VOCAB)
+    np.testing.assert_allclose(adapting._nlls(model, TOWNS), TokenNLL(TOWNS, model)(model), atol=1e-5)
+    general, renamed = adapting._general(model, TOWNS)
+    back = adapting._particular(general, VOCAB)
+    assert len(general.vocab) == 64 and renamed[0] != TOWNS[0]
+    for name in ("C", "W1", "b1", "bn", "W2", "b2"):
+        assert (getattr(back, name) == getattr(model, name)).all()
+
+
+def test_adapting_learns_the_list_and_follows_the_key():
+    before = prior.restrict(prior.load(), TOWNS, VOCAB)
+    after = adapting.train_on(before, TOWNS, 20, KEY)
+    assert mm_jax.evaluate(after, TOWNS).nll < mm_jax.evaluate(before, TOWNS).nll - 0.2
+    again, other = (adapting.train_on(before, TOWNS, 20, key) for key in (KEY, jax.random.key(1)))
+    assert (after.W1 == again.W1).all() and not (after.W1 == other.W1).all()
+    assert adapting.train_on(before, TOWNS, 0, KEY) is before
+
+
+def test_adapt_chooses_the_steps_on_held_out_words():
+    model = prior.adapt(prior.load(), TOWNS[:20], VOCAB, KEY, held=TOWNS[20:])
+    before = prior.restrict(prior.load(), TOWNS[:20], VOCAB)
+    tried = [adapting.train_on(before, TOWNS[:20], steps, KEY) for steps in adapting.steps_for(TOWNS[:20], False)]
+    assert isinstance(model, GRU) and model.vocab == VOCAB
+    assert mm_jax.evaluate(model, TOWNS[20:]).nll == min(mm_jax.evaluate(one, TOWNS[20:]).nll for one in tried)
+
+
+def test_too_few_words_to_hold_any_out():
+    few = ["anna", "hanna", "nana"] * 2
+    model = prior.adapt(prior.load(), few, vocab := mm_jax.Vocab.from_words(few), KEY)
+    assert (model.b1 == prior.restrict(prior.load(), few, vocab).b1).all()
+    with pytest.raises(ValueError, match="at least 4 distinct words"):
+        prior.interpolate(prior.load(), few, vocab, KEY, order=3)
+
+
+def test_a_mixture_beats_the_ngrams_on_words_held_out(mixed):
+    assert mixed.nll < mixed.ngram_nll - 0.15
+    assert sum(mixed.weights) == pytest.approx(1) and min(mixed.weights) > 0
+    assert isinstance(mixed.params, mm_jax.Mixture) and mixed.params.vocab == VOCAB
+
+
+def test_cross_validation_holds_words_out_and_equal_ones_together():
+    words = [*TOWNS, *TOWNS[:5]]
+    folds = adapting._folds(words)
+    assert sorted(word for _, held in folds for word in held) == sorted(words)
+    for train, held in folds:
+        assert sorted(train + held) == sorted(words) and not set(train) & set(held)
+
+
+def test_weights_are_those_of_expectation_maximisation():
+    p = np.array([[0.9, 0.8, 0.1, 0.7], [0.2, 0.1, 0.6, 0.3], [0.1, 0.1, 0.1, 0.1]] * 1)
+    p = np.tile(p, 500)
+    weights, nll = adapting._weights(*np.log(p))
+    grid = [(a, b, 1 - a - b) for a in np.linspace(0, 1, 101) for b in np.linspace(0, 1 - a, 101)]
+    best = min(-np.log(np.array(w) @ p).mean() for w in grid)
+    assert nll == pytest.approx(best, abs=1e-3)
+    assert weights[2] < 0.01
+
+
+def test_members_without_weight_are_left_out():
+    members = [mm_jax.ngram.fit(TOWNS, VOCAB, order=order) for order in (2, 3, 4)]
+    assert adapting._mixture(members, np.array([0.99, 0.005, 0.005]), VOCAB) is members[0]
+    both = adapting._mixture(members, np.array([0.59, 0.4, 0.01]), VOCAB)
+    assert both.members == tuple(members[:2])
+    assert np.asarray(both.weights).tolist() == pytest.approx([0.59 / 0.99, 0.4 / 0.99])
+
+
+def test_the_mixture_is_an_ordinary_model(mixed, tmp_path):
+    mm_jax.save(mixed.params, tmp_path / "m.safetensors")
+    again = mm_jax.load(tmp_path / "m.safetensors")
+    assert mm_jax.sample(again, KEY, 3) == mm_jax.sample(mixed.params, KEY, 3)
+    assert mm_jax.evaluate(again, TOWNS).nll == mm_jax.evaluate(mixed.params, TOWNS).nll
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "other"])
+def test_a_damaged_file_is_named_and_train_goes_on_without_it(damage, tmp_path, monkeypatch, caplog):
+    path = tmp_path / "prior.safetensors"
+    if damage == "cut":
+        path.write_bytes(prior.PATH.read_bytes()[:1000])
+    if damage == "other":
+        arrays, about = checkpoint.read_arrays(prior.PATH, "prior")
+        del arrays["K"]
+        checkpoint.write_arrays(path, arrays, {"kind": "prior", "parts": about["parts"]})
+    monkeypatch.setattr(prior, "PATH", path)
+    with pytest.raises(ValueError, match=r"prior\.safetensors"):
+        prior.load()
+    found = mm_jax.learn(TOWNS, KEY, "quick")
+    assert found.kept.name.startswith("ngram order")
+    assert "not tried: prior, whose file cannot be read" in found.left_out
+    assert "prior.safetensors" in caplog.text
+
+
+def test_a_file_keeps_half_precision():
+    params = prior.load()
+    arrays, about = network.to_arrays(params)
+    assert all(array.dtype == np.float16 for array in arrays.values())
+    again = network.from_arrays(arrays, about)
+    assert all((getattr(again, name) == getattr(params, name)).all() for name in arrays)
+    assert prior.PATH.stat().st_size < 1e6
+
+
+def test_train_keeps_the_prior_where_cross_validation_does(caplog):
+    found = mm_jax.learn(TOWNS, KEY, "quick")
+    assert [one.name for one in found.tried] == [found.tried[0].name, "prior, adapted"]
+    assert found.kept.name == "prior, adapted" and "cross-validation" in found.lines()[-1]
+    without = mm_jax.learn(TOWNS, KEY, "quick", prior=False)
+    assert without.kept.name == found.tried[0].name
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["anna"], "needs at least 4 different words"),
+        (["anna", "bea", "eva"], "needs at least 4 different words"),
+        (["anna"] * 20, "needs at least 4 different words"),
+        ([f"{i:05d}" for i in range(plans.PRIOR_WORDS + 1)], "helps lists of up to"),
+    ],
+)
+def test_lists_that_the_prior_is_not_tried_on(words, why):
+    found, left_out = candidates.plans_for(WordList.of(words), "quick", key=KEY)
+    assert plans.PRIOR not in found
+    assert any(f"not tried: prior, which {why}" in line for line in left_out)
+
+
+@pytest.mark.parametrize(
+    "words", slow([["\U0001f600\U0001f601", "\U0001f602", "\U0001f603\U0001f600", "\U0001f604"] * 3])
+)
+def test_an_alphabet_with_nothing_in_common(words):
+    found = mm_jax.learn(words, KEY, "quick")
+    assert np.isfinite(found.kept.dev)
