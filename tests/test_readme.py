@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import mm_jax
+from mm_jax import models
 from mm_jax import words as word_lists
 
 ROOT = Path(__file__).parent.parent
@@ -119,6 +120,9 @@ def test_the_examples_run(command, tmp_path, request):
         request.getfixturevalue("names")  # its figures are of this list
     done = _run(f"{command} {SHORT[_script(command)]}", tmp_path)
     assert done.returncode == 0, done.stderr
+    if "ladder" in command:
+        rungs = {recipe.rung for model in models.makeable().values() for recipe in model.recipes.values()} - {""}
+        assert {"GRU", "transformer"} <= rungs and all(rung in done.stdout for rung in rungs)
 
 
 @pytest.mark.slow
