@@ -187,7 +187,7 @@ params = mm_jax.mlp.init(jax.random.key(0), vocab, hidden_dim=4)
 params, _ = mm_jax.fit(params, words, jax.random.key(1), steps=2)
 mm_jax.evaluate(params, words), mm_jax.score(params, "ava"), mm_jax.sample(params, jax.random.key(2), 2)
 mm_jax.save(params, tempfile.mkdtemp() + "/model.safetensors")
-mm_jax.network, mm_jax.plotting, mm_jax.lr_range_test, mm_jax.ngram.fit(words, vocab)
+mm_jax.network, mm_jax.page, mm_jax.plotting, mm_jax.lr_range_test, mm_jax.ngram.fit(words, vocab)
 """
     assert not imported_after(code) & {"flax", "matplotlib"}
 

@@ -23,7 +23,7 @@ def two_runs(tmp_path_factory):
     """Two runs, of Latin and of Japanese names."""
     folder = tmp_path_factory.mktemp("two")
     for name, words in (("latin", LATIN), ("kana", KANA)):
-        train(make(folder, words, f"{name}.txt"), "--out", folder / name, "-q")
+        train(make(folder, words, f"{name}.txt"), "--out", folder / name, "--model", "ngram", "--order", 3, "-q")
     return folder
 
 
