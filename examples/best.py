@@ -147,9 +147,10 @@ def main(args: argparse.Namespace) -> None:
     members = [mm_jax.ngram.fit(job.split.train, job.vocab)]
     job.seconds[names[0]] = 0.0
     job.show(names[0], members[0], 0.0)
+    made = list(MEMBERS)[:2] if args.quick else list(MEMBERS)
     with ThreadPoolExecutor(cores()) as pool:
-        members += pool.map(job.member, range(len(MEMBERS)))
-    names += MEMBERS
+        members += pool.map(job.member, range(len(made)))
+    names += made
     job.mixed("mixed, of five", names[: QUICK_MEMBERS + 1], members[: QUICK_MEMBERS + 1])
     teacher = job.mixed("mixed, of all", names, members)
     others = [each for each in members if not isinstance(each, mm_jax.Transformer)]  # draw sooner
@@ -179,7 +180,7 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, metavar="LIST", help="a text file, one word a line (default: names)")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="keep the trained models; go on from them")
     parser.add_argument("--page", type=Path, metavar="HTML", help="write a page with the student")
-    parser.add_argument("--quick", action="store_true", help="500 words and 3 steps a model, to see it run")
+    parser.add_argument("--quick", action="store_true", help="500 words, two members and 3 steps, to see it run")
     try:
         main(parser.parse_args())
     except ValueError as error:

@@ -58,19 +58,13 @@ def anchors(text):
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
-@pytest.mark.parametrize(
-    ("name", "steps"),
-    [
-        pytest.param("README.md", 10, id="few steps"),
-        *(pytest.param(name, None, id=f"{name} as written", marks=pytest.mark.slow) for name in PAGES),
-    ],
-)
-def test_python_blocks_run(name, steps, monkeypatch, tmp_path):
+@pytest.mark.slow
+@pages
+def test_python_blocks_run(name, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     scope = {}
     for block in blocks(PAGES[name], "python"):
-        code = block if steps is None else re.sub(r"\bsteps=\d+", f"steps={steps}", block)
-        exec(compile(code, name, "exec"), scope)
+        exec(compile(block, name, "exec"), scope)
     assert mm_jax.num_params(scope["mine"])  # the last block of both
 
 

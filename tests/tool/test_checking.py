@@ -302,6 +302,7 @@ def test_cases_are_mixed_where_a_letter_stands_in_both(tmp_path, words, mixed):
     assert ("upper and lower case are mixed" in checking.render(report)) == mixed
 
 
+@pytest.mark.slow
 def test_one_is_not_spoken_of_in_the_plural(mm, tmp_path):
     path, run = make(tmp_path, ["a"]), tmp_path / "run"
     said = list(mm("check", path, "--fix", tmp_path / "clean"))[1:]
