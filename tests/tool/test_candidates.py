@@ -23,6 +23,7 @@ from mm_jax.training.muon import muon
 from mm_jax.vocab import Vocab
 from mm_jax.words import WordList
 
+from ..conftest import slow
 from .conftest import make
 
 NAMES = lists.bundled_names()
@@ -240,7 +241,7 @@ def made(count, size):
 
 
 @pytest.mark.parametrize("effort", costs.SECONDS)
-@pytest.mark.parametrize(("count", "size"), [(1000, 8), (30_000, 8), (5000, 60), (300_000, 8)])
+@pytest.mark.parametrize(("count", "size"), [(1000, 8), (30_000, 8), (5000, 60), *slow([(300_000, 8)])])
 def test_an_effort_costs_what_it_promises(effort, count, size, monkeypatch):
     """The order of the n-gram, which costs the same for every order, is chosen on few words."""
     monkeypatch.setattr(plans, "FITTED_WORDS", 1000)

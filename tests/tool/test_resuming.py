@@ -14,6 +14,7 @@ from mm_jax.learning.plans import Plan
 from mm_jax.tool import run_trainer, runs, train
 from mm_jax.words import WordList
 
+from ..conftest import slow
 from .conftest import make
 from .conftest import train as train_run
 
@@ -65,7 +66,7 @@ def files(folder):
 # What the run holds is not typed again
 
 
-@pytest.mark.parametrize("typed", [[], ["LIST"], ["LIST", *MLP], ["--steps", 40], ["--seed", 0]])
+@pytest.mark.parametrize("typed", [[], ["LIST", *MLP], *slow([["LIST"], ["--steps", 40], ["--seed", 0]])])
 def test_options_and_words_come_from_the_run(mm, path, whole, stopped, typed):
     typed = [path if word == "LIST" else word for word in typed]
     status, _, err = mm("train", *typed, "--out", stopped, "--resume")
