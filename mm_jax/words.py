@@ -72,7 +72,7 @@ class WordList(NamedTuple):
     @property
     def characters(self) -> int:
         """Counts the characters of all words, ends included."""
-        return sum(len(word) + 1 for part in self.split for word in part)
+        return sum(sum(map(len, part)) + len(part) for part in self.split)
 
 
 def find_words() -> Path:

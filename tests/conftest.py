@@ -1,13 +1,14 @@
 """What every test runs under: quick compilation, shapes and types checked, broadcasting and key reuse refused."""
 # ruff: noqa: E402  (settings come before JAX)
 
+import contextlib
 import gc
 import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from jaxtyping import install_import_hook
+import jaxtyping
 
 from . import typechecking  # noqa: F401  (the hook looks it up by name)
 
@@ -30,7 +31,7 @@ for name, value in QUICK.items():
     os.environ.setdefault(name, value)
 
 # Every module of mm_jax that is imported from here on is checked; none is imported before a test needs it.
-install_import_hook("mm_jax", "tests.typechecking.checked")
+jaxtyping.install_import_hook("mm_jax", "tests.typechecking.checked")
 
 import jax
 import jax.numpy as jnp
@@ -42,6 +43,7 @@ from mm_jax import output
 from mm_jax import words as word_lists
 from mm_jax.training import batches, loop
 
+gc.set_threshold(100_000)  # looking for garbage takes a seventh of the time of a compilation
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
 
@@ -56,11 +58,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "names" in getattr(item, "fixturenames", ()):
             item.add_marker("names")
-
-
-def pytest_collection_finish():
-    """Python looks for garbage less often: that takes a seventh of the time of a compilation."""
-    gc.set_threshold(100_000)
 
 
 @pytest.fixture(autouse=True)
@@ -115,6 +112,17 @@ def torch_init():
 def slow(cases):
     """The cases of a parametrized test that only the long tests run; a tuple holds several arguments."""
     return [pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.slow) for case in cases]
+
+
+@contextlib.contextmanager
+def unchecked():
+    """As users run it: what is passed in by mistake reaches the package, which the type checker would refuse before."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        with jax.numpy_rank_promotion("allow"), jax.debug_key_reuse(False):
+            yield
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def equal(one, other):

@@ -21,7 +21,7 @@ def ngram():
 
 def drawn(ngram, **given):
     params, words = ngram
-    return conditions.more(params, words, KEY, 30, conditions=Conditions(**given)).words
+    return conditions.more(params, words, KEY, 12, conditions=Conditions(**given)).words
 
 
 def test_every_condition_holds(ngram):
@@ -38,8 +38,8 @@ def test_every_condition_holds(ngram):
     }
     for (name, value), holding in holds.items():
         words = drawn(ngram, **{name: value})
-        assert len(words) == 30 and all(map(holding, words)), name
-    assert len(set(drawn(ngram, distinct=True))) == 30
+        assert len(words) == 12 and all(map(holding, words)), name
+    assert len(set(drawn(ngram, distinct=True))) == 12
     assert all(conditions.nearest_word(word, ngram[1])[1] >= 2 for word in drawn(ngram, min_distance=2))
 
 

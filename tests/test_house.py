@@ -11,6 +11,7 @@ An import stands at the top of its file, where a reader looks for it. Inside a f
 """
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -73,6 +74,7 @@ def _module(dotted):
     return f"mm_jax.{rest}" if rest else "mm_jax"
 
 
+@functools.cache
 def statements(path):
     """(import statement, whether it stands inside a function) of a file; those for type checkers alone are left out."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -85,13 +87,16 @@ def statements(path):
     return [(node, id(node) in inside) for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
 
 
-ARROWS = [
-    (name, target.removeprefix("mm_jax").removeprefix("."), inside, node.lineno)
-    for name, path in FILES.items()
-    for node, inside in statements(path)
-    for target in imported_by(node)
-    if target.startswith("mm_jax")
-]
+@functools.cache
+def arrows():
+    """(module, what it imports of mm_jax) of every import statement."""
+    return [
+        (name, target.removeprefix("mm_jax").removeprefix("."), node.lineno)
+        for name, path in FILES.items()
+        for node, _ in statements(path)
+        for target in imported_by(node)
+        if target.startswith("mm_jax")
+    ]
 
 
 def test_every_file_has_a_floor():
@@ -100,13 +105,13 @@ def test_every_file_has_a_floor():
 
 def test_no_import_points_upwards():
     # The root holds names that are imported when they are first used: whoever imports it imports nothing.
-    upwards = [arrow for arrow in ARROWS if arrow[1] and level_of(arrow[1]) > level_of(arrow[0])]
+    upwards = [arrow for arrow in arrows() if arrow[1] and level_of(arrow[1]) > level_of(arrow[0])]
     assert upwards == []
 
 
 def test_no_circle():
     graph = {name: set() for name in FILES}
-    for name, target, _, _ in ARROWS:
+    for name, target, _ in arrows():
         if target and target != name and name != target.partition(".")[0]:
             graph[name].add(target)
     try:
@@ -182,7 +187,7 @@ params = mm_jax.mlp.init(jax.random.key(0), vocab, hidden_dim=4)
 params, _ = mm_jax.fit(params, words, jax.random.key(1), steps=2)
 mm_jax.evaluate(params, words), mm_jax.score(params, "ava"), mm_jax.sample(params, jax.random.key(2), 2)
 mm_jax.save(params, tempfile.mkdtemp() + "/model.safetensors")
-mm_jax.network, mm_jax.plotting, mm_jax.lr_range_test, mm_jax.ngram.fit(words, vocab)
+mm_jax.network, mm_jax.page, mm_jax.plotting, mm_jax.lr_range_test, mm_jax.ngram.fit(words, vocab)
 """
     assert not imported_after(code) & {"flax", "matplotlib"}
 

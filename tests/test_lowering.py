@@ -99,6 +99,7 @@ def test_steps_by_every_draw_and_optimizer(draw, optimizer):
     step(mlp.init(jax.random.key(0), VOCAB, hidden_dim=8), mm_jax.Recipe(steps=2, **drawn, **options))
 
 
+@pytest.mark.slow
 def test_a_population_and_a_mixture():
     recipe = mm_jax.Recipe(steps=2, batch_size=2, optimizer=optax.adam, learning_rate=0.1)
     keys, rates = jax.random.split(jax.random.key(1), 3), np.full((3, 2), 0.1, np.float32)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import mm_jax
+from mm_jax import models
 from mm_jax import words as word_lists
 
 ROOT = Path(__file__).parent.parent
@@ -57,19 +58,13 @@ def anchors(text):
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
-@pytest.mark.parametrize(
-    ("name", "steps"),
-    [
-        pytest.param("README.md", 10, id="few steps"),
-        *(pytest.param(name, None, id=f"{name} as written", marks=pytest.mark.slow) for name in PAGES),
-    ],
-)
-def test_python_blocks_run(name, steps, monkeypatch, tmp_path):
+@pytest.mark.slow
+@pages
+def test_python_blocks_run(name, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     scope = {}
     for block in blocks(PAGES[name], "python"):
-        code = block if steps is None else re.sub(r"\bsteps=\d+", f"steps={steps}", block)
-        exec(compile(code, name, "exec"), scope)
+        exec(compile(block, name, "exec"), scope)
     assert mm_jax.num_params(scope["mine"])  # the last block of both
 
 
@@ -119,6 +114,9 @@ def test_the_examples_run(command, tmp_path, request):
         request.getfixturevalue("names")  # its figures are of this list
     done = _run(f"{command} {SHORT[_script(command)]}", tmp_path)
     assert done.returncode == 0, done.stderr
+    if "ladder" in command:
+        rungs = {recipe.rung for model in models.makeable().values() for recipe in model.recipes.values()} - {""}
+        assert {"GRU", "transformer"} <= rungs and all(rung in done.stdout for rung in rungs)
 
 
 @pytest.mark.slow

@@ -14,8 +14,8 @@ from .models.zoo import EVERY, VOCAB, by_steps, each_of
 
 N = 4096  # words at once, in all tests of a frequency: each number of words is a program
 AB = mm_jax.Vocab(".ab")
-# From a table of all contexts, a vector, states of several parts, and rows of NumPy; the rest in the long tests.
-SOME = ["counts", "gru", "mixture, sequential", "ngram"]
+# From a table of all contexts, states of several parts, and rows of NumPy; the rest in the long tests.
+SOME = ["counts", "mixture, sequential", "ngram"]
 
 
 def check_frequencies(found, p):

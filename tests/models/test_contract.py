@@ -92,7 +92,7 @@ def test_a_state_keeps_its_shapes(params):
         assert (one.shape, one.dtype) == (other.shape, other.dtype)
 
 
-VMAPPED = ["mlp", "gru", "ngram", "transformer"]  # of the long programs, one of each kind of state
+VMAPPED = ["mlp", "transformer"]  # of the long programs, a small state and a large one
 
 
 @jax.jit

@@ -25,7 +25,7 @@ MEMBERS["mixture"] = lambda: mm_jax.Mixture(
     members=(MEMBERS["windowed"](), MEMBERS["sequential"]()), scores=jax.device_put(np.float32([0.0, 1.0])), vocab=VOCAB
 )
 MEMBERS = {name: functools.cache(make) for name, make in MEMBERS.items()}
-members = pytest.mark.parametrize("member", ["windowed", "bounded", *slow(["sequential", "mixture"])], indirect=True)
+members = pytest.mark.parametrize("member", ["bounded", *slow(["windowed", "sequential", "mixture"])], indirect=True)
 
 
 @pytest.fixture

@@ -155,13 +155,12 @@ def test_order_2_without_smoothing_is_the_count_model():
 @pytest.mark.parametrize(
     "words",
     [
-        ["emma"],
-        ["a"],
-        ["a", "b"],
-        ["aaaaaaaaaa"] * 3,
-        [chr(0x4E00 + i) + chr(0x4E00 + (7 * i) % 500) for i in range(500)],
+        pytest.param(["emma"], id="one word", marks=pytest.mark.slow),
+        pytest.param(["a"], id="one character"),
+        pytest.param(["a", "b"], id="two words of length 1", marks=pytest.mark.slow),
+        pytest.param(["aaaaaaaaaa"] * 3, id="one letter", marks=pytest.mark.slow),
+        pytest.param([chr(0x4E00 + i) + chr(0x4E00 + (7 * i) % 500) for i in range(500)], id="500 letters"),
     ],
-    ids=["one word", "one character", "two words of length 1", "one letter", "500 letters"],
 )
 @pytest.mark.parametrize("smoothing", ["modified-kneser-ney", *slow(list(ngram.SMOOTHINGS)[1:])])
 def test_tiny_and_odd_lists(words, smoothing):

@@ -13,7 +13,7 @@ from mm_jax import plotting
 from mm_jax.models import contract
 from mm_jax.training.recipes import recipes_of
 
-from ..conftest import BUNDLED, LETTERS, drawn, equal, log_softmax
+from ..conftest import BUNDLED, LETTERS, drawn, equal, log_softmax, slow
 from .zoo import COMPILED, SEQUENTIAL_TOY, WINDOWED_TOY, started
 
 matplotlib.use("agg")
@@ -138,7 +138,7 @@ def test_saved_and_loaded(module, tmp_path):
     assert equal(params, mm_jax.load(tmp_path / "toy.safetensors", like=new(module, 5)))
 
 
-@toys
+@pytest.mark.parametrize("module", [TOYS["sequential"], *slow([TOYS["windowed"]])], ids=lambda module: module.__name__)
 def test_in_a_mixture_and_as_a_student(module):
     table = mm_jax.counts.fit(WORDS, LETTERS, 1.0)
     mixed = mm_jax.mixture.fit([new(module), table], WORDS)

@@ -75,8 +75,11 @@ return words.map((word) => {
 """
 
 
-@pytest.mark.parametrize("half", [False, True])
-@pytest.mark.parametrize("kind", KINDS)
+# In half precision one of every way to pack arrays; which arrays those are, test_page.py says of every kind.
+HALVED = ["counts", "mlp", "ngram", "transformer", "mixture"]
+
+
+@pytest.mark.parametrize(("kind", "half"), [*((kind, False) for kind in KINDS), *((kind, True) for kind in HALVED)])
 def test_logits_are_those_of_python(browser, quiet, pages, kind, half):
     words = WORDS[:: len(WORDS) // 40][:40]
     browser.open(pages(kind, half=half))
@@ -105,26 +108,31 @@ return last.words.map((word) => word[0]);
 def test_the_same_seed_gives_the_same_words(browser, quiet, pages, kind, record_property):
     browser.open(pages(kind))
     different = []
-    for seed in (0, 7, 2**31 + 5):
+    for seed in (0, 2**31 + 5):
         found = browser.run(WORDS_OF, {"seed": seed})
         expected = mm_jax.sample(model(kind), jax.random.key(seed), 1000, min_length=0)
         assert len(found) == len(expected) == 1000
         different.append(sum(a != b for a, b in zip(found, expected, strict=True)))
     record_property("words that differ", different)
-    print(f"{kind}: words of 1,000 that differ, for three seeds: {different}")
+    print(f"{kind}: words of 1,000 that differ, for two seeds: {different}")
     assert max(different) <= 2
 
 
-@pytest.mark.parametrize("options", [
+EACH = [
     {"temperature": 0.5},
     {"temperature": 0.0},
     {"temperature": 1.7, "top_k": 5},
     {"top_k": 1},
     {"prefix": "ma"},
     {"max_length": 4},
-    {"prefix": "ma", "max_length": 6, "temperature": 0.8, "top_k": 8},
-])  # fmt: skip
-@pytest.mark.parametrize("kind", ["counts", "mlp", "ngram"])
+]
+ALL = {"prefix": "ma", "max_length": 6, "temperature": 0.8, "top_k": 8}
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [*(("ngram", options) for options in EACH), *((kind, ALL) for kind in ("counts", "mlp", "ngram"))],
+)
 def test_options_give_the_same_words(browser, pages, kind, options):
     browser.open(pages(kind))
     longest = options.get("max_length", 200)
@@ -359,8 +367,7 @@ def test_every_control_works_by_keyboard(browser, quiet, pages):
     assert "begin" in browser.text("#expected h3")
 
 
-@pytest.mark.parametrize("width", [360, 1200])
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize(("dark", "width"), [(False, 360), (True, 1200)])
 @pytest.mark.parametrize("kind", ["counts", "mlp", "mixture"])
 def test_axe_finds_no_violation(browser, pages, kind, dark, width):
     axe = pytest.importorskip("axe_core_python.base")

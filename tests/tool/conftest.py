@@ -33,13 +33,13 @@ def mm(monkeypatch, capsys):
     return call
 
 
-def train(*args):
+def train(*args, status=0):
     """`mm-jax train`, for what several tests share."""
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
         patch.setattr(output, "_hushed", False)
         patch.setattr(sys, "argv", ["mm-jax", "train", *map(str, args)])
         entry.main()
-    assert not ended.value.code
+    assert (ended.value.code or 0) == status
 
 
 @pytest.fixture(scope="session")

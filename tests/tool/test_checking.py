@@ -183,7 +183,7 @@ def test_check_says_which_lines_have_no_column(mm, tmp_path):
 
 
 READERS = {
-    "train": ["train", "LIST", "--out", "OUT", "--model", "ngram"],
+    "train": ["train", "LIST", "--out", "OUT", "--model", "counts"],
     "eval": ["eval", "RUN", "LIST", "--json"],
     "score": ["score", "RUN", "--file", "LIST", "--json"],
     "compare": ["compare", "LIST", "--steps", "1"],
@@ -217,7 +217,7 @@ def test_train_takes_the_words_of_a_column(mm, tmp_path):
     )
     path.write_bytes(text.encode("windows-1252"))
     options = ["--encoding", "cp1252", "--comment", "#", "--column", "Name", "--counts", "Anzahl"]
-    assert mm("train", path, "--out", tmp_path / "run", "--model", "ngram", *options)[0] == 0
+    assert mm("train", path, "--out", tmp_path / "run", "--model", "counts", *options)[0] == 0
     words = sorted(runs.RunFolder(tmp_path / "run").open().words)
     assert words == [f"Jürgen{c}" for i, c in enumerate("abcdefgh") for _ in range(i + 1)]
     status, _, err = mm("train", path, "--out", tmp_path / "run", "--dedup", *options)
@@ -228,7 +228,7 @@ def test_train_takes_the_words_of_a_column(mm, tmp_path):
 
 def test_train_warns_of_comments_and_takes_every_line_where_told(mm, tmp_path):
     path = make(tmp_path, ["# names", "Anna", "Bertha", "Clara", "Dora", "Emma", "Frieda", "Greta"])
-    train = ["train", path, "--out", tmp_path / "run", "--model", "ngram", "--overwrite", "--quiet"]
+    train = ["train", path, "--out", tmp_path / "run", "--model", "counts", "--overwrite", "--quiet"]
     assert f"warning: {path}: 1 line begins with #, the first is line 1: --comment '#' skips them\n" in mm(*train)[2]
     assert mm(*train, "--comment", "#")[2] == ""
     assert "# names" not in runs.RunFolder(tmp_path / "run").open().words
@@ -273,7 +273,7 @@ def test_the_copy_is_written_though_nobody_reads_the_report(tmp_path):
 
 def test_a_run_is_trained_though_nobody_reads_the_messages(tmp_path):
     path = make(tmp_path, ["Anna", "Bertha", "Clara", "Dora", "Emma", "Frieda", "Greta"])
-    command = [sys.executable, "-m", "mm_jax", "train", str(path), "--out", str(tmp_path / "run"), "--model", "ngram"]
+    command = [sys.executable, "-m", "mm_jax", "train", str(path), "--out", str(tmp_path / "run"), "--model", "counts"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ}) as process:
         process.stderr.close()
     assert process.returncode == 0
@@ -302,6 +302,7 @@ def test_cases_are_mixed_where_a_letter_stands_in_both(tmp_path, words, mixed):
     assert ("upper and lower case are mixed" in checking.render(report)) == mixed
 
 
+@pytest.mark.slow
 def test_one_is_not_spoken_of_in_the_plural(mm, tmp_path):
     path, run = make(tmp_path, ["a"]), tmp_path / "run"
     said = list(mm("check", path, "--fix", tmp_path / "clean"))[1:]

@@ -278,7 +278,7 @@ def test_closed_streams(tmp_path):
     assert (status in (0, 1, 141), err) == (True, "")
 
 
-@pytest.mark.parametrize("name", ["bogus", "tpu", "cuda", "rocm"])
+@pytest.mark.parametrize("name", ["bogus", *slow(["cuda", "rocm"])])  # tpu: in test_replacing.py
 def test_an_unusable_platform_is_one_line(trained, name):
     if name == {"gpu": "cuda"}.get(jax.default_backend(), jax.default_backend()):
         pytest.skip(f"JAX has {name} here")
@@ -287,6 +287,7 @@ def test_an_unusable_platform_is_one_line(trained, name):
     assert f"JAX_PLATFORMS is {name!r}" in err
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_written_is_not_mentioned(trained, tmp_path):
     (tmp_path / "cache").write_bytes(b"")  # a file where a folder should be
     env = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "JAX_COMPILATION_CACHE_DIR": ""}

@@ -23,7 +23,7 @@ def two_runs(tmp_path_factory):
     """Two runs, of Latin and of Japanese names."""
     folder = tmp_path_factory.mktemp("two")
     for name, words in (("latin", LATIN), ("kana", KANA)):
-        train(make(folder, words, f"{name}.txt"), "--out", folder / name, "-q")
+        train(make(folder, words, f"{name}.txt"), "--out", folder / name, "--model", "ngram", "--order", 3, "-q")
     return folder
 
 
@@ -33,7 +33,6 @@ def two(two_runs, tmp_path):
     return shutil.copytree(two_runs, tmp_path / "two")
 
 
-@pytest.mark.slow
 def test_a_mixture_is_the_weighted_mean_at_every_character(mm, two):
     status, out, err = mm("mix", two / "latin", two / "kana", "--weights", "1,3", "--out", two / "both", "--json")
     assert status == 0, err
@@ -49,6 +48,7 @@ def test_a_mixture_is_the_weighted_mean_at_every_character(mm, two):
     assert first.sum() == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_mixed_run_is_a_run(mm, two):
     assert mm("mix", two / "latin", two / "kana", "--out", two / "both")[0] == 0
     assert len(mm("sample", two / "both", "-n", 4, "--new")[1].splitlines()) == 4

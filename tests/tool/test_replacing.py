@@ -59,6 +59,7 @@ def test_a_platform_that_is_not_there_leaves_the_run(run, path):
     env = {**os.environ, "JAX_PLATFORMS": "tpu"}
     done = subprocess.run(list(map(str, command)), env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, "JAX_PLATFORMS is 'tpu'" in done.stderr) == (1, True)
+    assert done.stdout == "" and "Traceback" not in done.stderr
     assert kind(run) == "Counts" and beside(run) == []
 
 
@@ -137,8 +138,11 @@ def test_a_new_run_that_was_killed_goes_on_with_both_options(mm, run, path, monk
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [["--model", "ngram"], ["--model", "mlp", "--steps", "300", "--hidden-dim", "8"]])
-def test_killed_at_thirty_instants_a_run_is_there(run, path, tmp_path, options):
-    """kill -9 while `train --overwrite` starts, trains, saves and replaces: what is opened next can be sampled."""
+def test_killed_at_any_instant_a_run_is_there(run, path, tmp_path, options):
+    """kill -9 while `train --overwrite` begins, trains, saves and replaces: what is opened next can be sampled.
+
+    From the instant on at which it wrote something: before, it imports JAX, and can do no harm.
+    """
     often = "from mm_jax.learning import trainer; from mm_jax.tool import entry; trainer.SAVE_SECONDS = 0; entry.main()"
     command = [sys.executable, "-c", often, "train", path, "--out", run, "--overwrite", *options]
     env = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
@@ -148,16 +152,19 @@ def test_killed_at_thirty_instants_a_run_is_there(run, path, tmp_path, options):
         return subprocess.Popen(list(map(str, command)), env=env, **quiet)
 
     assert start().wait(timeout=120) == 0  # compiles
-    begin = time.monotonic()
-    assert start().wait(timeout=120) == 0
+    begin, process = time.monotonic(), start()
+    while not beside(run) and process.poll() is None:
+        time.sleep(0.001)
+    first = time.monotonic() - begin
+    assert process.wait(timeout=120) == 0
     seconds, rng, killed = time.monotonic() - begin, random.Random(0), 0
-    for _ in range(30):
+    for _ in range(9):
         process = start()
-        time.sleep(rng.uniform(0.1, 1.1) * seconds)
+        time.sleep(rng.uniform(0.9 * first, 1.1 * seconds))
         process.send_signal(signal.SIGKILL)
         killed += process.wait() == -signal.SIGKILL
         opened = runs.RunFolder(run).open()
         assert len(mm_jax.sample(opened.params, jax.random.key(0), 2)) == 2
-    assert killed >= 10  # or little was tried
+    assert killed >= 3  # or little was tried
     assert start().wait(timeout=120) == 0
     assert beside(run) == []

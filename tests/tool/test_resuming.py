@@ -14,20 +14,31 @@ from mm_jax.learning.plans import Plan
 from mm_jax.tool import run_trainer, runs, train
 from mm_jax.words import WordList
 
+from ..conftest import slow
 from .conftest import make
+from .conftest import train as train_run
 
 NAMES = lists.bundled_names()
 MLP = ["--model", "mlp", "--hidden-dim", 4, "--steps", 40, "-q"]
 
 
-@pytest.fixture
-def path(tmp_path):
-    return make(tmp_path, mm_jax.load_words(NAMES)[::200])
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return make(tmp_path_factory.mktemp("list"), mm_jax.load_words(NAMES)[::200])
 
 
-@pytest.fixture
-def stopped(mm, path, tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def whole(path, tmp_path_factory):
+    """The folder of a run that was not stopped."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    train_run(path, "--out", folder, *MLP)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def half(path, tmp_path_factory):
     """The folder of a run that was stopped at step 20 of 40."""
+    folder = tmp_path_factory.mktemp("half") / "run"
     taken = run_trainer.Trainer._take
 
     def stop(self, progress):
@@ -36,10 +47,16 @@ def stopped(mm, path, tmp_path, monkeypatch):
             self.save()
             raise ValueError("killed")
 
-    with monkeypatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_trainer.Trainer, "_take", stop)
-        assert mm("train", path, "--out", tmp_path / "run", *MLP)[0] == 1
-    return tmp_path / "run"
+        train_run(path, "--out", folder, *MLP, status=1)
+    return folder
+
+
+@pytest.fixture
+def stopped(half, tmp_path):
+    """A copy of it, to go on with."""
+    return shutil.copytree(half, tmp_path / "run")
 
 
 def files(folder):
@@ -49,13 +66,12 @@ def files(folder):
 # What the run holds is not typed again
 
 
-@pytest.mark.parametrize("typed", [[], ["LIST"], ["LIST", *MLP], ["--steps", 40], ["--seed", 0]])
-def test_options_and_words_come_from_the_run(mm, path, tmp_path, stopped, typed):
-    assert mm("train", path, "--out", tmp_path / "whole", *MLP)[0] == 0
+@pytest.mark.parametrize("typed", [[], ["LIST", *MLP], *slow([["LIST"], ["--steps", 40], ["--seed", 0]])])
+def test_options_and_words_come_from_the_run(mm, path, whole, stopped, typed):
     typed = [path if word == "LIST" else word for word in typed]
     status, _, err = mm("train", *typed, "--out", stopped, "--resume")
     assert status == 0, err
-    assert files(stopped) == files(tmp_path / "whole")
+    assert files(stopped) == files(whole)
 
 
 @pytest.mark.parametrize(
@@ -111,9 +127,8 @@ def test_a_run_of_version_0_1_says_that_it_cannot_be_resumed(mm, tmp_path):
     assert {name: (folder / name).read_bytes() for name in before} == before
 
 
-def test_a_run_of_version_0_2_goes_on(mm, path, tmp_path, stopped):
+def test_a_run_of_version_0_2_goes_on(mm, path, whole, stopped):
     """Its config.json knows neither its recipe nor what it was made with."""
-    assert mm("train", path, "--out", tmp_path / "whole", *MLP)[0] == 0
     config = json.loads((stopped / "config.json").read_text())
     (stopped / "config.json").write_text(
         json.dumps({name: config[name] for name in config if name not in ("made with", "recipe")})
@@ -121,30 +136,27 @@ def test_a_run_of_version_0_2_goes_on(mm, path, tmp_path, stopped):
     said = mm("train", "--out", stopped, "--resume", "--recipe", "lecture")[2]  # so its options are compared
     assert "trained with other options: " in said and "draw contexts (now examples)" in said
     assert mm("train", path, "--out", stopped, "--resume", *MLP)[0] == 0
-    assert files(stopped) == files(tmp_path / "whole")
+    assert files(stopped) == files(whole)
 
 
 # More steps
 
 
-def test_more_steps_go_on_and_say_what_becomes_of_the_rate(mm, path, tmp_path):
-    folder = tmp_path / "run"
-    assert mm("train", path, "--out", folder, *MLP)[0] == 0
+def test_more_steps_go_on_and_say_what_becomes_of_the_rate(mm, whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
     status, _, err = mm("train", "--out", folder, "--resume", "--steps", 60)
     assert status == 0, err
     assert "the learning rate follows 60 steps from now on, in place of 40: at step 40 it goes from" in err
     assert runs.RunFolder(folder).history()[-1][0] == 60
     runs.RunFolder(folder).open()
-    whole = files(folder)
+    before = files(folder)
     assert "finished before, after 60 steps" in mm("train", "--out", folder, "--resume")[2]
-    assert files(folder) == whole
+    assert files(folder) == before
     assert "steps 60 (now 40)" in mm("train", "--out", folder, "--resume", "--steps", 40)[2]
 
 
-def test_more_steps_killed_at_any_time_end_the_same(mm, path, tmp_path, monkeypatch):
-    one, other = tmp_path / "one", tmp_path / "other"
-    for folder in (one, other):
-        assert mm("train", path, "--out", folder, *MLP)[0] == 0
+def test_more_steps_killed_at_any_time_end_the_same(mm, whole, tmp_path, monkeypatch):
+    one, other = (shutil.copytree(whole, tmp_path / name) for name in ("one", "other"))
     assert mm("train", "--out", one, "--resume", "--steps", 60, "-q")[0] == 0
 
     def stop(self, progress):
@@ -170,13 +182,12 @@ def test_more_steps_killed_at_any_time_end_the_same(mm, path, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("first", [["--lr", 1e38], ["--lr", 1e5]])
-def test_after_a_run_that_failed_the_next_begins_anew(mm, path, tmp_path, first):
+def test_after_a_run_that_failed_the_next_begins_anew(mm, path, whole, tmp_path, first):
     options = ["--model", "mlp", "--recipe", "lecture", "--steps", 30, "--hidden-dim", 4]
     assert mm("train", path, "--out", tmp_path / "run", *options, *first)[0] == 1
     status, _, err = mm("train", path, "--out", tmp_path / "run", *MLP)
     assert status == 0, err
-    assert mm("train", path, "--out", tmp_path / "whole", *MLP)[0] == 0
-    assert files(tmp_path / "run") == files(tmp_path / "whole")
+    assert files(tmp_path / "run") == files(whole)
 
 
 def test_a_model_without_a_run_is_not_overwritten(mm, path, tmp_path):

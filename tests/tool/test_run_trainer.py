@@ -122,7 +122,7 @@ def test_resuming_refuses_and_says_why(stopped, tmp_path):
 
 
 @pytest.mark.slow
-def test_killed_at_ten_instants(tmp_path):
+def test_killed_at_six_instants(tmp_path):
     """kill -9 in the middle of training, writing or starting: the folder loads, and ends as if nothing had been."""
     path = make(tmp_path, mm_jax.load_words(NAMES)[::4])
     env = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
@@ -140,7 +140,7 @@ def test_killed_at_ten_instants(tmp_path):
     assert start(tmp_path / "whole").wait(timeout=120) == 0
     rng = random.Random(0)
     reached, startup = [], 0.0
-    for kill in range(10):
+    for kill in range(6):
         before, begin = saved(), time.monotonic()
         process = start(tmp_path / "killed")
         if kill % 2:  # at any instant of its start
@@ -164,10 +164,11 @@ def test_killed_at_ten_instants(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", SMALL)
-def test_models_of_whole_words_are_killed_and_go_on(model, tmp_path):
+def test_a_model_of_whole_words_is_killed_and_goes_on(tmp_path):
+    """Its chunks are longer; that each of these models resumes bit for bit is tested above."""
+    model = "transformer"
     path = make(tmp_path, mm_jax.load_words(NAMES)[::4])
-    own = {**SMALL[model], "steps": 3000, "batch_size": 8, "lr": 0.0005}
+    own = {**SMALL[model], "steps": 1000, "batch_size": 8, "lr": 0.0005}
     options = [text for name, value in own.items() for text in (f"--{name.replace('_', '-')}", str(value))]
     often = "from mm_jax.learning import trainer; from mm_jax.tool import entry; trainer.SAVE_SECONDS = 0; entry.main()"
     env = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
