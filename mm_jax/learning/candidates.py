@@ -29,6 +29,7 @@ from mm_jax.words import Split, WordList
 LOG = logging.getLogger("mm_jax")
 _GAIN = 0.002  # nats per character: a mixture is kept if it beats the best model by more
 _LEAST_WEIGHT = 0.02  # of a member of a mixture
+_ADAPTED = "prior, adapted"  # name of a candidate
 _SEEDS = 4  # runs of a network at the effort "best"
 
 
@@ -95,7 +96,7 @@ def plans_for(
         plan = plans.plan_for(words, model.name, None, {}, effort, key=key, **settings)
         (found if model.init is None else networks)[model.name] = plan
     left = costs.SECONDS[effort] - sum(costs.seconds(plan, words) for plan in found.values())
-    why_not = _without_prior(words, left) if prior else ""
+    why_not = _without_prior(words, effort, left) if prior else ""
     if why_not is None:
         order = found["ngram"].options["order"]
         found[PRIOR] = Plan(PRIOR, options={"order": order} if words.is_short else {}, **settings)
@@ -118,14 +119,18 @@ def plans_for(
     return found, left_out
 
 
-def _without_prior(words: WordList, left: float) -> str | None:
-    """Returns why the bundled prior is not tried, or None; `left` are the seconds that it may take."""
+def _without_prior(words: WordList, effort: str, left: float) -> str | None:
+    """Returns why the bundled prior is not tried, or None.
+
+    It may take the seconds that are left, or a third of them where networks of the list's own are tried as well.
+    """
+    left = left if words.is_short else left / 3
     if len(words.words) > plans.PRIOR_WORDS:
         return f"which helps lists of up to {plans.PRIOR_WORDS:,} words"
     if len(set(words.split.train)) < adapting.FEWEST:
         return f"which needs at least {adapting.FEWEST} different words to train on"
     if (need := costs.seconds(Plan(PRIOR), words)) > left:
-        return f"which takes about {need:,.0f} s; {max(0.0, left):,.0f} s are left"
+        return f"which takes about {need:,.0f} s, and {effort} gives it {max(0.0, left):,.0f} s"
     try:
         load()
     except ValueError as error:
@@ -216,21 +221,24 @@ def choose(
             left_out.append("not kept: prior, since cross-validation gives the n-grams all the weight")
             continue
         tried.append(evaluated(title(name, candidate), params, words.split, time.perf_counter() - begin))
-        if tried[-1] is min(tried, key=lambda one: one.dev):
+        of_short = words.is_short and candidate.model == PRIOR  # cross-validation has chosen it
+        if of_short or tried[-1] is min(tried, key=lambda one: one.dev):
             keep(tried[-1].params)  # so that a killed run has the best so far
         if not finished:  # stopped by the user: the other candidates are left to a resumed run
             break
-    if not words.is_short:
-        tried += mixture_of(tried, words.split)
-    kept, why = best_of(tried, words)
-    keep(kept.params)
+    if words.is_short and tried[-1].name == _ADAPTED:
+        return Choice(tried, tried[-1], ": the lowest loss in cross-validation", left_out)
+    tried += mixture_of(tried, words.split)
+    kept, why = best_of(tried)
+    if kept.is_mixture:  # any other was kept when it was trained
+        keep(kept.params)
     return Choice(tried, kept, why, left_out)
 
 
 def title(name: str, plan: Plan) -> str:
     """Returns the candidate's name; that of a counted model includes its options."""
     if plan.model == PRIOR:
-        return "prior, adapted"
+        return _ADAPTED
     options = plan.options.items() if plan.recipe is None else ()
     return " ".join([name, *(f"{option} {value}" for option, value in options)])
 
@@ -259,18 +267,12 @@ def mixture_of(tried: list[Tried], split: Split) -> list[Tried]:
     return [evaluated(name, params, split, time.perf_counter() - begin, is_mixture=True)]
 
 
-def best_of(tried: list[Tried], words: WordList) -> tuple[Tried, str]:
-    """Returns the candidate to keep, and why.
-
-    It has the lowest loss on dev; a mixture must be lower by more than `_GAIN`. A short list has too few words in dev,
-    and cross-validation has chosen before: the last candidate is the prior, mixed with n-grams where they help.
-    """
-    if len(tried) == 1:
-        return tried[0], ""
-    if words.is_short:
-        return tried[-1], ": the lowest loss in cross-validation"
+def best_of(tried: list[Tried]) -> tuple[Tried, str]:
+    """Returns the candidate with the lowest loss on dev, and why; a mixture must be lower by more than `_GAIN`."""
     kept = min(tried, key=lambda one: one.dev + _GAIN * one.is_mixture)
     best = min(tried, key=lambda one: one.dev)
+    if len(tried) == 1:
+        return kept, ""
     if best is kept:
         return kept, ": the lowest loss on dev"
     return kept, f": {best.name} is better by less than {_GAIN} on dev"

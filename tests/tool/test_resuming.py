@@ -205,7 +205,7 @@ def test_a_model_without_a_run_is_not_overwritten(mm, path, tmp_path):
 def candidates(monkeypatch):
     """A network as a candidate for the short list, in place of the long ones that the recipes name."""
 
-    def plans_for(words, effort, *, key, **settings):
+    def plans_for(words, effort, *, key, prior, **settings):
         small = plans.plan_for(words, "mlp", None, {"steps": 40, "hidden_dim": 4}, key=key, **settings)
         return {"ngram": plans.plan_for(words, "ngram", None, {}, key=key, **settings), "mlp": small}, []
 
