@@ -175,7 +175,7 @@ def main() -> None:
     """Trains the prior and writes it in half precision."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpora", type=Path, required=True, help="a checkout of dariusk/corpora, or a JSON file")
-    parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--steps", type=int, default=7000)
     parser.add_argument("--out", type=Path, default=Path(mm_jax.__file__).parent / "prior" / "prior.safetensors")
     options = parser.parse_args()
     read, _ = split(all_lists(options.corpora))

@@ -1,7 +1,8 @@
 """Measures what the bundled prior gains on lists that it has not read: examples/prior.csv, its tables, its picture.
 
     python examples/prior_table.py --corpora lists.json   # measures what prior.csv lacks: about 40 CPU minutes
-    python examples/prior_table.py                        # prints the tables of prior.csv, and draws the picture
+    python examples/prior_table.py                        # prints the table of prior.csv, and writes it and its
+                                                          # picture where examples/README.md shows them
 
 The lists are those that prior_lists.py holds out. Of each, a fifth of the words is not seen; the rest is given to
 `mm_jax.prior.interpolate`, all of it or the first 20, 50, ... words. Losses are nats per character of the words not
@@ -11,9 +12,11 @@ a second time with each letter replaced by one of Linear B, a script of which th
 
 import argparse
 import csv
+import multiprocessing
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,7 @@ from prior_lists import List, all_lists, split
 import mm_jax
 from mm_jax import prior
 from mm_jax.models.ngram import MODEL as NGRAM
+from mm_jax.prior import adapting
 
 FILE = Path(__file__).with_name("prior.csv")
 PICTURE = Path(__file__).parent / "pictures" / "prior.png"
@@ -66,10 +70,10 @@ def measure(entry: List, given: int) -> Row:
     row: Row = {"list": entry.name, "script": entry.script, "words": len(words), "given": given, "order": order}
     row["ngram"] = loss(mm_jax.ngram.fit(train, vocab, order=order))
     row["as_it_is"] = loss(prior.restrict(params, train, vocab))
-    row["adapted"] = loss(prior.adapt(params, train, vocab, key))
     begin = time.process_time()
     found = prior.interpolate(params, train, vocab, key, order=order)
     row["cpu_s"], row["steps"], row["mixed"] = time.process_time() - begin, found.steps, loss(found.params)
+    row["adapted"] = loss(adapting.train_on(prior.restrict(params, train, vocab), train, found.steps, key))
     return row
 
 
@@ -81,12 +85,12 @@ def write(path: Path) -> None:
         writer: Any = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         if not done:
             writer.writeheader()
-        for entry, given in tasks(held):
-            if (entry.name, given) not in done:
-                row = measure(entry, given)
+        left = [task for task in tasks(held) if (task[0].name, task[1]) not in done]
+        with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+            for row in pool.map(measure, *zip(*left, strict=True)) if left else ():
                 writer.writerow({name: f"{x:.5g}" if isinstance(x, float) else x for name, x in row.items()})
                 file.flush()
-                print(f"{entry.name}, {given or len(entry.words)} words: {row['ngram']:.3f} -> {row['mixed']:.3f}")
+                print(f"{row['list']}, {row['given'] or row['words']} words: {row['ngram']:.3f} -> {row['mixed']:.3f}")
 
 
 def read() -> list[Row]:
@@ -149,7 +153,12 @@ def main() -> None:
     options = parser.parse_args()
     if options.corpora is not None:
         write(options.corpora)
-    print("\n".join(table(read())))
+    lines = "\n".join(table(read()))
+    print(lines)
+    readme = FILE.with_name("README.md")
+    before, begin, rest = readme.read_text(encoding="utf-8").partition("<!-- prior: begin -->\n")
+    end = rest.index("<!-- prior: end -->")
+    readme.write_text(f"{before}{begin}{lines}\n{rest[end:]}", encoding="utf-8")
     draw(read())
 
 

@@ -86,9 +86,9 @@ def temperature_for(num_words: int) -> float:
     lists (package names) gave gibberish.
 
     >>> temperature_for(48), temperature_for(1000), temperature_for(100_000)
-    (0.5, 0.7, 0.8)
+    (0.6, 0.7, 0.8)
     """
-    return float(np.clip(np.round(0.3 + 0.12 * np.log10(num_words), 1), 0.5, 0.8))
+    return float(np.clip(np.round(0.3 + 0.12 * np.log10(num_words), 1), 0.6, 0.8))
 
 
 def lengths_for(

@@ -18,7 +18,8 @@ import pytest
 import mm_jax
 from mm_jax import drawing
 from mm_jax.layers import weights
-from mm_jax.models import contract, mixture, mlp, prediction
+from mm_jax.models import contract, gru, mixture, mlp, prediction
+from mm_jax.prior import adapting, network
 from mm_jax.training import batches, loop, population, recipes
 
 from .conftest import FIRST_FIVE
@@ -118,6 +119,15 @@ def test_new_weights():
     lowers(lambda key: mlp.init(key, VOCAB, hidden_dim=8), jax.random.key(0))
 
 
+def test_the_prior_as_a_model_and_its_training():
+    parts = ("end", "a", "b")
+    own = network.init(jax.random.key(0), parts, hidden_dim=4, embedding_dim=2, width=2, style_dim=2)
+    ids, rates = np.zeros((64, 5), np.int32), np.full(adapting.MOST_STEPS[False], 0.1, np.float32)
+    lowers(adapting._as_gru, own, ids, np.zeros(256, np.int32), np.float32(9))
+    params, targets = gru.init(jax.random.key(0), adapting._alphabet(64), hidden_dim=4), np.zeros((64, 8), np.int32)
+    lowers(adapting._train, params, targets, targets == 0, np.int32(9), rates, np.int32(3), jax.random.key(0))
+
+
 def test_no_compiled_program_is_left_out():
     """A new one at the top of a module fails here until it is lowered above."""
     tried = [drawing._after_prefix, drawing._cdf_table, drawing._segment, loop._fresh, loop.chunk, mixture._descend]
@@ -126,6 +136,8 @@ def test_no_compiled_program_is_left_out():
         prediction.of_rows,
         prediction._of_positions,
         prediction._at_ends,
+        adapting._as_gru,
+        adapting._train,
     ]
     names = [each.name for each in pkgutil.walk_packages(mm_jax.__path__, "mm_jax.") if "__main__" not in each.name]
     there = {

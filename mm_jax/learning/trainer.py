@@ -41,11 +41,10 @@ def from_prior(plan: Plan, words: WordList, key: Key[Array, ""]) -> Params:
     if not words.is_short:
         return adapt(load(), train, words.vocab, key, held=plans.dev_for_choices(words.split))
     found = interpolate(load(), train, words.vocab, key, **plan.options)
-    shares = zip(found.weights, ("ngram", f"adapted in {found.steps} steps", "as it is"), strict=True)
     LOG.info(
-        "prior: loss of words held out of train %.3f, of the n-grams alone %.3f; weights %s",
-        *(found.nll, found.ngram_nll),
-        ", ".join(f"{weight:.2f} {name}" for weight, name in shares),
+        "prior: adapted in %s steps, weight %.2f beside the n-grams; loss of words held out of train %.3f, of the n-grams "
+        "alone %.3f",
+        *(found.steps, found.weights[1], found.nll, found.ngram_nll),
     )
     return found.params
 

@@ -96,7 +96,7 @@ def learn(
     taken: Options = PLAIN,
     seed: Seed = 0,
     dedup: Annotated[bool, typer.Option("--dedup", help="Drop repeated words.")] = False,
-    prior: Annotated[bool, typer.Option(" /--no-prior", help="Leave out the prior, which read other lists.")] = True,
+    no_prior: Annotated[bool, typer.Option("--no-prior", help="Leave out the network that read other lists.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in RUN, with its options.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in RUN.")] = False,
     quiet: Quiet = False,
@@ -115,10 +115,10 @@ def learn(
     from mm_jax.tool import resuming, train
     from mm_jax.tool.model_options import parsed
 
-    typed = {name for name in context.params if str(context.get_parameter_source(name)).endswith("COMMANDLINE")}
+    typed = resuming.typed_in(context)
     if resume and "model" not in typed:
         model = resuming.model_of(out, overwrite) or model
-    given = parsed(model, recipe, options, prior)
+    given = parsed(model, recipe, options, not no_prior)
     if dedup and taken.counts is not None:
         raise typer.BadParameter("give either --dedup or --counts")
     if path is None and not resume:
@@ -126,7 +126,7 @@ def learn(
     if quiet:
         hush()
 
-    settings = {"seed": seed, "dedup": dedup, "effort": effort, "prior": prior, "taken": taken, "typed": typed}
+    settings = {"seed": seed, "dedup": dedup, "effort": effort, "prior": not no_prior, "taken": taken, "typed": typed}
     with busy("learning"):
         train.train(path, out, model, recipe, given, resume=resume, overwrite=overwrite, as_json=as_json, **settings)
 

@@ -18,6 +18,12 @@ from mm_jax.tool.runs import TRIED, RunFolder
 from mm_jax.words import WordList
 
 
+def typed_in(context: Any) -> set[str]:
+    """Returns the names of the options that the user typed, of a `typer.Context`; `prior` for --no-prior."""
+    sources = {name: str(context.get_parameter_source(name)) for name in context.params}
+    return {name.removeprefix("no_") for name, source in sources.items() if source.endswith("COMMANDLINE")}
+
+
 def model_of(folder: Path, overwrite: bool) -> str | None:
     """Returns the model of the run to resume, auto included; None if there is none.
 
