@@ -42,8 +42,8 @@ def from_prior(plan: Plan, words: WordList, key: Key[Array, ""]) -> Params:
         return adapt(load(), train, words.vocab, key, held=plans.dev_for_choices(words.split))
     found = interpolate(load(), train, words.vocab, key, **plan.options)
     LOG.info(
-        "prior: adapted in %s steps, weight %.2f beside the n-grams; loss of words held out of train %.3f, of the n-grams "
-        "alone %.3f",
+        "prior: adapted in %s steps, weight %.2f beside the n-grams; loss of words held out of train %.3f, "
+        "of the n-grams alone %.3f",
         *(found.steps, found.weights[1], found.nll, found.ngram_nll),
     )
     return found.params

@@ -42,7 +42,7 @@ class Prior:
     parts: tuple[str, ...] = static()
 
 
-Embedded = tuple[Array, Array, Array]  # input rows, output rows, biases of an alphabet: [vocab_size, ...]
+Embedded = tuple[Array, ...]  # input rows, output rows, biases of an alphabet: [vocab_size, ...]
 
 
 def init(
@@ -81,13 +81,14 @@ def init(
 
 
 def embed(
-    params: Prior, ids: Int[Array | np.ndarray, "chars 5"], kept: Float32[Array, " parts"] | None = None
+    params: Prior, ids: Int[Array | np.ndarray, "*lists chars 5"], kept: Float32[Array, " parts"] | None = None
 ) -> Embedded:
     """Adds up the rows of each character's parts; in training, parts with `kept` 0 are left out."""
-    hot = jax.nn.one_hot(ids, len(params.parts), dtype=jnp.float32).sum(-2)  # a product's gradient is a product
+    tables = (params.inputs, params.outputs, params.biases)
     if kept is not None:
-        hot = hot * kept[None]
-    return hot @ params.inputs, hot @ params.outputs, hot @ params.biases
+        tables = (params.inputs * kept[:, None], params.outputs * kept[:, None], params.biases * kept)
+    hot = jax.nn.one_hot(ids, len(params.parts), dtype=jnp.float32).sum(-2)  # a product's gradient is a product
+    return tuple(hot @ table for table in tables)
 
 
 def style(
