@@ -165,7 +165,7 @@ def more(
     >>> towns = ["Haarlem", "Arnhem", "Almelo", "Hengelo", "Helmond"]
     >>> params = mm_jax.ngram.fit(towns, mm_jax.Vocab.from_words(towns), order=4)
     >>> more(params, towns, jax.random.key(2), 2, conditions=Conditions(new=True)).words
-    ['Almond', 'Harnhem']
+    ['Aomnem', 'Hollem']
     """
     words = list(as_list(words))
     shortest, longest = lengths_for(words, prefix, conditions.min_length, conditions.max_length)

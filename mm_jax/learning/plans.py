@@ -22,7 +22,7 @@ LOG = logging.getLogger("mm_jax")  # the command prints its messages
 
 AUTO = "auto"  # in place of a model: tries several, and keeps the best
 PRIOR = "prior"  # in place of a model: the bundled network, adapted to the list
-PRIOR_WORDS = 5000  # a longer list gains nothing from other lists: examples/README.md
+PRIOR_WORDS = 5000  # longer lists were not measured in pairs: examples/README.md
 CHOICE_WORDS = 4000  # words of dev for choices
 STOPPING_CELLS = 2**23  # words of dev * size of the alphabet for early stopping: bounds the logits to compute
 FITTED_WORDS = 200_000  # words of train to choose options with: more change nothing, and take minutes
