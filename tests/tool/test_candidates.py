@@ -151,7 +151,7 @@ def test_options_of_models_need_a_model(mm, tmp_path):
 
 def test_overwrite_replaces_a_run_and_nothing_else(mm, tmp_path):
     path = make(tmp_path, mm_jax.load_words(NAMES)[::200])
-    assert mm("train", path, "--out", tmp_path / "run", "-q")[0] == 0
+    assert mm("train", path, "--out", tmp_path / "run", "-q", "--no-prior")[0] == 0
     assert mm("train", path, "--out", tmp_path / "run", "-q")[0] == 1
     assert mm("train", path, "--out", tmp_path / "run", "-q", "--overwrite", "--model", "counts")[0] == 0
     assert type(runs.RunFolder(tmp_path / "run").open().params).__name__ == "Counts"
@@ -171,7 +171,7 @@ def test_a_list_from_standard_input(mm, tmp_path):
     own = os.dup(0)
     os.dup2(read, 0)
     try:
-        status, out, _ = mm("train", "-", "--out", tmp_path / "run", "--quiet", "--json")
+        status, out, _ = mm("train", "-", "--out", tmp_path / "run", "--quiet", "--json", "--no-prior")
     finally:
         os.dup2(own, 0)
         os.close(own)

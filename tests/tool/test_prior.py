@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from ..test_prior import TOWNS
 from .conftest import make
 
@@ -17,6 +19,7 @@ def test_no_prior_and_a_resumed_run_have_to_agree(mm, tmp_path):
     assert mm("train", path, "--out", tmp_path / "other", "--model", "ngram", "--no-prior")[0] == 2
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_words_and_another_seed_others(mm, tmp_path):
     path = make(tmp_path, TOWNS)
     for name, seed in (("one", 0), ("two", 0), ("three", 1)):
