@@ -54,10 +54,7 @@ def restrict(params: Prior, words: Sequence[str], vocab: Vocab) -> GRU:
     padded = np.zeros(max(256, 1 << (len(tokens) - 1).bit_length()), np.int32)
     padded[: len(tokens)] = tokens
     arrays = _as_gru(params, ids, padded, np.float32(len(tokens)))
-    V = len(vocab)
-    C, W2, b2 = (np.asarray(array) for array in (arrays["C"], arrays["W2"], arrays["b2"]))
-    arrays |= jax.device_put({"C": C[:V], "W2": np.ascontiguousarray(W2[:, :V]), "b2": b2[:V]})
-    return GRU(**arrays, vocab=vocab)
+    return _particular(GRU(**arrays, vocab=_alphabet(size)), vocab)
 
 
 @jax.jit
