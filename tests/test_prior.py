@@ -138,6 +138,16 @@ def test_cross_validation_holds_words_out_and_equal_ones_together():
         assert sorted(train + held) == sorted(words) and not set(train) & set(held)
 
 
+@pytest.mark.parametrize(("distinct", "folds"), [(63, 4), (64, 2)])
+def test_of_many_words_two_folds_of_four_are_tried(distinct, folds):
+    words = [chr(0x4E00 + i) for i in range(distinct)] * 2
+    found = adapting._folds(words)
+    assert len(found) == folds
+    assert [len(held) for _, held in found] == [2 * len(range(i, distinct, 4)) for i in range(folds)]
+    low, high = adapting.steps_for(words)[1:]
+    assert adapting.positions(words) == (folds * (low + high) + high) * 8 * (adapting.POSITIONS // 8)
+
+
 def test_weights_are_those_of_expectation_maximisation():
     p = np.array([[0.9, 0.8, 0.1, 0.7], [0.2, 0.1, 0.6, 0.3], [0.1, 0.1, 0.1, 0.1]] * 1)
     p = np.tile(p, 500)
