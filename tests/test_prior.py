@@ -99,6 +99,7 @@ def test_renaming_changes_no_prediction():
         assert (getattr(back, name) == getattr(model, name)).all()
 
 
+@pytest.mark.slow
 def test_adapting_learns_the_list_and_follows_the_key():
     before = prior.restrict(prior.load(), TOWNS, VOCAB)
     after = adapting.train_on(before, TOWNS, 20, KEY)
@@ -108,6 +109,7 @@ def test_adapting_learns_the_list_and_follows_the_key():
     assert adapting.train_on(before, TOWNS, 0, KEY) is before
 
 
+@pytest.mark.slow
 def test_adapt_chooses_the_steps_on_held_out_words():
     model = prior.adapt(prior.load(), TOWNS[:20], VOCAB, KEY, held=TOWNS[20:])
     before = prior.restrict(prior.load(), TOWNS[:20], VOCAB)
@@ -213,6 +215,7 @@ def test_a_file_keeps_half_precision():
     assert prior.PATH.stat().st_size < 1e6
 
 
+@pytest.mark.slow
 def test_train_keeps_the_prior_where_cross_validation_does(caplog):
     found = mm_jax.learn(TOWNS, KEY, "quick")
     assert [one.name for one in found.tried] == [found.tried[0].name, "prior, adapted"]

@@ -47,6 +47,7 @@ def prepared(code, tmp_path, **own):
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_programs_are_kept_and_settings_made_whether_jax_is_imported_before_or_after(tmp_path):
     before = prepared("import jax\nfrom mm_jax import startup\nstartup.prepare()", tmp_path)
     after = prepared("from mm_jax import startup\nstartup.prepare()\nimport jax", tmp_path)
@@ -86,6 +87,7 @@ def run(tmp_path_factory):
     return folder, commands(train, ("sample", folder, "--seed", 3))[1]
 
 
+@pytest.mark.slow
 def test_words_of_a_seed_hang_on_no_setting_of_the_environment(run):
     """Of all settings at once: of each alone, that it is made is seen above."""
     folder, words = run

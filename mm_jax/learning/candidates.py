@@ -108,7 +108,7 @@ def plans_for(
         share = left / (len(networks) - i)
         if (plan := costs.fitted(networks[name], words, share)) is None:
             need, have = costs.seconds(networks[name], words), max(0.0, share)
-            left_out.append(f"not tried: {name}, which takes about {need:,.0f} s, and {effort} gives it {have:,.0f} s")
+            left_out.append(f"not tried: {name}, which takes about {need:,.1f} s, and {effort} gives it {have:,.1f} s")
             continue
         found[name] = plan
         left -= costs.seconds(plan, words)
@@ -130,7 +130,7 @@ def _without_prior(words: WordList, effort: str, left: float) -> str | None:
     if len(set(words.split.train)) < adapting.FEWEST:
         return f"which needs at least {adapting.FEWEST} different words to train on"
     if (need := costs.seconds(Plan(PRIOR), words)) > left:
-        return f"which takes about {need:,.0f} s, and {effort} gives it {max(0.0, left):,.0f} s"
+        return f"which takes about {need:,.1f} s, and {effort} gives it {max(0.0, left):,.1f} s"
     try:
         load()
     except ValueError as error:

@@ -86,6 +86,7 @@ def test_it_learns_more_than_letters(trained, split):
     assert mm_jax.evaluate(params, split.dev[:500]).nll < UNIGRAM_NLL - 0.2
 
 
+@pytest.mark.slow
 def test_it_samples_and_scores(trained):
     params, _, _ = trained
     words = mm_jax.sample(params, jax.random.key(2), 30, prefix="a", max_length=12)

@@ -271,6 +271,7 @@ def test_the_copy_is_written_though_nobody_reads_the_report(tmp_path):
         assert out.read_text() == "Anna\nIda\n"
 
 
+@pytest.mark.slow
 def test_a_run_is_trained_though_nobody_reads_the_messages(tmp_path):
     path = make(tmp_path, ["Anna", "Bertha", "Clara", "Dora", "Emma", "Frieda", "Greta"])
     command = [sys.executable, "-m", "mm_jax", "train", str(path), "--out", str(tmp_path / "run"), "--model", "counts"]

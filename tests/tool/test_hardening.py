@@ -105,8 +105,7 @@ def test_too_many_characters_for_a_table(mm, tmp_path):
 
 def test_files_of_two_runs_are_told_apart(mm, trained, tmp_path, run):
     path = make(tmp_path, mm_jax.load_words(lists.bundled_names()))
-    options = ["--steps", "40", "--hidden-dim", "16"]
-    assert mm("train", path, "--out", tmp_path / "other", "--model", "mlp", "--seed", 1, *options)[0] == 0
+    assert mm("train", path, "--out", tmp_path / "other", "--model", "counts")[0] == 0
     for name in ("model.safetensors", "config.json"):
         mixed = shutil.copytree(run, tmp_path / name)
         shutil.copy(tmp_path / "other" / name, mixed / name)
@@ -265,6 +264,7 @@ def test_a_run_that_got_worse_fails(mm, tmp_path):
 # Streams, signals, the environment
 
 
+@pytest.mark.slow
 def test_closed_streams(tmp_path):
     path = make(tmp_path, WORDS)
     status, out, err = shell(f"$MM check {path} >&-")
@@ -278,6 +278,7 @@ def test_closed_streams(tmp_path):
     assert (status in (0, 1, 141), err) == (True, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["bogus", *slow(["cuda", "rocm"])])  # tpu: in test_replacing.py
 def test_an_unusable_platform_is_one_line(trained, name):
     if name == {"gpu": "cuda"}.get(jax.default_backend(), jax.default_backend()):

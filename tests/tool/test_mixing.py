@@ -33,6 +33,7 @@ def two(two_runs, tmp_path):
     return shutil.copytree(two_runs, tmp_path / "two")
 
 
+@pytest.mark.slow
 def test_a_mixture_is_the_weighted_mean_at_every_character(mm, two):
     status, out, err = mm("mix", two / "latin", two / "kana", "--weights", "1,3", "--out", two / "both", "--json")
     assert status == 0, err

@@ -54,6 +54,7 @@ def test_a_run_that_fails_leaves_the_one_it_was_to_replace(mm, run, path, option
     assert {entry.name: entry.read_bytes() for entry in run.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_a_platform_that_is_not_there_leaves_the_run(run, path):
     command = [sys.executable, "-m", "mm_jax", "train", path, "--out", run, "--overwrite"]
     env = {**os.environ, "JAX_PLATFORMS": "tpu"}
@@ -113,6 +114,7 @@ def test_a_replacement_that_was_killed_between_its_renames_is_ended(mm, run, pat
     assert (kind(run), beside(run)) == ("Bigram", [])
 
 
+@pytest.mark.slow
 def test_a_new_run_that_was_killed_goes_on_with_both_options(mm, run, path, monkeypatch):
     options = ["--model", "mlp", "--hidden-dim", 4, "--steps", 80, "-q"]
     whole = run.with_name("whole")
