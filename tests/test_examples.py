@@ -120,3 +120,12 @@ def test_a_part_of_the_evidence_is_as_the_file_says(names, tmp_path):
     done = run(EXAMPLES / "evidence.py", "--check", "--models", tmp_path, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("equal") == 6 and "NOT" not in done.stdout
+
+
+@pytest.mark.slow
+def test_efforts_says_what_is_promised_and_taken():
+    ((status, out, err),) = runs_of(EXAMPLES / "efforts.py", ["--effort", "quick", "--lists", 50, "--cold"])
+    assert status == 0, err
+    words, characters, effort, tries, promised, took = out.splitlines()[-1].strip("| ").split(" | ")
+    assert (words, characters, effort, tries) == ("50", "8", "quick", "ngram, prior")
+    assert 1 <= int(promised) <= 5 and int(took) >= 1

@@ -118,6 +118,13 @@ def test_adapt_chooses_the_steps_on_held_out_words():
     assert mm_jax.evaluate(model, TOWNS[20:]).nll == min(mm_jax.evaluate(one, TOWNS[20:]).nll for one in tried)
 
 
+@pytest.mark.slow
+def test_it_adapts_under_strict_promotion(mixed):
+    with jax.numpy_dtype_promotion("strict"):
+        again = prior.interpolate(prior.load(), TOWNS, VOCAB, KEY, order=4)
+    assert (again.steps, again.nll) == (mixed.steps, pytest.approx(mixed.nll, abs=1e-4))
+
+
 def test_too_few_words_to_hold_any_out():
     few = ["anna", "hanna", "nana"] * 2
     model = prior.adapt(prior.load(), few, vocab := mm_jax.Vocab.from_words(few), KEY)

@@ -263,7 +263,8 @@ def _train(
         row_key, drop_key = jax.random.split(jax.random.fold_in(key, t))
         drawn = jax.random.randint(row_key, (batch_size,), 0, count)
         gradient = jax.grad(loss)(params, targets[drawn], inside[drawn].astype(jnp.float32), drop_key)
-        updates, state = optimizer.update(gradient, state)
+        with jax.numpy_dtype_promotion("standard"):  # Adam counts its steps in int32
+            updates, state = optimizer.update(gradient, state)
         return optax.apply_updates(params, jax.tree.map(lambda update: -rates[t] * update, updates)), state
 
     return lax.fori_loop(0, steps, step, (params, optimizer.init(params)))[0]

@@ -97,9 +97,10 @@ def style(
     """Returns the style of a list: of the first `length` tokens, words with a 0 before and behind each; 0 for none."""
     given = (inputs @ params.K).reshape(len(inputs), 3, -1)[jnp.pad(tokens, (1, 1))]  # [length + 2, 3, width]
     activations = jax.nn.gelu(given[:-2, 0] + given[1:-1, 1] + given[2:, 2] + params.kb[None])
-    inside = (jnp.arange(len(tokens)) < length).astype(jnp.float32)
-    mean = (activations * inside[:, None]).sum(0) / jnp.maximum(length, 1)
-    return jnp.tanh(mean @ params.M + params.mb) * (length > 0)
+    length = jnp.asarray(length, jnp.float32)
+    inside = (jnp.arange(len(tokens), dtype=jnp.float32) < length).astype(jnp.float32)
+    mean = (activations * inside[:, None]).sum(0) / jnp.maximum(length, 1.0)
+    return jnp.where(length > 0, jnp.tanh(mean @ params.M + params.mb), 0.0)
 
 
 def gates(params: Prior, embedded: Embedded, style: Float32[Array, " style_dim"]) -> tuple[Array, Array]:
