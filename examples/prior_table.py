@@ -31,13 +31,26 @@ from prior_lists import List, all_lists, split
 import mm_jax
 from mm_jax import prior
 from mm_jax.models.ngram import MODEL as NGRAM
-from mm_jax.prior import adapting
+from mm_jax.prior import adapting, heads
 
 FILE = Path(__file__).with_name("prior.csv")
 PICTURE = Path(__file__).parent / "pictures" / "prior.png"
 SIZES = (20, 50, 100, 200)  # no list held out has 500 words and a fifth more
 UNKNOWN = 10  # lists in Linear B
-COLUMNS = ("list", "script", "words", "given", "order", "ngram", "as_it_is", "adapted", "mixed", "steps", "cpu_s")
+COLUMNS = (
+    "list",
+    "script",
+    "words",
+    "given",
+    "order",
+    "ngram",
+    "as_it_is",
+    "adapted",
+    "mixed",
+    "steps",
+    "cpu_s",
+    "page",
+)
 Row = dict[str, Any]
 
 
@@ -74,6 +87,7 @@ def measure(entry: List, given: int) -> Row:
     found = prior.interpolate(params, train, vocab, key, order=order)
     row["cpu_s"], row["steps"], row["mixed"] = time.process_time() - begin, found.steps, loss(found.params)
     row["adapted"] = loss(adapting.train_on(prior.restrict(params, train, vocab), train, found.steps, key))
+    row["page"] = loss(heads.mix(params, train, vocab, order).params)
     return row
 
 
@@ -104,8 +118,8 @@ def read() -> list[Row]:
 
 def table(rows: list[Row]) -> Iterator[str]:
     """Yields the lines of the table by size and script."""
-    yield "| lists | number | n-grams | as it is | adapted | mixed | gain, +- | worse by over 0.01 |"
-    yield "|--|--|--|--|--|--|--|--|"
+    yield "| lists | number | n-grams | as it is | adapted | mixed | gain, +- | worse by over 0.01 | a page |"
+    yield "|--|--|--|--|--|--|--|--|--|"
     whole = [row for row in rows if row["given"] == 0]
     latin = [row for row in whole if row["script"] == "LATIN"]
     yield line("Latin script, 30 to 600 words", latin)
@@ -122,10 +136,12 @@ def table(rows: list[Row]) -> Iterator[str]:
 def line(name: str, rows: Iterable[Row]) -> str:
     """Returns a line of the table: means over lists; the gain with its standard error, in pairs."""
     rows = list(rows)
-    means = [f"{np.mean([row[column] for row in rows]):.3f}" for column in ("ngram", "as_it_is", "adapted", "mixed")]
+    columns = ("ngram", "as_it_is", "adapted", "mixed", "page")
+    *means, page = (f"{np.mean([row[column] for row in rows]):.3f}" for column in columns)
     gains = np.array([row["ngram"] - row["mixed"] for row in rows])
     error = f"{gains.std(ddof=1) / len(gains) ** 0.5:.3f}" if len(gains) > 1 else "?"
-    return f"| {name} | {len(rows)} | {' | '.join(means)} | {gains.mean():.3f}, {error} | {(gains < -0.01).sum()} |"
+    gain = f"{gains.mean():.3f}, {error} | {(gains < -0.01).sum()}"
+    return f"| {name} | {len(rows)} | {' | '.join(means)} | {gain} | {page} |"
 
 
 def draw(rows: list[Row]) -> None:

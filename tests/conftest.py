@@ -37,6 +37,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import settings
 
 import mm_jax
 from mm_jax import output
@@ -46,6 +47,8 @@ from mm_jax.training import batches, loop
 gc.set_threshold(100_000)  # looking for garbage takes a seventh of the time of a compilation
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
+settings.register_profile("patient", deadline=None)  # another process may keep the core
+settings.load_profile("patient")
 
 FIRST_FIVE = ["emma", "olivia", "ava", "isabella", "sophia"]  # of the lecture's list
 LETTERS = mm_jax.Vocab(".abcdefghijklmnopqrstuvwxyz")

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from mm_jax import Vocab, corpus
 
@@ -20,7 +20,6 @@ def brute_force(words, vocab, block_size):
     return X, Y
 
 
-@settings(deadline=None)  # another process may keep the core
 @given(WORDS)
 @pytest.mark.parametrize("block_size", [0, 1, 2, 3, 8])
 def test_contexts_against_a_loop(block_size, words):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mm_jax import Vocab
@@ -16,7 +16,6 @@ def test_the_lectures_ids():
     assert vocab.decode([0, 1, 0]) == ".a."
 
 
-@settings(deadline=None)  # another process may keep the core
 @given(WORDS)
 def test_decode_is_the_inverse_of_encode(words):
     import unicodedata

@@ -81,7 +81,7 @@ def rows(params, contexts):
 
 
 @pytest.mark.parametrize("smoothing", ngram.SMOOTHINGS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     words=st.lists(st.text("abc", min_size=1, max_size=6), min_size=1, max_size=12),
     order=st.integers(1, 5),

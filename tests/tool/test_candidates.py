@@ -251,7 +251,7 @@ def test_an_effort_costs_what_it_promises(effort, count, size, monkeypatch):
     assert total <= costs.SECONDS[effort] * 1.001
     assert "ngram" in found
     assert all(
-        re.search(r"takes about [\d,]+ s, and|needs at least [\d,]+ words|helps lists of up to", line)
+        re.search(r"takes about [\d,.]+ s, and|needs at least [\d,]+ words|helps lists of up to", line)
         for line in left_out
     )
     assert effort == "quick" or any(plan.recipe for plan in found.values())  # a long list sees a network too

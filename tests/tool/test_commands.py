@@ -276,7 +276,7 @@ def test_the_rate_can_be_found(mm, tmp_path):
 
 
 @pytest.mark.slow
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     words=st.lists(st.text(min_size=0, max_size=8), min_size=1, max_size=12),
     model=st.sampled_from(["auto", "mlp", "counts", "ngram"]),
