@@ -37,20 +37,8 @@ FILE = Path(__file__).with_name("prior.csv")
 PICTURE = Path(__file__).parent / "pictures" / "prior.png"
 SIZES = (20, 50, 100, 200)  # no list held out has 500 words and a fifth more
 UNKNOWN = 10  # lists in Linear B
-COLUMNS = (
-    "list",
-    "script",
-    "words",
-    "given",
-    "order",
-    "ngram",
-    "as_it_is",
-    "adapted",
-    "mixed",
-    "steps",
-    "cpu_s",
-    "page",
-)
+LOSSES = ("ngram", "as_it_is", "adapted", "mixed", "page")
+COLUMNS = ("list", "script", "words", "given", "order", *LOSSES, "steps", "cpu_s")
 Row = dict[str, Any]
 
 
@@ -136,8 +124,7 @@ def table(rows: list[Row]) -> Iterator[str]:
 def line(name: str, rows: Iterable[Row]) -> str:
     """Returns a line of the table: means over lists; the gain with its standard error, in pairs."""
     rows = list(rows)
-    columns = ("ngram", "as_it_is", "adapted", "mixed", "page")
-    *means, page = (f"{np.mean([row[column] for row in rows]):.3f}" for column in columns)
+    *means, page = (f"{np.mean([row[column] for row in rows]):.3f}" for column in LOSSES)
     gains = np.array([row["ngram"] - row["mixed"] for row in rows])
     error = f"{gains.std(ddof=1) / len(gains) ** 0.5:.3f}" if len(gains) > 1 else "?"
     gain = f"{gains.mean():.3f}, {error} | {(gains < -0.01).sum()}"
