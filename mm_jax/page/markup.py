@@ -44,7 +44,8 @@ def page(data: Mapping[str, Any], weights: bytes, models: Sequence[Path], title:
     plain["policy"] = _policy([engine, interface], style)
     if not learn:
         return _filled(_read("page.html"), {**fixed, **plain, **own, "data": _json(data)})
-    data = {**data, "learner": {"kinds": learning.kinds(), "examples": json.loads(_read("examples.json"))}}
+    examples = json.loads(_read("examples.json"))
+    data = {**data, "learner": {"examples": examples, "kinds": learning.kinds(), "headings": learning.headings()}}
     scripts = {"learner": script(learning.SCRIPTS), "learner-interface": script(_LEARNER)}
     blocks = {"prior": base64_of(learning.prior()), "learner-texts": _texts("learn")}
     blocks["skeleton"] = _json(_filled(_read("page.html"), fixed | plain))

@@ -7,9 +7,7 @@ let lesson = { content: "" }; // the list: its content, text or bytes; its name;
 let task = 0, learning = false, firstCame = false, teacher = null;
 let learnedWords = 0, facts = {};
 
-function prior() {
-  return { bytes: decodeBytes($("prior").textContent).buffer, kinds: opening.learner.kinds };
-}
+const prior = () => ({ ...opening.learner, bytes: decodeBytes($("prior").textContent).buffer });
 
 // Starts the worker that learns; in place of one that the browser refuses, the page learns in slices.
 function teach() {
