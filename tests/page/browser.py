@@ -146,7 +146,7 @@ class Browser:
 
     def saved(self, kind: str, button: str = "") -> Path:
         """Presses a button, by default "Save .txt" or "Save .csv", and waits for the file; removes earlier ones."""
-        for path in self.downloads.glob("*"):
+        for path in self.downloads.glob(f"*.{kind}"):
             path.unlink()
         self.run("document.getElementById(arguments[0]).click()", button or kind)
         for _ in range(400):
