@@ -52,7 +52,9 @@ def page(data: Mapping[str, Any], weights: bytes, models: Sequence[Path], title:
     added = {
         "learn": _read("learn.html"),
         "take": _read("take.html"),
-        "learner_data": "\n".join(f'<script type="text/plain" id="{name}">{text}</script>' for name, text in blocks.items()),
+        "learner_data": "\n".join(
+            f'<script type="text/plain" id="{name}">{text}</script>' for name, text in blocks.items()
+        ),
         "learner": "\n".join(f'<script id="{name}">{source}</script>' for name, source in scripts.items()),
         "policy": _policy([engine, interface, *scripts.values()], style),
     }

@@ -87,8 +87,9 @@ class Browser:
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
     def finished(self) -> None:
-        """Waits for the words that were asked for last."""
-        self.wait("!document.getElementById('main').hidden && typeof running !== 'undefined' && !running")
+        """Waits until the list is learned, on a page that learns, and for the words that were asked for last."""
+        learned = "(typeof learning === 'undefined' || !learning)"
+        self.wait(f"!document.getElementById('main').hidden && {learned} && typeof running !== 'undefined' && !running")
 
     def wait(self, condition: str, seconds: float = 60) -> None:
         from selenium.webdriver.support.ui import WebDriverWait

@@ -43,7 +43,9 @@ def firefox() -> Iterator["Firefox"]:
         program = shutil.which("firefox-esr") or "firefox-esr"
         command = [program, "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port=0"]
         with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
-            address = next(found[1] for line in process.stderr if (found := re.search(r"listening on (ws://\S+)", line)))
+            address = next(
+                found[1] for line in process.stderr if (found := re.search(r"listening on (ws://\S+)", line))
+            )
             socket = websocket.create_connection(f"{address}/session", suppress_origin=True, timeout=300)
             try:
                 yield Firefox(socket, Path(downloads))

@@ -101,7 +101,9 @@ def test_every_language_says_everything(language):
         for key, text in english[part].items():
             assert slots(other[part][key]) == slots(text), key
             assert other[part][key].strip()
-    same = [key for key in english["page"] if english["page"][key] == other["page"][key] and len(english["page"][key]) > 8]
+    same = [
+        key for key in english["page"] if english["page"][key] == other["page"][key] and len(english["page"][key]) > 8
+    ]
     assert len(same) <= 2  # the names of things, but no sentence
 
 
@@ -235,8 +237,45 @@ def test_nothing_can_end_the_data(tmp_path):
 def test_the_command_refuses_before_it_works(tmp_path):
     from mm_jax.tool import commands
 
+    usual = {"with_words": False, "half": False, "learn": False, "overwrite": False}
+    out = tmp_path / "x.html"
     with pytest.raises(ValueError, match="is no run folder"):
-        commands.write_page(tmp_path, tmp_path / "x.html", None, with_words=False, half=False, overwrite=False)
-    (tmp_path / "x.html").write_text("mine")
-    with pytest.raises(ValueError, match="--overwrite"):
-        commands.write_page(tmp_path, tmp_path / "x.html", None, with_words=False, half=False, overwrite=False)
+        commands.write_page(tmp_path, out, None, **usual)
+    with pytest.raises(ValueError, match="RUN, or give --learn"):
+        commands.write_page(None, out, None, **usual)
+    with pytest.raises(ValueError, match="name a RUN"):
+        commands.write_page(None, out, None, **usual | {"learn": True, "half": True})
+    out.write_text("mine")
+    for folder in (tmp_path, None):
+        with pytest.raises(ValueError, match="--overwrite"):
+            commands.write_page(folder, out, None, **usual | {"learn": True})
+    assert out.read_text() == "mine"
+
+
+def test_the_page_that_learns_is_one_file_and_allows_its_own_scripts_alone(tmp_path):
+    from typer.testing import CliRunner
+
+    from mm_jax.tool.arguments import application
+
+    path = tmp_path / "makemore.html"
+    assert CliRunner().invoke(application(["page"]), ["page", "--learn", "--out", str(path)]).exit_code == 0
+    text, inside = parts(path)
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)[1].replace("&#x27;", "'")
+    run = [content for (kind, attributes), content in inside.items() if kind == "style" or "type=" not in attributes]
+    hashes = {base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in run}
+    assert set(re.findall(r"sha256-([^']+)'", policy)) == hashes and len(hashes) == 5
+    assert policy.startswith("default-src 'none'; ") and "unsafe" not in policy and "http" not in policy
+    assert not re.search(r"""(src|href)=["']?(https?:|//)""", text)
+    skeleton = json.loads(inside["script", 'type="text/plain" id="skeleton"'])
+    assert set(re.findall(r"\{\{(\w+)\}\}", skeleton)) == {
+        "title", "style", "weights", "data", "texts", "engine", "interface",
+    }  # fmt: skip
+    assert path.stat().st_size <= 1_500_000
+
+
+def test_the_examples_are_lists_of_their_own():
+    examples = json.loads((FOLDER / "examples.json").read_text(encoding="utf-8"))
+    assert len(examples) == 5
+    for name, words in examples.items():
+        assert 25 <= len(words) <= 50 and len(set(words)) == len(words), name
+        assert f"example_{name}" in page.texts()["learn"]
