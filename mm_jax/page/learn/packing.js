@@ -133,12 +133,12 @@ function python(value) {
 }
 
 // Returns the safetensors file of a model, which mm_jax.load reads: all arrays as float32 and int32.
-function modelFile(data, weights, generator) {
+function modelFile(data, weights) {
   const found = Object.keys(data.arrays).sort().map((name) => {
     const values = array(data.arrays[name], weights);
     return [name, isFloat(values) ? values : Int32Array.from(values), data.arrays[name].shape];
   });
-  const about = { format: "2", kind: "model", model: python(data.model), package: generator, vocab: data.vocab };
+  const about = { format: "2", kind: "model", model: python(data.model), package: "mm_jax, in a page", vocab: data.vocab };
   const shapes = Object.fromEntries(found.map(([name, values, shape]) => [name, [isFloat(values) ? "float32" : "int32", shape]]));
   const block = (values) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   const joined = (parts) => {
