@@ -1,0 +1,173 @@
+// mm_jax/learning/pages.py: learns a list, first its n-grams, then their mixture with the prior; tells what it finds.
+
+{
+let given = null, prior = null; // what `start` was given, and the prior in it
+
+// Passes on what a generator yields, a share of its own way or nothing, as a share of the whole way.
+function* part(from, to, generator) {
+  for (;;) {
+    const { value, done } = generator.next();
+    if (done) return value;
+    yield from + (to - from) * (value ?? 0);
+  }
+}
+
+function* staged(stage, from, to, generator) {
+  for (;;) {
+    const { value, done } = generator.next();
+    if (done) return value;
+    yield { stage, share: from + (to - from) * (value ?? 0) };
+  }
+}
+
+// Returns [nats, tokens] of each word of a stream, its end included, from log p of every token.
+function wordSums(logProbs, stream) {
+  const words = [];
+  let nats = 0, length = 0;
+  logProbs.forEach((each, i) => {
+    nats -= each;
+    length += 1;
+    if (stream[i + 1]) return;
+    words.push([nats, length]);
+    nats = length = 0;
+  });
+  return words;
+}
+
+// mm_jax/evaluation.py: the mean per token, and its standard error by word (a ratio estimator).
+function lossOf(words) {
+  const n = words.length, tokens = words.reduce((sum, [, length]) => sum + length, 0);
+  const nll = words.reduce((sum, [nats]) => sum + nats, 0) / tokens;
+  const squares = words.reduce((sum, [nats, length]) => sum + (nats - nll * length) ** 2, 0);
+  return { nll, stderr: n > 1 ? Math.sqrt((n / (n - 1)) * squares) / tokens : null };
+}
+
+// Returns what is fixed of a list. `all` are its words by part; `folds` choose the steps and the weights.
+function listOf(words, longest) {
+  const parts = LEARNER.split(words), vocab = vocabulary(LEARNER.alphabetOf(words)), short = LEARNER.isShort(parts);
+  const [train, dev, test] = parts, { foldsOf, FEWEST } = LEARNER.outputs;
+  const folds = short ? foldsOf(train) : [[train, dev.slice(0, LEARNER.CHOICE_WORDS)]];
+  const stream = (some) => LEARNER.tokensOf(some, vocab), enough = train.length >= FEWEST;
+  const held = short ? folds.flatMap(([, rest]) => rest) : test;
+  return { words, longest, all: parts.flat(), parts, vocab, size: vocab.chars.length, stream, short, folds: enough ? folds : [], held };
+}
+
+// Chooses the order and counts: the model, log p of the words held out in `folds`, and of all words.
+function* counted({ all, longest, parts, size, stream, short, folds }) {
+  const { choose, fit, logProbs } = LEARNER.ngrams, held = [];
+  let order = 3, losses = null;
+  if (parts[1].length) ({ order, losses } = yield* choose(LEARNER.foldsOf(parts).map((fold) => fold.map(stream)), size, 1 + longest));
+  const params = yield* fit(stream(parts[0]), size, order);
+  for (const [train, rest] of folds) {
+    const model = short ? yield* fit(stream(train), size, order) : params;
+    held.push(logProbs(model, stream(rest), size));
+  }
+  return { order, orders: losses, params, held: joined(held), all: logProbs(params, stream(all), size) };
+}
+
+const joined = (parts) => Float64Array.from(parts.flatMap((part) => Array.from(part)));
+
+// Trains the output layer: the GRU, its layer after each number of steps, and log p of the words `rest` by each.
+function* trained({ vocab, size, stream }, train, rest) {
+  const { restrict, trieOf, statesOf } = LEARNER.prior, { within, descend, logProbs, STEPS } = LEARNER.outputs;
+  const some = stream(within(train, size)), all = stream([...within(train, size), ...rest]), end = some.length - 1;
+  const gru = restrict(prior, vocab, some), trie = trieOf(all, size), layers = [], found = [];
+  const states = yield* part(0, 0.4, statesOf(gru, trie));
+  for (const layer of descend(states, gru, trie.ids.subarray(0, end), all.subarray(1, end + 1))) {
+    const share = 0.4 + (0.6 * layers.length) / STEPS.length;
+    yield share;
+    if (!layer) continue;
+    layers.push(layer);
+    found.push(yield* part(share, share, logProbs(states, layer, trie.ids.subarray(end), all.subarray(end + 1))));
+  }
+  return { gru, layers, found };
+}
+
+// Mixes the n-grams with the prior: the words held out in `folds` give the number of steps and the weights.
+function* mixture(list, ngram) {
+  const { STEPS, LEAST_WEIGHT, weigh, mixed } = LEARNER.outputs, { short, folds, parts, all } = list, n = ngram.held.length;
+  const runs = short ? [...folds, [parts[0], all]] : folds.map(([train, dev]) => [train, [...dev, ...all]]);
+  const done = [];
+  for (const [i, [train, rest]] of runs.entries()) done.push(yield* part(i / runs.length, (i + 1) / runs.length, trained(list, train, rest)));
+  const found = STEPS.map((_, s) => joined(done.map((run) => run.found[s]))); // first the words of `folds`, then all
+  const weighed = found.map((each) => weigh(ngram.held, each.subarray(0, n)));
+  const best = weighed.reduce((a, { nll }, s) => (nll < weighed[a].nll ? s : a), 0), { weights } = weighed[best];
+  const { gru, layers } = done[done.length - 1], size = layers[best].b2.length;
+  const W2 = Float32Array.from(LEARNER.prior.transposed(layers[best].W2, layers[best].W2.length / size));
+  const shapes = { C: [size, gru.W1.shape[1]], W2: [gru.W1.shape[0], size] };
+  const member = { kind: "GRU", ...gru, C: Object.assign(gru.C, { shape: shapes.C }), W2: Object.assign(W2, { shape: shapes.W2 }), b2: Float32Array.from(layers[best].b2) };
+  const kept = [ngram.params, member].filter((_, k) => weights[k] >= LEAST_WEIGHT);
+  const shares = kept.length === 1 ? [ngram.params, member].map((each) => Number(each === kept[0])) : weights;
+  const scores = Float32Array.from(weights, Math.log);
+  return {
+    params: kept.length === 1 ? kept[0] : { kind: "Mixture", members: kept, scores }, shares, steps: STEPS[best],
+    held: mixed(shares, ngram.held, found[best].subarray(0, n)), all: mixed(shares, ngram.all, found[best].subarray(n)),
+  };
+}
+
+// Returns why the prior has no part, or "".
+const without = ({ words, folds }) => (!folds.length ? "few words" : words.length > LEARNER.outputs.MOST ? "many words" : "");
+
+// Yields messages: progress, `read`, and `model` twice.
+function* learning(job) {
+  const { words, ...found } = yield* staged("reading", 0, 0.05, LEARNER.read(job, new Set(given.headings)));
+  yield { read: { words: words.length, ...found } };
+  const list = listOf(words, found.longest), { stream, parts, held, short, all, vocab, size } = list;
+  const ngram = yield* staged("counting", 0.05, 0.25, counted(list)), [train, dev, test] = parts.map((each) => each.length);
+  const heldOut = held.length ? { words: held.length, how: short ? "folds" : "test" } : null;
+  // A short list is judged by the words of its folds, a longer one by those of test, the last of all.
+  const loss = ({ held: ofFolds, all: ofAll }) => lossOf(short ? wordSums(ofFolds, stream(held)) : wordSums(ofAll, stream(all)).slice(-test));
+  const losses = heldOut && { uniform: Math.log(size), ngram: loss(ngram), mixture: null };
+  const facts = { order: ngram.order, orders: ngram.orders, heldOut, train, dev, test };
+  const message = (model, about, last) => {
+    const means = wordSums(model.all, stream(all)).map(([nats, length]) => nats / length);
+    const [data, weights] = LEARNER.toPage(model.params, vocab, all, means);
+    return { model: data, weights, about: { ...facts, ...about }, last };
+  };
+  const alone = { members: [{ kind: "NGram", weight: 1 }], steps: null, losses }, why = without(list);
+  yield message(ngram, { ...alone, prior: why || "not yet" }, Boolean(why));
+  if (why) return;
+  const both = yield* staged("prior", 0.25, 0.95, mixture(list, ngram));
+  yield { stage: "mixing", share: 0.95 };
+  const members = ["NGram", "GRU"].map((kind, k) => ({ kind, weight: both.shares[k] })).filter(({ weight }) => weight);
+  const share = { members, steps: both.steps, losses: { ...losses, mixture: loss(both) }, prior: both.shares[1] ? "used" : "no weight" };
+  yield message(both, share, true);
+}
+
+// Learns a list; calls tell(message) until done, or until stopped() is true.
+async function learn(job, tell, stopped) {
+  let since = performance.now(), progress = null;
+  try {
+    for (const message of learning(job)) {
+      if (message.stage) progress = message;
+      else tell(message);
+      if (performance.now() - since < SLICE) continue;
+      if (progress) tell(progress);
+      progress = null;
+      await new Promise((go) => setTimeout(go));
+      if (stopped()) return;
+      since = performance.now();
+    }
+  } catch (error) {
+    if (!(error instanceof Trouble)) throw error;
+    tell({ trouble: { what: error.message, ...error.detail } });
+  }
+}
+
+function start(what) {
+  given = what;
+  prior = LEARNER.prior.parsed(what);
+}
+
+Object.assign(LEARNER, { start, learn });
+
+if (typeof document === "undefined") {
+  let current;
+  onmessage = ({ data }) => {
+    if (data.prior) return start(data.prior);
+    current = data.id;
+    const tell = (message) => postMessage({ id: data.id, ...message }, message.weights ? [message.weights] : []);
+    if (data.learn) learn(data.learn, tell, () => current !== data.id);
+  };
+}
+}
