@@ -321,4 +321,4 @@ def test_words_stand_on_the_first_screen_of_a_phone(opened, learner):
     bottoms = opened.run(
         "return [...document.querySelectorAll('#words li')].map((each) => each.getBoundingClientRect().bottom)"
     )
-    assert sum(bottom < 740 for bottom in bottoms) >= 4
+    assert sum(bottom < 760 for bottom in bottoms) >= 4
