@@ -44,14 +44,17 @@ def page(data: Mapping[str, Any], weights: bytes, models: Sequence[Path], title:
     plain["policy"] = _policy([engine, interface], style)
     if not learn:
         return _filled(_read("page.html"), {**fixed, **plain, **own, "data": _json(data)})
-    data = {**data, "learner": {"kinds": learning.kinds(), "examples": json.loads(_read("examples.json"))}}
+    examples = json.loads(_read("examples.json"))
+    data = {**data, "learner": {"examples": examples, "kinds": learning.kinds(), "headings": learning.headings()}}
     scripts = {"learner": script(learning.SCRIPTS), "learner-interface": script(_LEARNER)}
     blocks = {"prior": base64_of(learning.prior()), "learner-texts": _texts("learn")}
     blocks["skeleton"] = _json(_filled(_read("page.html"), fixed | plain))
     added = {
         "learn": _read("learn.html"),
         "take": _read("take.html"),
-        "learner_data": "\n".join(f'<script type="text/plain" id="{name}">{text}</script>' for name, text in blocks.items()),
+        "learner_data": "\n".join(
+            f'<script type="text/plain" id="{name}">{text}</script>' for name, text in blocks.items()
+        ),
         "learner": "\n".join(f'<script id="{name}">{source}</script>' for name, source in scripts.items()),
         "policy": _policy([engine, interface, *scripts.values()], style),
     }

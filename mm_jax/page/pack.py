@@ -6,7 +6,7 @@
 Integers take the smallest dtype that holds them. The engine's `unpack` reads the block.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 

@@ -184,10 +184,27 @@ def mix(folders: Sequence[Path], weights: Sequence[float], out: Path, as_json: b
     give({"run": str(out), "weights": shares, "samples": found}, as_json, "\n".join(found))
 
 
-def write_page(folder: Path, out: Path, title: str | None, *, with_words: bool, half: bool, overwrite: bool) -> None:
-    """Writes the page of a run; raises ValueError as `page.write`, and for an existing file before it evaluates."""
+def write_page(
+    folder: Path | None, out: Path, title: str | None, *, with_words: bool, half: bool, learn: bool, overwrite: bool
+) -> None:
+    """Writes the page of a run, or without a run the page that learns.
+
+    Raises ValueError as `page.write`, for options that need a run, and for an existing file before it evaluates.
+    """
     page.check_free(out, overwrite)
-    run = runs.RunFolder(folder).open()
+    if folder is not None:
+        _write_run(runs.RunFolder(folder).open(), out, title, with_words, half, learn, overwrite)
+    elif not learn or with_words or half:
+        raise ValueError("name a RUN" if learn else "name a RUN, or give --learn")
+    else:
+        page.write_learner(out, title=title, overwrite=overwrite)
+    say(f"wrote {out}: {out.stat().st_size / 1024:,.0f} KiB")
+
+
+def _write_run(
+    run: runs.Run, out: Path, title: str | None, with_words: bool, half: bool, learn: bool, overwrite: bool
+) -> None:
+    """Writes the page of a run, with its losses on the card."""
     params = rounded(run.params) if half else run.params
     losses = evaluate_split(params, run.split)
     labels = page.texts()["card"]
@@ -204,12 +221,12 @@ def write_page(folder: Path, out: Path, title: str | None, *, with_words: bool, 
         params,
         out,
         words=run.words,
-        title=title or folder.resolve().name,
+        title=title or run.folder.path.resolve().name,
         with_words=with_words,
         half=half,
         card=card,
         temperature=conditions.temperature_for(len(run.words)),
         lengths=conditions.lengths_for(run.words),
+        learn=learn,
         overwrite=overwrite,
     )
-    say(f"wrote {out}: {out.stat().st_size / 1024:,.0f} KiB")

@@ -7,9 +7,7 @@ let lesson = { content: "" }; // the list: its content, text or bytes; its name;
 let task = 0, learning = false, firstCame = false, teacher = null;
 let learnedWords = 0, facts = {};
 
-function prior() {
-  return { bytes: decodeBytes($("prior").textContent).buffer, kinds: opening.learner.kinds };
-}
+const prior = () => ({ ...opening.learner, bytes: decodeBytes($("prior").textContent).buffer });
 
 // Starts the worker that learns; in place of one that the browser refuses, the page learns in slices.
 function teach() {
@@ -95,10 +93,11 @@ function brief(text) {
 }
 
 // Says what was read, and what is odd about it.
-function understood({ words: n, characters, shortest, longest, report, columns, column }) {
+function understood({ words: n, alphabet, report, columns, column }) {
   learnedWords = n;
-  facts = { words: count(n), characters: count(characters), shortest: count(shortest), longest: count(longest) };
-  $("report").replaceChildren(...report.map(({ kind, count: many, of, examples }) => {
+  facts = { words: count(n), characters: count(alphabet) };
+  const odd = report.filter(({ kind }) => kind !== "case"); // capitals are nothing odd in a list of names
+  $("report").replaceChildren(...odd.map(({ kind, count: many, of, examples }) => {
     const text = say(`report_${kind}`, { count: count(many), of: count(of ?? 0) });
     const shown_ = (examples ?? []).map(brief).filter(Boolean).join(", ");
     return el("li", {}, shown_ ? say("report_example", { text, examples: shown_ }) : text);
