@@ -67,14 +67,14 @@ function* counted({ all, longest, parts, size, stream, short, folds }) {
 
 const joined = (parts) => Float64Array.from(parts.flatMap((part) => Array.from(part)));
 
-// Trains the output layer: the GRU, its layer after each number of steps, and log p of the words `rest` by each.
-function* trained({ vocab, size, stream }, train, rest) {
+// Trains the output layer: the GRU, its layer after each number of steps up to `most`, log p of the words `rest` by each.
+function* trained({ vocab, size, stream }, train, rest, most) {
   const { restrict, trieOf, statesOf } = LEARNER.prior, { within, descend, logProbs, STEPS } = LEARNER.outputs;
   const some = stream(within(train, size)), all = stream([...within(train, size), ...rest]), end = some.length - 1;
   const gru = restrict(prior, vocab, some), trie = trieOf(all, size), layers = [], found = [];
   const states = yield* part(0, 0.4, statesOf(gru, trie));
-  for (const layer of descend(states, gru, trie.ids.subarray(0, end), all.subarray(1, end + 1))) {
-    const share = 0.4 + (0.6 * layers.length) / STEPS.length;
+  for (const layer of descend(states, gru, trie.ids.subarray(0, end), all.subarray(1, end + 1), most)) {
+    const share = 0.4 + 0.6 * (STEPS[Math.max(0, layers.length - 1)] / Math.max(1, most));
     yield share;
     if (!layer) continue;
     layers.push(layer);
@@ -85,24 +85,33 @@ function* trained({ vocab, size, stream }, train, rest) {
 
 // Mixes the n-grams with the prior: the words held out in `folds` give the number of steps and the weights.
 function* mixture(list, ngram) {
-  const { STEPS, LEAST_WEIGHT, weigh, mixed } = LEARNER.outputs, { short, folds, parts, all } = list, n = ngram.held.length;
-  const runs = short ? [...folds, [parts[0], all]] : folds.map(([train, dev]) => [train, [...dev, ...all]]);
-  const done = [];
-  for (const [i, [train, rest]] of runs.entries()) done.push(yield* part(i / runs.length, (i + 1) / runs.length, trained(list, train, rest)));
-  const found = STEPS.map((_, s) => joined(done.map((run) => run.found[s]))); // first the words of `folds`, then all
-  const weighed = found.map((each) => weigh(ngram.held, each.subarray(0, n)));
-  const best = weighed.reduce((a, { nll }, s) => (nll < weighed[a].nll ? s : a), 0), { weights } = weighed[best];
-  const { gru, layers } = done[done.length - 1], size = layers[best].b2.length;
-  const W2 = Float32Array.from(LEARNER.prior.transposed(layers[best].W2, layers[best].W2.length / size));
-  const shapes = { C: [size, gru.W1.shape[1]], W2: [gru.W1.shape[0], size] };
-  const member = { kind: "GRU", ...gru, C: Object.assign(gru.C, { shape: shapes.C }), W2: Object.assign(W2, { shape: shapes.W2 }), b2: Float32Array.from(layers[best].b2) };
-  const kept = [ngram.params, member].filter((_, k) => weights[k] >= LEAST_WEIGHT);
-  const shares = kept.length === 1 ? [ngram.params, member].map((each) => Number(each === kept[0])) : weights;
-  const scores = Float32Array.from(weights, Math.log);
-  return {
-    params: kept.length === 1 ? kept[0] : { kind: "Mixture", members: kept, scores }, shares, steps: STEPS[best],
-    held: mixed(shares, ngram.held, found[best].subarray(0, n)), all: mixed(shares, ngram.all, found[best].subarray(n)),
-  };
+  const { STEPS, weigh, mixed } = LEARNER.outputs, { short, folds, parts, all } = list, n = ngram.held.length, done = [];
+  const ways = folds.length + short, most = STEPS[STEPS.length - 1];
+  for (const [i, [train, held]] of folds.entries()) {
+    done.push(yield* part(i / ways, (i + 1) / ways, trained(list, train, short ? held : [...held, ...all], most)));
+  }
+  const found = STEPS.map((_, s) => joined(done.map((run) => run.found[s])).subarray(0, n));
+  const weighed = found.map((each) => weigh(ngram.held, each));
+  const best = weighed.reduce((a, { nll }, s) => (nll < weighed[a].nll ? s : a), 0);
+  const last = short ? yield* part(folds.length / ways, 1, trained(list, parts[0], all, STEPS[best])) : done[0];
+  const { weights, params } = blend(ngram.params, gruOf(last.gru, last.layers[best]), weighed[best].weights);
+  const own = last.found[best].subarray(short ? 0 : n);
+  return { params, weights, steps: STEPS[best], held: mixed(weights, ngram.held, found[best]), all: mixed(weights, ngram.all, own) };
+}
+
+// Returns a GRU with a trained output layer, as the engine takes it.
+function gruOf(gru, { W2, b2 }) {
+  const width = gru.bn.length, size = b2.length, shaped = (values, shape) => Object.assign(Float32Array.from(values), { shape });
+  const own = { C: shaped(gru.C, [size, 3 * width]), W2: shaped(LEARNER.prior.transposed(W2, width), [width, size]), b2: Float32Array.from(b2) };
+  return { kind: "GRU", ...gru, ...own };
+}
+
+// Returns the mixture of two models, or one alone where the other has hardly any weight; and their weights.
+function blend(one, other, weights) {
+  const least = LEARNER.outputs.LEAST_WEIGHT;
+  if (weights[0] < least) return { params: other, weights: [0, 1] };
+  if (weights[1] < least) return { params: one, weights: [1, 0] };
+  return { params: { kind: "Mixture", members: [one, other], scores: Float32Array.from(weights, Math.log) }, weights };
 }
 
 // Returns why the prior has no part, or "".
@@ -129,8 +138,8 @@ function* learning(job) {
   if (why) return;
   const both = yield* staged("prior", 0.25, 0.95, mixture(list, ngram));
   yield { stage: "mixing", share: 0.95 };
-  const members = ["NGram", "GRU"].map((kind, k) => ({ kind, weight: both.shares[k] })).filter(({ weight }) => weight);
-  const share = { members, steps: both.steps, losses: { ...losses, mixture: loss(both) }, prior: both.shares[1] ? "used" : "no weight" };
+  const members = ["NGram", "GRU"].map((kind, k) => ({ kind, weight: both.weights[k] })).filter(({ weight }) => weight);
+  const share = { members, steps: both.steps, losses: { ...losses, mixture: loss(both) }, prior: both.weights[1] ? "used" : "no weight" };
   yield message(both, share, true);
 }
 
@@ -149,8 +158,8 @@ async function learn(job, tell, stopped) {
       since = performance.now();
     }
   } catch (error) {
-    if (!(error instanceof Trouble)) throw error;
-    tell({ trouble: { what: error.message, ...error.detail } });
+    const trouble = error instanceof Trouble ? { what: error.message, ...error.detail } : { what: "failed", error: error.message };
+    tell({ trouble });
   }
 }
 

@@ -2,7 +2,7 @@
 // logits = h @ W2 + b2, with h computed once; Adam on the mean nll of all tokens, each step of all of them
 
 {
-const STEPS = [0, 2, 4, 8, 16, 32], RATE = 0.004, EPSILON = 1e-6;
+const STEPS = [0, 1, 2, 4, 8, 16], RATE = 0.008, EPSILON = 1e-6;
 const FEWEST = 4, FOLDS = 4, MANY = 64, LEAST_WEIGHT = 0.02, PSEUDO = 2;
 const CELLS = 2 ** 21; // tokens * characters that are trained on
 const MOST = 5000; // words; n-grams of longer lists need no prior
@@ -53,8 +53,9 @@ function adam(values, gradient, state, t) {
   }
 }
 
-// Trains an output layer on tokens that follow prefixes 0 to n - 1; yields {W2, b2} after each of STEPS, and often null.
-function* descend(states, layer, ids, targets) {
+// Trains an output layer on tokens that follow prefixes 0 to n - 1; yields {W2, b2} after each of STEPS up to `most`, and
+// often null.
+function* descend(states, layer, ids, targets, most) {
   const size = layer.b2.length, width = layer.W2.length / size, n = ids.reduce((a, b) => Math.max(a, b), 0) + 1, total = ids.length;
   const { product, transposed } = LEARNER.prior, columns = transposed(states.subarray(0, n * width), width);
   const counts = new Float64Array(n), made = { W2: layer.W2.slice(), b2: layer.b2.slice() }, error = new Float64Array(size * n);
@@ -63,7 +64,7 @@ function* descend(states, layer, ids, targets) {
   for (const id of ids) counts[id] += 1;
   for (let t = 0; ; t++) {
     if (STEPS.includes(t)) yield { W2: made.W2.slice(), b2: made.b2.slice() };
-    if (t === STEPS[STEPS.length - 1]) return;
+    if (t === most) return;
     for (let first = 0; first < n; first += BLOCK) { // the gradient of the logits: [vocab_size, prefixes]
       const end = Math.min(n, first + BLOCK), rows = logRows(states.subarray(first * width, end * width), made, new Float64Array((end - first) * size));
       for (let r = first; r < end; r++) for (let v = 0; v < size; v++) error[v * n + r] = (counts[r] * Math.exp(rows[(r - first) * size + v])) / total;

@@ -90,10 +90,10 @@ function toPage(params, vocab, words, means) {
     numbers: Object.values(arrays).reduce((sum, each) => sum + each.length, 0),
     quantiles: quantilesOf(means), known: filterOf(words), start: startOf(words), example: "",
   };
-  const options = { n: 20, seed: 0, temperature: 1, topK: null, prefix: "", suffix: "", contains: "", minLength: 0, maxLength: null };
+  const options = { n: 1, seed: 0, temperature: data.start.temperature, firstCase: data.start.first_case, topK: null, prefix: "", suffix: "", contains: "" };
   let found;
-  for (found of search({ params, vocab, known: null, batch: data.batch }, options));
-  data.example = found.words.find(([, , length]) => length >= 4 && length <= 10)?.[0] ?? "";
+  for (found of search({ params, vocab, known: null, batch: data.batch }, { ...options, minLength: 4, maxLength: 10 })) if (found.tried >= 100) break;
+  data.example = found.words[0]?.[0] ?? "";
   return [data, weights];
 }
 

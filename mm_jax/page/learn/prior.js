@@ -38,25 +38,37 @@ function partsOf(char, { rows, kinds }) {
   return parts.map((part) => rows.get(part)).filter((row) => row !== undefined);
 }
 
-// Returns X @ W.T + b: X [n, k], W [m, k], both by rows, in float64. Two rows by two columns: each number read serves twice.
+// Returns X @ W.T + b: X [n, k], W [m, k], both by rows. Four rows by four columns: each number read serves four times.
 function product(X, W, k, b, out = new Float64Array((X.length / k) * (W.length / k))) {
   const n = X.length / k, m = W.length / k;
-  for (let r = 0; r < n; r += 2) {
-    const x = r * k, y = r + 1 < n ? x + k : x;
-    for (let j = 0; j < m; j += 2) {
-      const v = j * k, w = j + 1 < m ? v + k : v;
-      let xv = b ? b[j] : 0, xw = b ? b[w / k] : 0, yv = xv, yw = xw;
+  for (let row = 0; row < n; row += 4) {
+    const at = (i) => k * Math.min(row + i, n - 1), [p0, q0, r0, s0] = [at(0), at(1), at(2), at(3)];
+    for (let column = 0; column < m; column += 4) {
+      const of = (i) => k * Math.min(column + i, m - 1), [t0, u0, v0, w0] = [of(0), of(1), of(2), of(3)];
+      let a0 = 0, a1 = 0, a2 = 0, a3 = 0, b0 = 0, b1 = 0, b2 = 0, b3 = 0, c0 = 0, c1 = 0, c2 = 0, c3 = 0, d0 = 0, d1 = 0, d2 = 0, d3 = 0;
       for (let i = 0; i < k; i++) {
-        const p = X[x + i], q = X[y + i], s = W[v + i], t = W[w + i];
-        xv += p * s;
-        xw += p * t;
-        yv += q * s;
-        yw += q * t;
+        const p = X[p0 + i], q = X[q0 + i], r = X[r0 + i], s = X[s0 + i], t = W[t0 + i], u = W[u0 + i], v = W[v0 + i], w = W[w0 + i];
+        a0 += p * t;
+        a1 += p * u;
+        a2 += p * v;
+        a3 += p * w;
+        b0 += q * t;
+        b1 += q * u;
+        b2 += q * v;
+        b3 += q * w;
+        c0 += r * t;
+        c1 += r * u;
+        c2 += r * v;
+        c3 += r * w;
+        d0 += s * t;
+        d1 += s * u;
+        d2 += s * v;
+        d3 += s * w;
       }
-      out[(x / k) * m + j] = xv;
-      out[(x / k) * m + w / k] = xw;
-      out[(y / k) * m + j] = yv;
-      out[(y / k) * m + w / k] = yw;
+      [a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3].forEach((sum, i) => {
+        const j = Math.min(column + (i & 3), m - 1);
+        out[Math.min(row + (i >> 2), n - 1) * m + j] = sum + (b ? b[j] : 0);
+      });
     }
   }
   return out;
