@@ -91,9 +91,9 @@ def test_what_is_as_it_is_serves_as_a_model_of_any_alphabet():
 
 def test_renaming_changes_no_prediction():
     model = prior.restrict(prior.load(), TOWNS, VOCAB)
-    np.testing.assert_allclose(adapting._nlls(model, TOWNS), TokenNLL(TOWNS, model)(model), atol=1e-5)
-    general, renamed = adapting._general(model, TOWNS)
-    back = adapting._particular(general, VOCAB)
+    np.testing.assert_allclose(adapting.nlls(model, TOWNS), TokenNLL(TOWNS, model)(model), atol=1e-5)
+    general, renamed = adapting.general(model, TOWNS)
+    back = adapting.particular(general, VOCAB)
     assert len(general.vocab) == 64 and renamed[0] != TOWNS[0]
     for name in ("C", "W1", "b1", "bn", "W2", "b2"):
         assert (getattr(back, name) == getattr(model, name)).all()

@@ -31,7 +31,7 @@ def seconds(plan: Plan, words: WordList) -> float:
         position = 1e-9 * models.makeable()["gru"].nanoseconds * numbers
         return _COMPILING + position * adapting.positions(words.split.train, folded)
     if plan.recipe is None:
-        return _COUNTING * words.characters
+        return _COUNTING * words.characters + (_COMPILING if plan.model == plans.PAGE else 0)
     return start_seconds(plan, words) + plan.recipe.steps * step_seconds(plan, words)
 
 
