@@ -73,11 +73,15 @@ class Browser:
 
     def open(self, path: Path, fragment: str = "", width: int = 1200) -> None:
         """Opens a page from disk, and waits until it has made its words."""
+        self.visit(path, fragment, width)
+        self.finished()
+
+    def visit(self, path: Path, fragment: str = "", width: int = 1200) -> None:
+        """Opens a page from disk."""
         self.go("about:blank")
         self.logs()
         self.resize(width, 900)
         self.go(path.as_uri() + fragment)
-        self.finished()
 
     def go(self, address: str) -> None:
         self.driver.get(address)

