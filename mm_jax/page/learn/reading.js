@@ -164,7 +164,8 @@ function* read({ content, column = null }, headings) {
 
 function figures(words, report) {
   const chars = new Set(words.join("")), lengths = words.map((word) => Array.from(word).length);
-  if ([...chars].some((char) => char.toLowerCase() !== char && chars.has(char.toLowerCase()))) report("case", undefined, 0);
+  const small = words.filter((word) => caseOf(word) === "lower"); // beside words that begin with a capital
+  if (small.length && words.some((word) => caseOf(word) === "upper")) report("case", small[0], small.length);
   if (words.length < LIMITS.few) report("few", undefined, words.length);
   const [shortest, longest] = [Math.min, Math.max].map((pick) => lengths.reduce((a, b) => pick(a, b)));
   return { characters: lengths.reduce((a, b) => a + b), alphabet: chars.size, shortest, longest };
