@@ -67,35 +67,37 @@ function* counted({ all, longest, parts, size, stream, short, folds }) {
 
 const joined = (parts) => Float64Array.from(parts.flatMap((part) => Array.from(part)));
 
-// Trains the output layer: the GRU, its layer after each number of steps up to `most`, log p of the words `rest` by each.
-function* trained({ vocab, size, stream }, train, rest, most) {
+// Trains the output layer: returns the GRU, its layer after each number of steps up to `most`, log p of the words `held`
+// by each, and a function that computes that of `rest` by one.
+function* trained({ vocab, size, stream }, train, held, rest, most) {
   const { restrict, trieOf, statesOf } = LEARNER.prior, { within, descend, logProbs, STEPS } = LEARNER.outputs;
-  const some = stream(within(train, size)), all = stream([...within(train, size), ...rest]), end = some.length - 1;
-  const gru = restrict(prior, vocab, some), trie = trieOf(all, size), layers = [], found = [];
+  const some = within(train, size), all = stream([...some, ...held, ...rest]), ends = [some, [...some, ...held]].map((each) => stream(each).length - 1);
+  const gru = restrict(prior, vocab, stream(some)), trie = trieOf(all, size), layers = [], found = [];
   const states = yield* part(0, 0.4, statesOf(gru, trie));
-  for (const layer of descend(states, gru, trie.ids.subarray(0, end), all.subarray(1, end + 1), most)) {
+  const of = (layer, from, to) => logProbs(states, layer, trie.ids.subarray(from, to), all.subarray(from + 1, to + 1));
+  for (const layer of descend(states, gru, trie.ids.subarray(0, ends[0]), all.subarray(1, ends[0] + 1), most)) {
     const share = 0.4 + 0.6 * (STEPS[Math.max(0, layers.length - 1)] / Math.max(1, most));
     yield share;
     if (!layer) continue;
     layers.push(layer);
-    found.push(yield* part(share, share, logProbs(states, layer, trie.ids.subarray(end), all.subarray(end + 1))));
+    found.push(yield* part(share, share, of(layer, ...ends)));
   }
-  return { gru, layers, found };
+  return { gru, layers, found, ofRest: (layer) => of(layer, ends[1], trie.ids.length) };
 }
 
 // Mixes the n-grams with the prior: the words held out in `folds` give the number of steps and the weights.
 function* mixture(list, ngram) {
-  const { STEPS, weigh, mixed } = LEARNER.outputs, { short, folds, parts, all } = list, n = ngram.held.length, done = [];
+  const { STEPS, weigh, mixed } = LEARNER.outputs, { short, folds, parts, all } = list, done = [];
   const ways = folds.length + short, most = STEPS[STEPS.length - 1];
   for (const [i, [train, held]] of folds.entries()) {
-    done.push(yield* part(i / ways, (i + 1) / ways, trained(list, train, short ? held : [...held, ...all], most)));
+    done.push(yield* part(i / ways, (i + 1) / ways, trained(list, train, held, short ? [] : all, most)));
   }
-  const found = STEPS.map((_, s) => joined(done.map((run) => run.found[s])).subarray(0, n));
+  const found = STEPS.map((_, s) => joined(done.map((run) => run.found[s])));
   const weighed = found.map((each) => weigh(ngram.held, each));
   const best = weighed.reduce((a, { nll }, s) => (nll < weighed[a].nll ? s : a), 0);
-  const last = short ? yield* part(folds.length / ways, 1, trained(list, parts[0], all, STEPS[best])) : done[0];
+  const last = short ? yield* part(folds.length / ways, 1, trained(list, parts[0], [], all, STEPS[best])) : done[0];
   const { weights, params } = blend(ngram.params, gruOf(last.gru, last.layers[best]), weighed[best].weights);
-  const own = last.found[best].subarray(short ? 0 : n);
+  const own = yield* part(1, 1, last.ofRest(last.layers[best]));
   return { params, weights, steps: STEPS[best], held: mixed(weights, ngram.held, found[best]), all: mixed(weights, ngram.all, own) };
 }
 
@@ -115,7 +117,10 @@ function blend(one, other, weights) {
 }
 
 // Returns why the prior has no part, or "".
-const without = ({ words, folds }) => (!folds.length ? "few words" : words.length > LEARNER.outputs.MOST ? "many words" : "");
+function without({ all, folds, stream, size }) {
+  if (!folds.length) return "few words";
+  return (stream(all).length - 1) * size > LEARNER.outputs.LARGEST ? "many words" : "";
+}
 
 // Yields messages: progress, `read`, and `model` twice.
 function* learning(job) {

@@ -5,7 +5,7 @@
 const STEPS = [0, 1, 2, 4, 8, 16], RATE = 0.008, EPSILON = 1e-6;
 const FEWEST = 4, FOLDS = 4, MANY = 64, LEAST_WEIGHT = 0.02, PSEUDO = 2;
 const CELLS = 2 ** 21; // tokens * characters that are trained on
-const MOST = 5000; // words; n-grams of longer lists need no prior
+const LARGEST = 2 ** 23; // tokens * characters of a list with which the prior is mixed
 const BLOCK = 256; // prefixes between two breaks
 
 // Returns the first words whose tokens, times the size of the alphabet, are within the limit.
@@ -95,5 +95,5 @@ function weigh(a, b) {
 
 const mixed = ([weight, other], a, b) => a.map((each, i) => Math.log(weight * Math.exp(each) + other * Math.exp(b[i])));
 
-Object.assign(LEARNER, { outputs: { STEPS, FEWEST, MOST, LEAST_WEIGHT, within, foldsOf, logProbs, descend, weigh, mixed } });
+Object.assign(LEARNER, { outputs: { STEPS, FEWEST, LARGEST, LEAST_WEIGHT, within, foldsOf, logProbs, descend, weigh, mixed } });
 }
