@@ -45,7 +45,7 @@ def made(plan: Plan, words: WordList, key: Key[Array, ""]) -> Params:
 def as_page(plan: Plan, words: WordList) -> Params:
     """Makes what a page makes of a list: n-grams, mixed with the prior unless the list is too short or long for it."""
     train = words.split.train
-    if len(set(train)) < FEWEST or len(words.words) > plans.PRIOR_WORDS:
+    if len(set(train)) < FEWEST or words.characters * len(words.vocab) > heads.LARGEST:
         return ngram.fit(train, words.vocab, **plan.options)
     held = None if words.is_short else plans.dev_for_choices(words.split)
     found = heads.mix(load(), train, words.vocab, **plan.options, held=held)

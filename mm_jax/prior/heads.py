@@ -30,6 +30,7 @@ from mm_jax.vocab import Vocab
 STEPS = (0, 1, 2, 4, 8, 16)  # numbers that are tried
 RATE = 0.008  # of Adam
 CELLS = 2**21  # tokens * characters that are trained on
+LARGEST = 2**23  # tokens * characters of a list with which the prior is mixed: some 30,000 names
 _ADAM = optax.adam(RATE, b2=0.99, eps=1e-6)  # 1e-8 would step in directions that are rounding alone
 
 

@@ -2,17 +2,22 @@
 
 import base64
 import functools
+import json
 import random
+import re
 import unicodedata
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import mm_jax
-from mm_jax import page, prior
+from mm_jax import conditions, page, prior
 from mm_jax.learning import plans
 from mm_jax.prior import characters
+from mm_jax.tool.arguments import app
 from mm_jax.words import WordList
 
 from .browser import chromium, require
@@ -89,7 +94,7 @@ def saved(browser, path, number):
 
 WORDS = """const { model, weights } = messages[2], page = opened(model, weights); let last;
 for (last of search(page, {n: 1000, seed: 7, temperature: 1, topK: null, prefix: '', suffix: '', contains: '',
-  minLength: 0, maxLength: null, new: false, distinct: false, firstCase: ''}));
+  minLength: 0, maxLength: null, new: false, distinct: false, firstCase: '', ...arguments[0]}));
 return last.words.map((word) => word[0]);"""
 
 
@@ -110,7 +115,7 @@ def test_a_list_gives_what_it_gives_in_python(browser, name, tmp_path):
     assert type(found) is type(mixture) and found.vocab == mixture.vocab
     nll = mm_jax.evaluate(mixture, LISTS[name]).nll
     assert mm_jax.evaluate(found, LISTS[name]).nll == pytest.approx(nll, abs=1e-4)
-    pairs = zip(browser.run(WORDS), mm_jax.sample(mixture, jax.random.key(7), 1000, min_length=0), strict=True)
+    pairs = zip(browser.run(WORDS, {}), mm_jax.sample(mixture, jax.random.key(7), 1000, min_length=0), strict=True)
     assert sum(a != b for a, b in pairs) <= 2
     said(last["about"], words, ngram, mixture)
 
@@ -131,6 +136,21 @@ def said(about, words, ngram, mixture):
     assert losses["ngram"]["nll"] == pytest.approx(found.ngram_nll, abs=1e-4)
     assert losses["mixture"]["nll"] == pytest.approx(found.nll, abs=1e-4)
     assert [each["weight"] for each in about["members"]] == pytest.approx(found.weights, abs=1e-4)
+
+
+def test_the_command_samples_a_saved_model(browser, tmp_path):
+    learned(browser, "\n".join(LISTS["Cyrillic"]))
+    saved(browser, tmp_path / "model.safetensors", 2)
+    start = browser.run("return messages[2].model.start")
+    words = LISTS["Cyrillic"]
+    assert start == pytest.approx(conditions.start_of(words))
+    call = CliRunner().invoke
+    done = call(app, ["sample", str(tmp_path / "model.safetensors"), "-n", "9", "--seed", "5", "--json"])
+    options = {"temperature": start["temperature"], "minLength": start["least"], "maxLength": start["longest"]}
+    found = browser.run(WORDS, {**options, "n": 9, "seed": 5, "firstCase": start["first_case"]})
+    assert json.loads(done.stdout)["words"] == found
+    refused = call(app, ["sample", str(tmp_path / "model.safetensors"), "--new"])
+    assert refused.exit_code == 1 and "does not hold its list" in refused.stderr
 
 
 def test_the_split_is_that_of_python(browser):
@@ -154,6 +174,15 @@ def test_the_prior_is_restricted_as_in_python(browser, name):
         np.testing.assert_allclose(
             found.reshape(array.T.shape).T if field == "W2" else found.reshape(array.shape), array, atol=2e-5
         )
+
+
+def test_each_script_names_the_python_that_it_mirrors():
+    folder = Path(page.__file__).parent
+    for name in page.learning.SCRIPTS:
+        first = (folder / name).read_text(encoding="utf-8").splitlines()[0]
+        for path in re.findall(r"mm_jax/[\w/]+(?:\.py|/)", first):
+            assert (folder.parents[1] / path).exists(), path
+        assert "mm_jax/" in first
 
 
 def test_characters_are_of_the_kinds_that_python_knows():

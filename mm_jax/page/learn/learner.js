@@ -1,4 +1,4 @@
-// mm_jax/learning/pages.py: learns a list, first its n-grams, then their mixture with the prior; tells what it finds.
+// mm_jax/learning/trainer.py, `as_page`: learns a list, first its n-grams, then their mixture with the prior.
 
 {
 let given = null, prior = null; // what `start` was given, and the prior in it
@@ -49,14 +49,18 @@ function listOf(words, longest) {
   const folds = short ? foldsOf(train) : [[train, dev.slice(0, LEARNER.CHOICE_WORDS)]];
   const stream = (some) => LEARNER.tokensOf(some, vocab), enough = train.length >= FEWEST;
   const held = short ? folds.flatMap(([, rest]) => rest) : test;
-  return { words, longest, all: parts.flat(), parts, vocab, size: vocab.chars.length, stream, short, folds: enough ? folds : [], held };
+  const fixed = { words, longest, all: parts.flat(), parts, vocab, size: vocab.chars.length, stream, short };
+  return { ...fixed, folds: enough ? folds : [], held };
 }
 
 // Chooses the order and counts: the model, log p of the words held out in `folds`, and of all words.
 function* counted({ all, longest, parts, size, stream, short, folds }) {
   const { choose, fit, logProbs } = LEARNER.ngrams, held = [];
   let order = 3, losses = null;
-  if (parts[1].length) ({ order, losses } = yield* choose(LEARNER.foldsOf(parts).map((fold) => fold.map(stream)), size, 1 + longest));
+  if (parts[1].length) {
+    const pairs = LEARNER.foldsOf(parts).map((fold) => fold.map(stream));
+    ({ order, losses } = yield* choose(pairs, size, 1 + longest));
+  }
   const params = yield* fit(stream(parts[0]), size, order);
   for (const [train, rest] of folds) {
     const model = short ? yield* fit(stream(train), size, order) : params;
@@ -67,42 +71,47 @@ function* counted({ all, longest, parts, size, stream, short, folds }) {
 
 const joined = (parts) => Float64Array.from(parts.flatMap((part) => Array.from(part)));
 
-// Trains the output layer: the GRU, its layer after each number of steps up to `most`, log p of the words `rest` by each.
-function* trained({ vocab, size, stream }, train, rest, most) {
+// Trains the output layer: returns the GRU, its layer after each number of steps up to `most`, log p of the words
+// `held` by each, and a function that computes that of `rest` by one.
+function* trained({ vocab, size, stream }, train, held, rest, most) {
   const { restrict, trieOf, statesOf } = LEARNER.prior, { within, descend, logProbs, STEPS } = LEARNER.outputs;
-  const some = stream(within(train, size)), all = stream([...within(train, size), ...rest]), end = some.length - 1;
-  const gru = restrict(prior, vocab, some), trie = trieOf(all, size), layers = [], found = [];
+  const some = within(train, size), all = stream([...some, ...held, ...rest]);
+  const ends = [some, [...some, ...held]].map((each) => stream(each).length - 1);
+  const gru = restrict(prior, vocab, stream(some)), trie = trieOf(all, size), layers = [], found = [];
   const states = yield* part(0, 0.4, statesOf(gru, trie));
-  for (const layer of descend(states, gru, trie.ids.subarray(0, end), all.subarray(1, end + 1), most)) {
+  const of = (layer, from, to) => logProbs(states, layer, trie.ids.subarray(from, to), all.subarray(from + 1, to + 1));
+  for (const layer of descend(states, gru, trie.ids.subarray(0, ends[0]), all.subarray(1, ends[0] + 1), most)) {
     const share = 0.4 + 0.6 * (STEPS[Math.max(0, layers.length - 1)] / Math.max(1, most));
     yield share;
     if (!layer) continue;
     layers.push(layer);
-    found.push(yield* part(share, share, logProbs(states, layer, trie.ids.subarray(end), all.subarray(end + 1))));
+    found.push(yield* part(share, share, of(layer, ...ends)));
   }
-  return { gru, layers, found };
+  return { gru, layers, found, ofRest: (layer) => of(layer, ends[1], trie.ids.length) };
 }
 
 // Mixes the n-grams with the prior: the words held out in `folds` give the number of steps and the weights.
 function* mixture(list, ngram) {
-  const { STEPS, weigh, mixed } = LEARNER.outputs, { short, folds, parts, all } = list, n = ngram.held.length, done = [];
+  const { STEPS, weigh, mixed } = LEARNER.outputs, { short, folds, parts, all } = list, done = [];
   const ways = folds.length + short, most = STEPS[STEPS.length - 1];
   for (const [i, [train, held]] of folds.entries()) {
-    done.push(yield* part(i / ways, (i + 1) / ways, trained(list, train, short ? held : [...held, ...all], most)));
+    done.push(yield* part(i / ways, (i + 1) / ways, trained(list, train, held, short ? [] : all, most)));
   }
-  const found = STEPS.map((_, s) => joined(done.map((run) => run.found[s])).subarray(0, n));
+  const found = STEPS.map((_, s) => joined(done.map((run) => run.found[s])));
   const weighed = found.map((each) => weigh(ngram.held, each));
   const best = weighed.reduce((a, { nll }, s) => (nll < weighed[a].nll ? s : a), 0);
-  const last = short ? yield* part(folds.length / ways, 1, trained(list, parts[0], all, STEPS[best])) : done[0];
+  const last = short ? yield* part(folds.length / ways, 1, trained(list, parts[0], [], all, STEPS[best])) : done[0];
   const { weights, params } = blend(ngram.params, gruOf(last.gru, last.layers[best]), weighed[best].weights);
-  const own = last.found[best].subarray(short ? 0 : n);
-  return { params, weights, steps: STEPS[best], held: mixed(weights, ngram.held, found[best]), all: mixed(weights, ngram.all, own) };
+  const own = yield* part(1, 1, last.ofRest(last.layers[best]));
+  const logProbs = { held: mixed(weights, ngram.held, found[best]), all: mixed(weights, ngram.all, own) };
+  return { params, weights, steps: STEPS[best], ...logProbs };
 }
 
 // Returns a GRU with a trained output layer, as the engine takes it.
 function gruOf(gru, { W2, b2 }) {
-  const width = gru.bn.length, size = b2.length, shaped = (values, shape) => Object.assign(Float32Array.from(values), { shape });
-  const own = { C: shaped(gru.C, [size, 3 * width]), W2: shaped(LEARNER.prior.transposed(W2, width), [width, size]), b2: Float32Array.from(b2) };
+  const width = gru.bn.length, size = b2.length, columns = LEARNER.prior.transposed(W2, width);
+  const shaped = (values, shape) => Object.assign(Float32Array.from(values), { shape });
+  const own = { C: shaped(gru.C, [size, 3 * width]), W2: shaped(columns, [width, size]), b2: Float32Array.from(b2) };
   return { kind: "GRU", ...gru, ...own };
 }
 
@@ -115,17 +124,22 @@ function blend(one, other, weights) {
 }
 
 // Returns why the prior has no part, or "".
-const without = ({ words, folds }) => (!folds.length ? "few words" : words.length > LEARNER.outputs.MOST ? "many words" : "");
+function without({ all, folds, stream, size }) {
+  if (!folds.length) return "few words";
+  return (stream(all).length - 1) * size > LEARNER.outputs.LARGEST ? "many words" : "";
+}
 
 // Yields messages: progress, `read`, and `model` twice.
 function* learning(job) {
   const { words, ...found } = yield* staged("reading", 0, 0.05, LEARNER.read(job, new Set(given.headings)));
   yield { read: { words: words.length, ...found } };
   const list = listOf(words, found.longest), { stream, parts, held, short, all, vocab, size } = list;
-  const ngram = yield* staged("counting", 0.05, 0.25, counted(list)), [train, dev, test] = parts.map((each) => each.length);
+  const ngram = yield* staged("counting", 0.05, 0.25, counted(list));
+  const [train, dev, test] = parts.map((each) => each.length);
   const heldOut = held.length ? { words: held.length, how: short ? "folds" : "test" } : null;
   // A short list is judged by the words of its folds, a longer one by those of test, the last of all.
-  const loss = ({ held: ofFolds, all: ofAll }) => lossOf(short ? wordSums(ofFolds, stream(held)) : wordSums(ofAll, stream(all)).slice(-test));
+  const ofTest = (model) => wordSums(model.all, stream(all)).slice(-test);
+  const loss = (model) => lossOf(short ? wordSums(model.held, stream(held)) : ofTest(model));
   const losses = heldOut && { uniform: Math.log(size), ngram: loss(ngram), mixture: null };
   const facts = { order: ngram.order, orders: ngram.orders, heldOut, train, dev, test };
   const message = (model, about, last) => {
@@ -139,8 +153,8 @@ function* learning(job) {
   const both = yield* staged("prior", 0.25, 0.95, mixture(list, ngram));
   yield { stage: "mixing", share: 0.95 };
   const members = ["NGram", "GRU"].map((kind, k) => ({ kind, weight: both.weights[k] })).filter(({ weight }) => weight);
-  const share = { members, steps: both.steps, losses: { ...losses, mixture: loss(both) }, prior: both.weights[1] ? "used" : "no weight" };
-  yield message(both, share, true);
+  const judged = { ...losses, mixture: loss(both) }, part_ = both.weights[1] ? "used" : "no weight";
+  yield message(both, { members, steps: both.steps, losses: judged, prior: part_ }, true);
 }
 
 // Learns a list; calls tell(message) until done, or until stopped() is true.
@@ -158,8 +172,8 @@ async function learn(job, tell, stopped) {
       since = performance.now();
     }
   } catch (error) {
-    const trouble = error instanceof Trouble ? { what: error.message, ...error.detail } : { what: "failed", error: error.message };
-    tell({ trouble });
+    const known = error instanceof Trouble;
+    tell({ trouble: known ? { what: error.message, ...error.detail } : { what: "failed", error: error.message } });
   }
 }
 

@@ -93,7 +93,9 @@ function smoothed(tally, asTop) {
       total += counts[j];
       removed += D[Math.min(counts[j], 3)];
     }
-    for (let j = tally.first[i]; j < tally.first[i + 1]; j++) values[j] = (counts[j] - D[Math.min(counts[j], 3)]) / total;
+    for (let j = tally.first[i]; j < tally.first[i + 1]; j++) {
+      values[j] = (counts[j] - D[Math.min(counts[j], 3)]) / total;
+    }
     backoff[i] = removed / total;
   }
   return { ...tally, values, backoff };
@@ -101,7 +103,8 @@ function smoothed(tally, asTop) {
 
 // Follows held-out tokens through the levels: `step(codes)` finds each context at the next level.
 function walker(stream, size) {
-  const targets = stream.subarray(1), inside = new Uint8Array(targets.length).fill(1), ranks = new Int32Array(targets.length);
+  const targets = stream.subarray(1), ranks = new Int32Array(targets.length);
+  const inside = new Uint8Array(targets.length).fill(1);
   let m = 0;
   const find = (codes) => {
     if (m++ === 0) return;
@@ -129,8 +132,8 @@ function* ofOrders(stream, held, size, most) {
   }
 }
 
-// Returns the order, the lowest within 0.003 nats of the best, and the loss of each that was tried. `folds` are pairs of
-// token streams. Yields often.
+// Returns the order, the lowest within 0.003 nats of the best, and the loss of each that was tried. `folds` are pairs
+// of token streams. Yields often.
 function* choose(folds, size, longest) {
   const positions = folds.reduce((sum, [, held]) => sum + held.length - 1, 0);
   for (let most = Math.min(6, longest); ; most = Math.min(most + 3, longest)) {
@@ -149,11 +152,15 @@ function* choose(folds, size, longest) {
 
 // Returns an NGram, its tables padded by the size of the alphabet, float32. Yields often.
 function* fit(stream, size, order) {
-  const levels = [], padded = (Kind, values) => { const made = new Kind(values.length + size); made.set(values); return made; };
+  const levels = [], padded = (Kind, values) => {
+    const made = new Kind(values.length + size);
+    made.set(values);
+    return made;
+  };
   for (const tally of count(stream, size, order)) {
     const { codes, first, tokens, values, backoff } = smoothed(tally, false);
-    const level = { codes: Int32Array.from(codes), first, tokens: padded(Int32Array, tokens), values: padded(Float32Array, values) };
-    levels.push({ kind: "Level", ...level, backoff: Float32Array.from(backoff) });
+    const pairs = { tokens: padded(Int32Array, tokens), values: padded(Float32Array, values) };
+    levels.push({ kind: "Level", codes: Int32Array.from(codes), first, ...pairs, backoff: Float32Array.from(backoff) });
     yield;
   }
   return { kind: "NGram", levels };

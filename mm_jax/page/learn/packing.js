@@ -1,11 +1,11 @@
-// mm_jax/page/pack.py, page/__init__.py and checkpoint.py: packs a model as the data of a page, and as a safetensors file.
+// mm_jax/page/pack.py, page/__init__.py and checkpoint.py: packs a model as the data of a page, and as a file.
 
 {
 const LARGEST_BATCH = 2 ** 15, BATCH_BYTES = 2 ** 24; // mm_jax/drawing.py
 const BITS_A_WORD = 12, HASHES = 8; // mm_jax/page/bloom.py
 const FIELDS = {
-  "mixture:Mixture": ["members", "scores"], "ngram:NGram": ["levels"], "ngram:Level": ["codes", "first", "tokens", "values", "backoff"],
-  "gru:GRU": ["C", "W1", "b1", "bn", "W2", "b2"],
+  "mixture:Mixture": ["members", "scores"], "gru:GRU": ["C", "W1", "b1", "bn", "W2", "b2"], "ngram:NGram": ["levels"],
+  "ngram:Level": ["codes", "first", "tokens", "values", "backoff"],
 };
 
 // Returns the structure of a model (mm_jax/structure.py), and adds its arrays to `arrays` by path.
@@ -32,8 +32,8 @@ function packed(arrays) {
   const made = {}, blocks = [];
   let end = 0;
   for (const [name, values] of Object.entries(arrays)) {
-    const dtype = dtypeOf(values), block = values.half ?? new READERS[dtype](values), size = READERS[dtype].BYTES_PER_ELEMENT;
-    end += -end & (size - 1);
+    const dtype = dtypeOf(values), block = values.half ?? new READERS[dtype](values);
+    end += -end & (block.BYTES_PER_ELEMENT - 1);
     made[name] = { dtype, shape: values.shape ?? [values.length], at: end };
     blocks.push([end, block]);
     end += block.byteLength;
@@ -44,7 +44,8 @@ function packed(arrays) {
 }
 
 // Returns the bytes of a model's state: a window of int32, or a vector of float32 (mm_jax/drawing.py).
-const stateBytes = (params) => (params.members ?? [params]).reduce((sum, each) => sum + 4 * (blockSize(each) ?? each.bn.length), 0);
+const stateSize = (params) => blockSize(params) ?? params.bn.length;
+const stateBytes = ({ members, ...one }) => (members ?? [one]).reduce((sum, each) => sum + 4 * stateSize(each), 0);
 
 function encodeBytes(bytes) {
   let text = "";
@@ -78,7 +79,8 @@ function startOf(words) {
 // Returns the percentiles 0 to 100 of the words' nats per character.
 function quantilesOf(means) {
   const sorted = Float64Array.from(means).sort(), n = sorted.length;
-  return Array.from({ length: 101 }, (_, q) => Math.round(1e4 * Math.min(sorted[Math.max(0, Math.ceil((q * n) / 100) - 1)], 1e6)) / 1e4);
+  const at = (q) => sorted[Math.max(0, Math.ceil((q * n) / 100) - 1)];
+  return Array.from({ length: 101 }, (_, q) => Math.round(1e4 * Math.min(at(q), 1e6)) / 1e4);
 }
 
 // Returns [data, weights] of a page: what `opened` takes. `means` are the nats per character of the words.
@@ -88,13 +90,19 @@ function toPage(params, vocab, words, means) {
     vocab: vocab.chars.join(""), model: spec, arrays: made, kind: params.kind,
     batch: Math.max(1, Math.min(LARGEST_BATCH, Math.floor(BATCH_BYTES / (stateBytes(params) + 16 * size)))),
     numbers: Object.values(arrays).reduce((sum, each) => sum + each.length, 0),
-    quantiles: quantilesOf(means), known: filterOf(words), start: startOf(words), example: "",
+    quantiles: quantilesOf(means), known: filterOf(words), start: startOf(words),
   };
-  const options = { n: 1, seed: 0, temperature: data.start.temperature, firstCase: data.start.first_case, topK: null, prefix: "", suffix: "", contains: "" };
+  return [{ ...data, example: exampleOf(params, vocab, data) }, weights];
+}
+
+// Draws a word of 4 to 10 characters to begin with; "" if 100 draws hold none.
+function exampleOf(params, vocab, { batch, start: { temperature, first_case: firstCase } }) {
+  const any = { topK: null, prefix: "", suffix: "", contains: "", minLength: 4, maxLength: 10 };
   let found;
-  for (found of search({ params, vocab, known: null, batch: data.batch }, { ...options, minLength: 4, maxLength: 10 })) if (found.tried >= 100) break;
-  data.example = found.words[0]?.[0] ?? "";
-  return [data, weights];
+  for (found of search({ params, vocab, known: null, batch }, { ...any, n: 1, seed: 0, temperature, firstCase })) {
+    if (found.tried >= 100) break;
+  }
+  return found.words[0]?.[0] ?? "";
 }
 
 // SHA-256 (FIPS 180-4), since a page from a disk may have no crypto.subtle.
@@ -128,7 +136,9 @@ function sha256(bytes) {
 // Writes JSON as json.dumps(value, sort_keys=True) does.
 function python(value) {
   if (Array.isArray(value)) return `[${value.map(python).join(", ")}]`;
-  if (value && typeof value === "object") return `{${Object.keys(value).sort().map((key) => `${python(key)}: ${python(value[key])}`).join(", ")}}`;
+  if (value && typeof value === "object") {
+    return `{${Object.keys(value).sort().map((key) => `${python(key)}: ${python(value[key])}`).join(", ")}}`;
+  }
   return JSON.stringify(value).replace(/[^\0-~]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
@@ -138,8 +148,10 @@ function modelFile(data, weights) {
     const values = array(data.arrays[name], weights);
     return [name, isFloat(values) ? values : Int32Array.from(values), data.arrays[name].shape];
   });
-  const about = { format: "2", kind: "model", model: python(data.model), package: "mm_jax, in a page", vocab: data.vocab };
-  const shapes = Object.fromEntries(found.map(([name, values, shape]) => [name, [isFloat(values) ? "float32" : "int32", shape]]));
+  const { vocab } = data, about = { format: "2", kind: "model", model: python(data.model), vocab };
+  Object.assign(about, { package: "mm_jax, in a page", mark: python(data.start) }); // `mm-jax sample` reads the mark
+  const shape = ([name, values, sizes]) => [name, [isFloat(values) ? "float32" : "int32", sizes]];
+  const shapes = Object.fromEntries(found.map(shape));
   const block = (values) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   const joined = (parts) => {
     const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
@@ -149,11 +161,12 @@ function modelFile(data, weights) {
   const bytes = found.map(([, values]) => block(values)), encode = (text) => new TextEncoder().encode(text);
   const header = { __metadata__: { ...about, sha256: sha256(joined([encode(python([shapes, about])), ...bytes])) } };
   let end = 0;
-  for (const [name, values, shape] of found) {
-    header[name] = { dtype: isFloat(values) ? "F32" : "I32", shape, data_offsets: [end, end + values.byteLength] };
-    end += values.byteLength;
+  for (const [name, values, sizes] of found) {
+    const dtype = isFloat(values) ? "F32" : "I32";
+    header[name] = { dtype, shape: sizes, data_offsets: [end, end += values.byteLength] };
   }
-  const text = JSON.stringify(header), head = encode(text + " ".repeat(-encode(text).length & 7)), size = new Uint8Array(8);
+  const text = JSON.stringify(header), size = new Uint8Array(8);
+  const head = encode(text + " ".repeat(-encode(text).length & 7));
   new DataView(size.buffer).setUint32(0, head.length, true);
   return joined([size, head, ...bytes]);
 }

@@ -45,9 +45,11 @@ function product(X, W, k, b, out = new Float64Array((X.length / k) * (W.length /
     const at = (i) => k * Math.min(row + i, n - 1), [p0, q0, r0, s0] = [at(0), at(1), at(2), at(3)];
     for (let column = 0; column < m; column += 4) {
       const of = (i) => k * Math.min(column + i, m - 1), [t0, u0, v0, w0] = [of(0), of(1), of(2), of(3)];
-      let a0 = 0, a1 = 0, a2 = 0, a3 = 0, b0 = 0, b1 = 0, b2 = 0, b3 = 0, c0 = 0, c1 = 0, c2 = 0, c3 = 0, d0 = 0, d1 = 0, d2 = 0, d3 = 0;
+      let a0 = 0, a1 = 0, a2 = 0, a3 = 0, b0 = 0, b1 = 0, b2 = 0, b3 = 0;
+      let c0 = 0, c1 = 0, c2 = 0, c3 = 0, d0 = 0, d1 = 0, d2 = 0, d3 = 0;
       for (let i = 0; i < k; i++) {
-        const p = X[p0 + i], q = X[q0 + i], r = X[r0 + i], s = X[s0 + i], t = W[t0 + i], u = W[u0 + i], v = W[v0 + i], w = W[w0 + i];
+        const p = X[p0 + i], q = X[q0 + i], r = X[r0 + i], s = X[s0 + i];
+        const t = W[t0 + i], u = W[u0 + i], v = W[v0 + i], w = W[w0 + i];
         a0 += p * t;
         a1 += p * u;
         a2 += p * v;
@@ -99,7 +101,9 @@ function styleOf({ K, kb, M, mb }, inputs, stream) {
   const at = (i) => 3 * width * (tokens[i] ?? 0);
   for (let t = 0; t < tokens.length; t++) {
     const [before, here, after] = [at(t - 1), at(t) + width, at(t + 1) + 2 * width];
-    for (let i = 0; i < width; i++) mean[i] += gelu(given[before + i] + given[here + i] + given[after + i] + kb[i]) / tokens.length;
+    for (let i = 0; i < width; i++) {
+      mean[i] += gelu(given[before + i] + given[here + i] + given[after + i] + kb[i]) / tokens.length;
+    }
   }
   return product(mean, transposed(M, mb.length), width, mb).map(Math.tanh);
 }
@@ -108,13 +112,16 @@ const plus = (a, b) => a.map((each, i) => each + b[i]);
 
 // Returns the prior for the alphabet and in the style of a list: the arrays of a GRU, W2 [vocab_size, hidden_dim].
 function restrict(prior, vocab, stream) {
-  const d = prior.U.shape[1], ids = [[prior.rows.get("end")], ...vocab.chars.slice(1).map((char) => partsOf(char, prior))];
-  const inputs = embed(prior.inputs, ids, d), outputs = embed(prior.outputs, ids, d), biases = embed(prior.biases, ids, 1);
-  const style = styleOf(prior, inputs, stream), gates = prior.b1.length, styled = (table) => product(style, transposed(table, table.shape[1]), style.length);
+  const d = prior.U.shape[1], gates = prior.b1.length, chars = vocab.chars.slice(1);
+  const ids = [[prior.rows.get("end")], ...chars.map((char) => partsOf(char, prior))];
+  const inputs = embed(prior.inputs, ids, d), outputs = embed(prior.outputs, ids, d);
+  const biases = embed(prior.biases, ids, 1);
+  const style = styleOf(prior, inputs, stream);
+  const styled = (table) => product(style, transposed(table, table.shape[1]), style.length);
   return {
     C: Float32Array.from(product(inputs, transposed(prior.A, gates), d)), W1: prior.W1, bn: prior.bn,
     b1: Float32Array.from(plus(styled(prior.Z), prior.b1)),
-    W2: product(outputs, prior.U, d), b2: product(outputs, Float64Array.from(plus(styled(prior.Zo), prior.u)), d, null).map((each, i) => each + biases[i]),
+    W2: product(outputs, prior.U, d), b2: plus(product(outputs, plus(styled(prior.Zo), prior.u), d), biases),
   };
 }
 
@@ -143,7 +150,9 @@ function* statesOf({ C, W1, b1, bn }, { parents, last, depths }) {
     let end = first;
     while (end < order.length && end < first + 32 && depths[order[end]] === depths[order[first]]) end++;
     const rows = order.slice(first, end), before = new Float64Array(rows.length * size);
-    rows.forEach((node, r) => { if (node) before.set(states.subarray(parents[node] * size, (parents[node] + 1) * size), r * size); });
+    rows.forEach((node, r) => {
+      if (node) before.set(states.subarray(parents[node] * size, (parents[node] + 1) * size), r * size);
+    });
     const s = product(before, W, size);
     rows.forEach((node, r) => {
       const x = last[node] * 3 * size, at = r * 3 * size;

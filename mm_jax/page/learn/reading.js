@@ -2,7 +2,8 @@
 
 {
 const LIMITS = { bytes: 64 * 2 ** 20, words: 100000, characters: 2000000, length: MAX_LENGTH, few: 20 };
-const NO_TEXT = ["PK\x03\x04", "%PDF-", "\x1f\x8b", "\xd0\xcf\x11\xe0", "{\\rtf", "\x89PNG", "\xff\xd8\xff", "GIF8", "RIFF"];
+// Office and zip, PDF, gzip, old Office, rich text, pictures, sounds.
+const NO_TEXT = ["PK\x03\x04", "%PDF-", "\x1f\x8b", "\xd0\xcf\x11\xe0", "{\\rtf", "\x89PNG", "\xff\xd8\xff", "GIF8"];
 const SEPARATORS = /[\0\t\v\f\x1c-\x1f\x85\u2028\u2029]+/g;
 const CONTROLS = /[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g; // and bidi overrides
 const MARKS = [/^\s*\d{1,9}\s*[.)]\s*(?=\D)/, /^\s*[-*+•‣–—]\s+/]; // of numbered and of bulleted lists
@@ -35,8 +36,9 @@ function textOf(content, report) {
   if (!wide && 4 * (zeros[0] + zeros[1]) > start.length) wide = zeros[1] > zeros[0] ? "utf-16le" : "utf-16be";
   if (!wide && start.startsWith("\xef\xbb\xbf")) report("bom");
   let text = decode(bytes, wide ?? "utf-8");
+  const isUtf8 = (line) => /[^\0-\x7f]/.test(line) && !line.includes("\ufffd");
   if (wide) report("utf16");
-  else if (text.includes("\ufffd") && !text.split("\n").some((line) => /[^\0-\x7f]/.test(line) && !line.includes("\ufffd"))) {
+  else if (text.includes("\ufffd") && !text.split("\n").some(isUtf8)) {
     text = decode(bytes, "windows-1252");
     report("latin1");
   }
@@ -89,8 +91,10 @@ function hasHeader([first, ...rest], headings) {
 // Returns the first column, from 0 on, that mostly holds words; codes beside longer words are passed over.
 function wordColumn(rows) {
   const columns = rows[0].map((_, i) => rows.map((row) => row[i] ?? ""));
-  const wordy = columns.map((column) => 2 * column.filter((field) => /[^\s\d.,:+-]/.test(field)).length > column.length);
-  const sizes = columns.map((column) => column.map((field) => field.length)), most = (i) => Math.max(...sizes[i].slice(0, 5000));
+  const isWord = (field) => /[^\s\d.,:+-]/.test(field);
+  const wordy = columns.map((column) => 2 * column.filter(isWord).length > column.length);
+  const sizes = columns.map((column) => column.map((field) => field.length));
+  const most = (i) => Math.max(...sizes[i].slice(0, 5000));
   const isCode = (i) => most(i) <= 3 && new Set(sizes[i]).size === 1;
   const longer = wordy.some((each, i) => each && most(i) > 3);
   return Math.max(0, wordy.findIndex((each, i) => each && !(longer && isCode(i))));
@@ -157,7 +161,8 @@ function* read({ content, column = null }, headings) {
     else words.add(word);
   }
   const kept = within([...words], report);
-  if (!kept.length) throw new Trouble(all().some(({ kind }) => kind === "long") ? "long_only" : "empty", { limit: LIMITS.length });
+  const isLong = all().some(({ kind }) => kind === "long");
+  if (!kept.length) throw new Trouble(isLong ? "long_only" : "empty", { limit: LIMITS.length });
   if (kept.length === 1) throw new Trouble("one", { word: kept[0] });
   return { words: kept, columns: found.columns, column: found.column, ...figures(kept, report), report: all() };
 }

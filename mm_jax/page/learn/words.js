@@ -51,14 +51,17 @@ const isShort = (parts) => parts.flat().length < SHORT;
 function foldsOf([train, dev, test]) {
   if (!isShort([train, dev, test])) return [[train, dev.slice(0, CHOICE_WORDS)]];
   const both = [...train, ...dev], n = Math.min(FOLDS, both.length);
-  return Array.from({ length: n }, (_, fold) => [both.filter((_, i) => i % n !== fold), both.filter((_, i) => i % n === fold)]);
+  const part = (fold, held) => both.filter((_, i) => (i % n === fold) === held);
+  return Array.from({ length: n }, (_, fold) => [part(fold, false), part(fold, true)]);
 }
 
 // Returns the characters of a vocabulary: a separator that no word holds, then the others by code point.
 function alphabetOf(words) {
   const chars = new Set(words.join(""));
   let separator = [...".|/_␃"].find((char) => !chars.has(char));
-  for (let code = 0x2500; separator === undefined; code++) if (!chars.has(String.fromCodePoint(code))) separator = String.fromCodePoint(code);
+  for (let code = 0x2500; separator === undefined; code++) {
+    if (!chars.has(String.fromCodePoint(code))) separator = String.fromCodePoint(code);
+  }
   return separator + [...chars].sort((a, b) => a.codePointAt(0) - b.codePointAt(0)).join("");
 }
 
