@@ -76,14 +76,14 @@ function recall() {
 }
 
 // Returns the command that makes the same words, in parts that are not broken over lines.
-const quoted = (text) => (/^[\w-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+const quoted = (text) => (/^[\w.-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
 function command() {
   const options = changed().filter(([name]) => name !== "order").map(([name, value]) => {
     const flag = name === "n" ? "-n" : `--${name}`;
     return field(name).type === "checkbox" ? flag : `${flag} ${quoted(value)}`;
   });
-  return ["mm-jax sample RUN", ...options].flatMap((part) => [el("span", {}, part), " "]);
+  return [`mm-jax sample ${data.run ? quoted(data.run) : "RUN"}`, ...options].flatMap((part) => [el("span", {}, part), " "]);
 }
 
 let worker = null; // without one the page draws in slices
