@@ -31,6 +31,7 @@ from mm_jax.page.markup import GENERATOR, texts
 __all__ = ["GENERATOR", "check_free", "texts", "write", "write_learner"]
 
 MAX_BYTES = 32 * 2**20  # of a page: a phone still opens it
+MAX_WEIGHTS = (MAX_BYTES - 2**21) // 4 * 3  # base 64 takes 4 bytes for 3; the rest of a page has less than 2 MiB
 
 
 def write(

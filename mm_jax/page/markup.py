@@ -40,7 +40,7 @@ def page(data: Mapping[str, Any], weights: bytes, models: Sequence[Path], title:
     title = "".join(" " if unicodedata.category(char) == "Cc" else char for char in title)  # HTML has none
     own = {"title": html.escape(title), "style": style, "engine": engine, "interface": interface}
     own |= {"texts": _texts("page"), "weights": base64_of(weights)}
-    plain = dict.fromkeys(("learn", "take", "learner_data", "learner"), "")
+    plain: dict[str, str] = dict.fromkeys(("learn", "take", "learner_data", "learner"), "")
     plain["policy"] = _policy([engine, interface], style)
     if not learn:
         return _filled(_read("page.html"), {**fixed, **plain, **own, "data": _json(data)})

@@ -155,9 +155,10 @@ class Browser:
             path.unlink()
         self.run("document.getElementById(arguments[0]).click()", button or kind)
         for _ in range(400):
-            if not list(self.downloads.glob("*.*part*")) + list(self.downloads.glob("*.crdownload")):
-                if found := [path for path in self.downloads.glob(f"*.{kind}") if path.stat().st_size]:
-                    return found[0]
+            begun = [*self.downloads.glob("*.part"), *self.downloads.glob("*.crdownload")]
+            found = [path for path in self.downloads.glob(f"*.{kind}") if path.stat().st_size]
+            if found and not begun:
+                return found[0]
             time.sleep(0.05)
         raise TimeoutError(f"no .{kind} file was saved")
 

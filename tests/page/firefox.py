@@ -97,7 +97,7 @@ class Firefox(Browser):
         """Asks inside the page: each command from outside stops the workers for a while."""
         script = f"""return new Promise((done) => {{
             const end = performance.now() + 1000 * {seconds};
-            const look = () => ({condition}) ? done(true) : performance.now() > end ? done(false) : setTimeout(look, 50);
+            const look = () => ({condition}) || performance.now() > end ? done({condition}) : setTimeout(look, 50);
             look();
         }});"""
         if not self.run(script):

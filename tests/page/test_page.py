@@ -213,6 +213,32 @@ def test_a_page_that_is_too_large_says_what_helps(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_command_makes_a_model_that_is_too_large_smaller_and_says_what_it_costs(tmp_path, monkeypatch, capsys):
+    from typer.testing import CliRunner
+
+    from mm_jax.page.fitting import fitted, highest_order
+    from mm_jax.tool import commands
+    from mm_jax.tool.arguments import application
+
+    (tmp_path / "list.txt").write_text("\n".join(WORDS[:300]), encoding="utf-8")
+    command = ["train", str(tmp_path / "list.txt"), "--model", "ngram", "--order", "6", "--out", str(tmp_path / "run")]
+    assert CliRunner().invoke(application(command), command).exit_code == 0
+    whole = mm_jax.load(tmp_path / "run" / "model.safetensors")
+    monkeypatch.setattr(page, "MAX_WEIGHTS", len(pack.packed(whole, half=True)[1]) - 1)
+    usual = {"with_words": False, "half": False, "learn": False, "overwrite": False}
+    commands.write_page(tmp_path / "run", tmp_path / "x.html", None, **usual)
+    said = capsys.readouterr().err
+    assert "half precision, n-grams up to order 5 in place of 6: dev" in said
+    small, half = fitted(whole, page.MAX_WEIGHTS)
+    assert half and highest_order(small) == 5
+    rows = mm_jax.evaluate(pack.rounded(small), mm_jax.split_words(WORDS[:300]).dev)
+    assert f"dev {rows.nll:.4f} in place of" in said
+    assert len(data_of(tmp_path / "x.html")["model"]["fields"]["levels"]) == 5
+    mixture = model("mixture")
+    assert highest_order(mixture) == 5 and highest_order(fitted(mixture, 1)[0]) == 2
+    assert highest_order(model("mlp")) == 0 and fitted(model("mlp"), 1) == (model("mlp"), True)
+
+
 def test_with_words_needs_words(tmp_path):
     with pytest.raises(ValueError, match="needs words"):
         page.write(model("counts"), tmp_path / "x.html", with_words=True)

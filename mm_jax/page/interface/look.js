@@ -27,35 +27,38 @@ function tableOf(part) {
   return [figure(say("table"), say("table_note"), el("div", {}, ...drawn.parts)), drawn.draw];
 }
 
-// Projects the first n rows to their first two principal components, by power iteration on the covariance.
+// Projects the first n rows to their first two principal components, by power iteration on their inner products: where
+// X @ X.T @ u = s u with |u| = 1, the rows' coordinates on that axis are sqrt(s) u.
 function flattened(C, n) {
-  const d = C.shape[1];
-  const centred = Array.from({ length: n }, (_, i) => Array.from(C.subarray(i * d, (i + 1) * d)));
+  const d = C.shape[1], X = Float64Array.from(C.subarray(0, n * d));
   for (let k = 0; k < d; k++) {
-    const mean_ = centred.reduce((sum, row) => sum + row[k], 0) / n;
-    for (const row of centred) row[k] -= mean_;
+    let sum = 0;
+    for (let i = k; i < X.length; i += d) sum += X[i];
+    for (let i = k; i < X.length; i += d) X[i] -= sum / n;
   }
-  if (d <= 2) return centred.map((row) => [row[0], row[1] ?? 0]);
-  const dot = (a, b) => a.reduce((sum, each, k) => sum + each * b[k], 0);
+  const rows = Array.from({ length: n }, (_, i) => X.subarray(i * d, (i + 1) * d));
+  if (d <= 2) return rows.map((row) => [row[0], row[1] ?? 0]);
+  const dot = (a, b) => {
+    let sum = 0;
+    for (let k = 0; k < a.length; k++) sum += a[k] * b[k];
+    return sum;
+  };
+  const products = rows.map((row) => Float64Array.from(rows, (other) => dot(row, other)));
   const axes = [];
   for (let axis = 0; axis < 2; axis++) {
-    let v = Array.from({ length: d }, (_, k) => Math.cos(k * (axis + 1) + 1));
-    for (let step = 0; step < 60; step++) {
-      const next = new Array(d).fill(0);
-      for (const row of centred) {
-        const along = dot(row, v);
-        row.forEach((each, k) => { next[k] += along * each; });
-      }
-      for (const other of axes) {
+    let u = Float64Array.from(rows, (_, i) => Math.cos(i * (axis + 1) + 1)), size = 1;
+    for (let step = 0; step < 100; step++) {
+      const next = Float64Array.from(products, (row) => dot(row, u));
+      for (const { u: other } of axes) {
         const along = dot(next, other);
-        other.forEach((each, k) => { next[k] -= along * each; });
+        other.forEach((each, i) => { next[i] -= along * each; });
       }
-      const size = Math.sqrt(dot(next, next)) || 1;
-      v = next.map((each) => each / size);
+      size = Math.sqrt(dot(next, next)) || 1;
+      u = next.map((each) => each / size);
     }
-    axes.push(v);
+    axes.push({ u, scale: Math.sqrt(size) });
   }
-  return centred.map((row) => axes.map((axis) => dot(row, axis)));
+  return rows.map((_, i) => axes.map(({ u, scale }) => scale * u[i]));
 }
 
 function svg(tag, attributes, ...children) {
