@@ -1,6 +1,7 @@
 // Make words: the form, sampling in a worker, the list, copying and saving.
 
 const SHOWN = 200; // words put on the page at once
+const LONG = 12; // characters that need a phone's whole width
 const form = $("form"), field = (name) => form.elements[name];
 const NUMBERS = { n: [1, 10000], seed: [0, 2 ** 32 - 1], "min-length": [0, 200], "max-length": [1, 200], "top-k": [1, 1e6] };
 let initial = null; // the values of the form for this model, by name
@@ -194,6 +195,7 @@ function fill(upTo) {
   const more = listed.slice(onPage, upTo);
   if (!$("words").firstChild) $("words").append(el("ul"));
   $("words").firstChild.append(...more.map(entry));
+  if (more.some(([, , length]) => length > LONG)) $("words").firstChild.className = "long"; // one column on a phone
   onPage += more.length;
   $("show-more").hidden = onPage >= listed.length;
 }
