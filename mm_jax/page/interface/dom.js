@@ -2,15 +2,16 @@
 
 const $ = (id) => document.getElementById(id);
 const TEXTS = JSON.parse($("texts").textContent);
-for (const [language, more] of Object.entries(JSON.parse($("learner-texts")?.textContent ?? "{}"))) Object.assign(TEXTS[language], more);
+const MORE_TEXTS = JSON.parse($("learner-texts")?.textContent ?? "{}"); // of a page that learns
+for (const [language, more] of Object.entries(MORE_TEXTS)) Object.assign(TEXTS[language], more);
 const LANG = navigator.languages.map((each) => each.slice(0, 2).toLowerCase()).find((each) => each in TEXTS) ?? "en";
 document.documentElement.lang = LANG;
 document.documentElement.dir = LANG === "ar" ? "rtl" : "ltr";
 let data, weights, page; // what the page shows, the same as it came and opened
 
 const say = (key, values = {}) => TEXTS[LANG][key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
-const numbers = (digits) => new Intl.NumberFormat(`${LANG}-u-nu-latn`, { minimumFractionDigits: digits, maximumFractionDigits: digits });
-const FORMATS = [0, 1, 2].map(numbers);
+const FORMATS = [0, 1, 2].map((digits) => (
+  new Intl.NumberFormat(`${LANG}-u-nu-latn`, { minimumFractionDigits: digits, maximumFractionDigits: digits })));
 const count = (n) => FORMATS[0].format(n);
 const decimals = (x, digits = 2) => (Number.isFinite(x) ? FORMATS[digits].format(x) : "∞");
 

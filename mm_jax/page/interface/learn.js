@@ -49,8 +49,10 @@ function learn(asked) {
   $("way").hidden = false;
   $("share").value = 0;
   $("file-name").hidden = !lesson.name || Boolean($("list").value);
-  if (!$("file-name").hidden) $("file-name").textContent = say("file_taken", { name: lesson.name, size: count(Math.ceil(lesson.size / 1000)) });
-  for (const each of $("examples").querySelectorAll("button")) each.setAttribute("aria-pressed", each.name === lesson.example);
+  if (lesson.name) $("file-name").textContent = say("file_taken", { name: lesson.name, size: count(Math.ceil(lesson.size / 1000)) });
+  for (const each of $("examples").querySelectorAll("button")) {
+    each.setAttribute("aria-pressed", each.name === lesson.example);
+  }
   nameOf(lesson);
   if ($("keep").checked) keep();
   teach();
@@ -68,13 +70,14 @@ function hear({ id, stage, share, trouble, read, model, weights: bytes, about, l
   if (stage) {
     $("share").value = share;
     const text = say(`stage_${stage}`, facts);
-    if (!firstCame && $("stage").textContent !== text) $("stage").textContent = text; // a screen reader reads each change
+    // A screen reader reads each change.
+    if (!firstCame && $("stage").textContent !== text) $("stage").textContent = text;
   }
   if (trouble) {
     endLesson("");
     const { what, ...detail } = trouble;
-    const shown_ = Object.fromEntries(Object.entries(detail).map(([name, each]) => [name, typeof each === "number" ? count(each) : brief(each)]));
-    $("learn-trouble").textContent = say(`trouble_${what}`, shown_);
+    for (const [name, each] of Object.entries(detail)) detail[name] = typeof each === "number" ? count(each) : brief(each);
+    $("learn-trouble").textContent = say(`trouble_${what}`, detail);
   }
   if (read) understood(read);
   if (model) {
@@ -121,12 +124,14 @@ function judged({ losses, heldOut, prior: part }) {
   const rows = KINDS.filter((kind) => losses[kind] !== null).map((kind) => [say(`bar_${kind}`), lossOf(losses[kind])]);
   const most = Math.exp(losses.uniform);
   $("bars").replaceChildren(...rows.map(([name, loss]) => {
-    const many = Math.exp(loss.nll), inside = [el("bdi", {}, name), el("i", { share: many / most }), el("small", {}, decimals(many, 1))];
+    const many = Math.exp(loss.nll);
+    const inside = [el("bdi", {}, name), el("i", { share: many / most }), el("small", {}, decimals(many, 1))];
     return el("li", {}, el("div", { class: "row wide-name", title: inNats(loss) }, ...inside));
   }));
   const note = `prior_${part.replace(" ", "_")}`;
-  const parts_ = [say(`held_${heldOut.how}`, { n: count(heldOut.words) }), ...rows.map(([name, loss]) => `${name}: ${inNats(loss)}.`)];
-  $("held-out").textContent = [...parts_, ...(note in TEXTS[LANG] ? [say(note)] : [])].join(" ");
+  const all = rows.map(([name, loss]) => `${name}: ${inNats(loss)}.`);
+  if (note in TEXTS[LANG]) all.push(say(note));
+  $("held-out").textContent = [say(`held_${heldOut.how}`, { n: count(heldOut.words) }), ...all].join(" ");
 }
 
 function cardOf({ losses, members }) {
