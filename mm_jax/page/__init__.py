@@ -104,8 +104,8 @@ def write_learner(path: str | os.PathLike, *, title: str | None = None, overwrit
     file unless `overwrite`, and OSError for a path that cannot be written.
     """
     check_free(path, overwrite)
-    title = title or texts()["learn"]["learn_title"]
-    write_whole(path, markup.page({}, b"", [], title, learn=True).encode("utf-8", "replace"))
+    heading: str = title or texts()["learn"]["learn_title"]
+    write_whole(path, markup.page({}, b"", [], heading, learn=True).encode("utf-8", "replace"))
 
 
 def check_free(path: str | os.PathLike, overwrite: bool) -> None:

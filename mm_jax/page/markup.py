@@ -33,8 +33,8 @@ def page(data: Mapping[str, Any], weights: bytes, models: Sequence[Path], title:
     `data` is what the scripts read of the model, and `models` are the JavaScript files of its class. A page that learns
     holds the skeleton of an ordinary one, which it fills to save what it learned.
     """
-    models = [path.relative_to(_FOLDER).as_posix() for path in models]
-    engine = script([*_ENGINE, *dict.fromkeys([*models, *(_LEARNED if learn else [])]), "engine/worker.js"])
+    shown = [path.relative_to(_FOLDER).as_posix() for path in models]
+    engine = script([*_ENGINE, *dict.fromkeys(shown + (_LEARNED if learn else [])), "engine/worker.js"])
     interface, style = script(_INTERFACE), tight(_read("style.css"))
     fixed = {"generator": html.escape(GENERATOR), "trouble": html.escape(texts()["trouble"])}
     title = "".join(" " if unicodedata.category(char) == "Cc" else char for char in title)  # HTML has none

@@ -1,11 +1,10 @@
 """The page that learns, in Chromium and in Firefox: from a pasted list to words, bad input, what can be taken away."""
 
+import json
 from pathlib import Path
 
-import jax
 import pytest
 
-import mm_jax
 from mm_jax import page
 from mm_jax.page.markup import LANGUAGES
 
@@ -411,20 +410,21 @@ def test_an_alphabet_of_many_characters_is_shown_without_a_wait(opened):
         assert opened.longest_task(lambda: opened.task("pictures(); typed();")) < 100
 
 
-def test_the_saved_model_is_read_by_python(opened, tmp_path):
+def test_the_command_that_is_shown_makes_the_words_from_the_saved_model(opened, tmp_path):
+    from typer.testing import CliRunner
+
+    from mm_jax.tool.arguments import application
+
     opened.run("$('list').value = arguments[0]; learnText()", "\n".join(TOWNS))
     opened.finished()
-    params = mm_jax.load(opened.saved("safetensors", "save-model"))
     opened.fill("n", "100")
     opened.fill("seed", "3")
-    asked = opened.run("return settings()")
-    drawn = mm_jax.sample(
-        params, jax.random.key(3), 200, temperature=asked["temperature"], max_length=asked["maxLength"] + 1
-    )
-    assert (
-        opened.words()[:20]
-        == [each for each in drawn if asked["minLength"] <= len(each) <= asked["maxLength"] and each[0].isupper()][:20]
-    )
+    saved = opened.saved("safetensors", "save-model")
+    shown = opened.text("#command")
+    assert shown.startswith("mm-jax sample 'New words.safetensors' -n 100 ")
+    options = shown.partition("' ")[2].split()
+    done = CliRunner().invoke(application([]), ["sample", str(saved), *options, "--json"])
+    assert json.loads(done.stdout)["words"] == opened.words()
 
 
 @pytest.mark.alone

@@ -305,3 +305,10 @@ def test_the_examples_are_lists_of_their_own():
     for name, words in examples.items():
         assert 25 <= len(words) <= 50 and len(set(words)) == len(words), name
         assert f"example_{name}" in page.texts()["learn"]
+
+
+def test_the_example_is_what_the_command_writes(tmp_path):
+    page.write_learner(tmp_path / "makemore.html")
+    kept = Path(__file__).parents[2] / "examples" / "makemore.html"
+    same = (tmp_path / "makemore.html").read_bytes() == kept.read_bytes()
+    assert same, "write it anew: mm-jax page --learn --out examples/makemore.html --overwrite"

@@ -78,7 +78,8 @@ function hear({ id, stage, share, trouble, read, model, weights: bytes, about, l
   }
   if (read) understood(read);
   if (model) {
-    show({ ...model, learned: learnedWords, card: cardOf(about) }, bytes);
+    const run = say("model_file", { title: titleOf() }); // for the command that makes the same words
+    show({ ...model, learned: learnedWords, card: cardOf(about), run }, bytes);
     firstCame = true;
     judged(about);
     if (last) endLesson("stage_done");
@@ -96,8 +97,7 @@ function brief(text) {
 function understood({ words: n, alphabet, report, columns, column }) {
   learnedWords = n;
   facts = { words: count(n), characters: count(alphabet) };
-  const odd = report.filter(({ kind }) => kind !== "case"); // capitals are nothing odd in a list of names
-  $("report").replaceChildren(...odd.map(({ kind, count: many, of, examples }) => {
+  $("report").replaceChildren(...report.map(({ kind, count: many, of, examples }) => {
     const text = say(`report_${kind}`, { count: count(many), of: count(of ?? 0) });
     const shown_ = (examples ?? []).map(brief).filter(Boolean).join(", ");
     return el("li", {}, shown_ ? say("report_example", { text, examples: shown_ }) : text);

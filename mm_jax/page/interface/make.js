@@ -1,6 +1,7 @@
 // Make words: the form, sampling in a worker, the list, copying and saving.
 
 const SHOWN = 200; // words put on the page at once
+const LONG = 12; // characters that need a phone's whole width
 const form = $("form"), field = (name) => form.elements[name];
 const NUMBERS = { n: [1, 10000], seed: [0, 2 ** 32 - 1], "min-length": [0, 200], "max-length": [1, 200], "top-k": [1, 1e6] };
 let initial = null; // the values of the form for this model, by name
@@ -76,14 +77,14 @@ function recall() {
 }
 
 // Returns the command that makes the same words, in parts that are not broken over lines.
-const quoted = (text) => (/^[\w-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+const quoted = (text) => (/^[\w.-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
 function command() {
   const options = changed().filter(([name]) => name !== "order").map(([name, value]) => {
     const flag = name === "n" ? "-n" : `--${name}`;
     return field(name).type === "checkbox" ? flag : `${flag} ${quoted(value)}`;
   });
-  return ["mm-jax sample RUN", ...options].flatMap((part) => [el("span", {}, part), " "]);
+  return [`mm-jax sample ${data.run ? quoted(data.run) : "RUN"}`, ...options].flatMap((part) => [el("span", {}, part), " "]);
 }
 
 let worker = null; // without one the page draws in slices
@@ -194,6 +195,7 @@ function fill(upTo) {
   const more = listed.slice(onPage, upTo);
   if (!$("words").firstChild) $("words").append(el("ul"));
   $("words").firstChild.append(...more.map(entry));
+  if (more.some(([, , length]) => length > LONG)) $("words").firstChild.className = "long"; // one column on a phone
   onPage += more.length;
   $("show-more").hidden = onPage >= listed.length;
 }
