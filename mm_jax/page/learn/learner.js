@@ -108,8 +108,8 @@ function* mixture(list, ngram) {
   return { params, weights, steps: STEPS[chosen], ...logProbs };
 }
 
-// mm_jax/prior/adapting.py: the most steps whose loss keeps nine tenths of the best gain over the n-grams, so that words
-// are more like those of the list.
+// mm_jax/prior/adapting.py: the most steps whose loss keeps nine tenths of the best gain over the n-grams: words
+// are then more like those of the list.
 function mostThatKeep(losses, ngram) {
   const best = Math.min(...losses), allowed = best + 0.1 * Math.max(0, ngram - best);
   return losses.length - 1 - [...losses].reverse().findIndex((loss) => loss <= allowed);
