@@ -168,7 +168,7 @@ def test_weights_are_those_of_expectation_maximisation():
     ],
 )
 def test_the_most_steps_that_keep_the_gain(nlls, ngram_nll, steps):
-    assert adapting._most_that_keep(nlls, ngram_nll) == steps
+    assert adapting.most_that_keep(nlls, ngram_nll) == steps
 
 
 def test_members_without_weight_are_left_out():

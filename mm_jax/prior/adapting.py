@@ -145,14 +145,14 @@ def interpolate(
             adapted[steps].append(-nlls(model, rest))
     log_probs = np.concatenate(counted).astype(np.float64)
     mixed = {steps: weigh(log_probs, np.concatenate(found).astype(np.float64)) for steps, found in adapted.items()}
-    steps = _most_that_keep({steps: nll for steps, (_, nll) in mixed.items()}, -float(log_probs.mean()))
+    steps = most_that_keep({steps: nll for steps, (_, nll) in mixed.items()}, -float(log_probs.mean()))
     weights, nll = mixed[steps]
     members = (ngram.fit(words, vocab, order), train_on(restrict(params, words, vocab), words, steps, key))
     model = blend(members, weights, vocab)
     return Interpolated(model, steps, tuple(weights.tolist()), nll, -float(log_probs.mean()))
 
 
-def _most_that_keep(losses: dict[int, float], ngram_nll: float) -> int:
+def most_that_keep(losses: dict[int, float], ngram_nll: float) -> int:
     """Returns the most steps whose loss keeps nine tenths of the best gain over the n-grams; the best if none gains."""
     best = min(losses, key=lambda steps: losses[steps])
     allowed = losses[best] + GIVEN_UP * max(0.0, ngram_nll - losses[best])

@@ -99,12 +99,20 @@ function* mixture(list, ngram) {
   }
   const found = STEPS.map((_, s) => joined(done.map((run) => run.found[s])));
   const weighed = found.map((each) => weigh(ngram.held, each));
-  const best = weighed.reduce((a, { nll }, s) => (nll < weighed[a].nll ? s : a), 0);
-  const last = short ? yield* part(folds.length / ways, 1, trained(list, parts[0], [], all, STEPS[best])) : done[0];
-  const { weights, params } = blend(ngram.params, gruOf(last.gru, last.layers[best]), weighed[best].weights);
-  const own = yield* part(1, 1, last.ofRest(last.layers[best]));
-  const logProbs = { held: mixed(weights, ngram.held, found[best]), all: mixed(weights, ngram.all, own) };
-  return { params, weights, steps: STEPS[best], ...logProbs };
+  const alone = -ngram.held.reduce((sum, each) => sum + each, 0) / ngram.held.length;
+  const chosen = mostThatKeep(weighed.map(({ nll }) => nll), alone);
+  const last = short ? yield* part(folds.length / ways, 1, trained(list, parts[0], [], all, STEPS[chosen])) : done[0];
+  const { weights, params } = blend(ngram.params, gruOf(last.gru, last.layers[chosen]), weighed[chosen].weights);
+  const own = yield* part(1, 1, last.ofRest(last.layers[chosen]));
+  const logProbs = { held: mixed(weights, ngram.held, found[chosen]), all: mixed(weights, ngram.all, own) };
+  return { params, weights, steps: STEPS[chosen], ...logProbs };
+}
+
+// mm_jax/prior/adapting.py: the most steps whose loss keeps nine tenths of the best gain over the n-grams: words
+// are then more like those of the list.
+function mostThatKeep(losses, ngram) {
+  const best = Math.min(...losses), allowed = best + 0.1 * Math.max(0, ngram - best);
+  return losses.length - 1 - [...losses].reverse().findIndex((loss) => loss <= allowed);
 }
 
 // Returns a GRU with a trained output layer, as the engine takes it.
