@@ -6,8 +6,9 @@ model of a short list is first restricted to new words, so that few draws are lo
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import regex
@@ -91,6 +92,19 @@ def temperature_for(num_words: int) -> float:
     return float(np.clip(np.round(0.3 + 0.12 * np.log10(num_words), 1), 0.6, 0.8))
 
 
+def start_of(words: Sequence[str]) -> dict[str, Any]:
+    """Returns what a list says of more of it: temperature, least and longest length, and the case of first letters.
+
+    A model that a page saves holds it in place of the list.
+
+    >>> start_of(["Ede", "Utrecht"])
+    {'temperature': 0.6, 'least': 3, 'longest': 7, 'first_case': 'upper'}
+    """
+    sizes = [len(word) for word in words]
+    case = first_case(words)
+    return {"temperature": temperature_for(len(words)), "least": min(sizes), "longest": max(sizes), "first_case": case}
+
+
 def lengths_for(
     words: Sequence[str], prefix: str = "", least: int | None = None, most: int | None = None
 ) -> tuple[int, int]:
@@ -101,10 +115,14 @@ def lengths_for(
     >>> lengths_for(["ede", "utrecht"]), lengths_for(["ede", "utrecht"], prefix="amersfoort")
     ((3, 7), (3, 17))
     """
-    sizes = [len(word) for word in words]
+    return _bounds(start_of(words), prefix, least, most)
+
+
+def _bounds(start: Mapping[str, Any], prefix: str, least: int | None, most: int | None) -> tuple[int, int]:
+    """Returns what `lengths_for` does, from what `start_of` says of the list."""
     beyond = max(len(prefix), least or 0)
-    longest = max(sizes) + (beyond if beyond >= max(sizes) else 0) if most is None else most
-    shortest = min(*sizes, longest) if least is None else least
+    longest = start["longest"] + (beyond if beyond >= start["longest"] else 0) if most is None else most
+    shortest = min(start["least"], longest) if least is None else least
     if shortest > longest:
         raise ValueError(f"no word has {shortest} characters or more and {longest} or fewer: change min_length")
     return shortest, longest
@@ -137,6 +155,7 @@ def more(
     temperature: float | None = None,
     top_k: int | None = None,
     budget: int = BUDGET,
+    start: Mapping[str, Any] | None = None,
 ) -> Samples:
     """Draws words until num_samples of them meet all conditions, or the budget is spent: more of a list.
 
@@ -153,6 +172,7 @@ def more(
       temperature: divides the logits; None is 0.5 to 0.8, by the length of the list.
       top_k: draws only among the k likeliest characters.
       budget: the number of words to draw, accepted or not.
+      start: what `start_of` says of a list that is not there; `words` are none then.
 
     Returns:
       The accepted words, fewer than num_samples if the budget is spent; the number of words drawn; and for each
@@ -167,14 +187,15 @@ def more(
     >>> more(params, towns, jax.random.key(2), 2, conditions=Conditions(new=True)).words
     ['Aomnem', 'Hollem']
     """
-    words = list(as_list(words))
-    shortest, longest = lengths_for(words, prefix, conditions.min_length, conditions.max_length)
-    accept = _Acceptance(params, words, conditions, range(shortest, longest + 1), "" if prefix else first_case(words))
+    words = list(as_list(words)) if start is None else list(words)
+    start = start or start_of(words)
+    shortest, longest = _bounds(start, prefix, conditions.min_length, conditions.max_length)
+    accept = _Acceptance(params, words, conditions, range(shortest, longest + 1), "" if prefix else start["first_case"])
     limit = contract.max_length(params)
     # One character more than the longest word, so that a word that was cut there is too long and rejected.
     max_length = longest + 1 if limit is None else min(longest + 1, limit)
     drawn_from = _restricted(params, words) if conditions.new else params
-    temperature = temperature_for(len(words)) if temperature is None else temperature
+    temperature = float(start["temperature"] if temperature is None else temperature)
     options = SamplingOptions(prefix=prefix, temperature=temperature, top_k=top_k, max_length=max_length)
     # Greedy draws are all the same word: as many as are asked for are enough.
     budget = min(budget, num_samples) if options.greedy else budget

@@ -19,7 +19,7 @@ import mm_jax
 from mm_jax import drawing
 from mm_jax.layers import weights
 from mm_jax.models import contract, gru, mixture, mlp, prediction
-from mm_jax.prior import adapting, network
+from mm_jax.prior import adapting, heads, network
 from mm_jax.training import batches, loop, population, recipes
 
 from .conftest import FIRST_FIVE
@@ -126,6 +126,9 @@ def test_the_prior_as_a_model_and_its_training():
     lowers(adapting._as_gru, own, ids, np.zeros(256, np.int32), np.float32(9))
     params, targets = gru.init(jax.random.key(0), adapting._alphabet(64), hidden_dim=4), np.zeros((64, 8), np.int32)
     lowers(adapting._train, params, targets, targets == 0, np.int32(9), rates, np.int32(3), jax.random.key(0))
+    lowers(heads._states, params, targets)
+    layer, h = (params.W2, params.b2), np.zeros((64, 8, 4), np.float32)
+    lowers(heads._descend, layer, heads._ADAM.init(layer), h, targets, targets == 0, np.int32(3))
 
 
 def test_no_compiled_program_is_left_out():
@@ -138,6 +141,8 @@ def test_no_compiled_program_is_left_out():
         prediction._at_ends,
         adapting._as_gru,
         adapting._train,
+        heads._states,
+        heads._descend,
     ]
     names = [each.name for each in pkgutil.walk_packages(mm_jax.__path__, "mm_jax.") if "__main__" not in each.name]
     there = {

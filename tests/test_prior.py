@@ -91,9 +91,9 @@ def test_what_is_as_it_is_serves_as_a_model_of_any_alphabet():
 
 def test_renaming_changes_no_prediction():
     model = prior.restrict(prior.load(), TOWNS, VOCAB)
-    np.testing.assert_allclose(adapting._nlls(model, TOWNS), TokenNLL(TOWNS, model)(model), atol=1e-5)
-    general, renamed = adapting._general(model, TOWNS)
-    back = adapting._particular(general, VOCAB)
+    np.testing.assert_allclose(adapting.nlls(model, TOWNS), TokenNLL(TOWNS, model)(model), atol=1e-5)
+    general, renamed = adapting.general(model, TOWNS)
+    back = adapting.particular(general, VOCAB)
     assert len(general.vocab) == 64 and renamed[0] != TOWNS[0]
     for name in ("C", "W1", "b1", "bn", "W2", "b2"):
         assert (getattr(back, name) == getattr(model, name)).all()
@@ -141,7 +141,7 @@ def test_a_mixture_beats_the_ngrams_on_words_held_out(mixed):
 
 def test_cross_validation_holds_words_out_and_equal_ones_together():
     words = [*TOWNS, *TOWNS[:5]]
-    folds = adapting._folds(words)
+    folds = adapting.folds_of(words)
     assert sorted(word for _, held in folds for word in held) == sorted(words)
     for train, held in folds:
         assert sorted(train + held) == sorted(words) and not set(train) & set(held)
@@ -150,7 +150,7 @@ def test_cross_validation_holds_words_out_and_equal_ones_together():
 @pytest.mark.parametrize(("distinct", "folds"), [(63, 4), (64, 2)])
 def test_of_many_words_two_folds_of_four_are_tried(distinct, folds):
     words = [chr(0x4E00 + i) for i in range(distinct)] * 2
-    found = adapting._folds(words)
+    found = adapting.folds_of(words)
     assert len(found) == folds
     assert [len(held) for _, held in found] == [2 * len(range(i, distinct, 4)) for i in range(folds)]
     low, high = adapting.steps_for(words)[1:]
@@ -160,7 +160,7 @@ def test_of_many_words_two_folds_of_four_are_tried(distinct, folds):
 def test_weights_are_those_of_expectation_maximisation():
     p = np.array([[0.9, 0.8, 0.1, 0.7], [0.2, 0.1, 0.6, 0.3], [0.1, 0.1, 0.1, 0.1]] * 1)
     p = np.tile(p, 500)
-    weights, nll = adapting._weights(*np.log(p))
+    weights, nll = adapting.weigh(*np.log(p))
     grid = [(a, b, 1 - a - b) for a in np.linspace(0, 1, 101) for b in np.linspace(0, 1 - a, 101)]
     best = min(-np.log(np.array(w) @ p).mean() for w in grid)
     assert nll == pytest.approx(best, abs=1e-3)
@@ -177,13 +177,13 @@ def test_weights_are_those_of_expectation_maximisation():
     ],
 )
 def test_the_most_steps_that_keep_the_gain(nlls, ngram_nll, steps):
-    assert adapting._most_that_keep(nlls, ngram_nll) == steps
+    assert adapting.most_that_keep(nlls, ngram_nll) == steps
 
 
 def test_members_without_weight_are_left_out():
     members = [mm_jax.ngram.fit(TOWNS, VOCAB, order=order) for order in (2, 3, 4)]
-    assert adapting._mixture(members, np.array([0.99, 0.005, 0.005]), VOCAB) is members[0]
-    both = adapting._mixture(members, np.array([0.59, 0.4, 0.01]), VOCAB)
+    assert adapting.blend(members, np.array([0.99, 0.005, 0.005]), VOCAB) is members[0]
+    both = adapting.blend(members, np.array([0.59, 0.4, 0.01]), VOCAB)
     assert both.members == tuple(members[:2])
     assert np.asarray(both.weights).tolist() == pytest.approx([0.59 / 0.99, 0.4 / 0.99])
 

@@ -16,10 +16,10 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from mm_jax import models
-from mm_jax.checks import random_key
+from mm_jax.checks import as_list, random_key
 from mm_jax.evaluation import evaluate
 from mm_jax.learning import costs, plans, trainer
-from mm_jax.learning.plans import PRIOR, Plan
+from mm_jax.learning.plans import PAGE, PRIOR, Plan
 from mm_jax.models import mixture
 from mm_jax.models.contract import Params
 from mm_jax.models.ngram import NGram
@@ -83,6 +83,9 @@ def plans_for(
     is shared among the networks; one that needs more takes fewer steps. What they leave of the effort "best" goes to
     more runs of each, with other seeds, which the mixture joins.
     """
+    if effort == PAGE:
+        order = plans.plan_for(words, "ngram", None, {}, key=key, **settings).options
+        return {PAGE: Plan(PAGE, options=order, **settings)}, []
     found: dict[str, Plan] = {}
     networks: dict[str, Plan] = {}
     left_out = []
@@ -165,7 +168,7 @@ def learn(words: Sequence[str], key: Key[Array, ""], effort: str = "normal", *, 
     Args:
       words: the list; at least 6 words are split into train, dev and test, fewer all train.
       key: the same key, words and effort give the same model.
-      effort: "quick", "normal" or "best".
+      effort: "quick", "normal", "best", or "page": what makemore.html makes of the list, each word taken once.
       prior: whether to try the bundled prior, a network that has read other lists.
 
     Returns:
@@ -181,9 +184,9 @@ def learn(words: Sequence[str], key: Key[Array, ""], effort: str = "normal", *, 
     'NGram'
     """
     random_key("key", key)
-    if effort not in costs.SECONDS:
-        raise ValueError(f"effort is {effort!r}: choose {', '.join(costs.SECONDS)}")
-    word_list = WordList.of(words)
+    if effort not in (*costs.SECONDS, PAGE):
+        raise ValueError(f"effort is {effort!r}: choose {', '.join((*costs.SECONDS, PAGE))}")
+    word_list = WordList.of(list(dict.fromkeys(as_list(words))) if effort == PAGE else words)
 
     def train(name: str, plan: Plan) -> tuple[Params, bool]:
         own = jax.random.fold_in(key, plan.seed) if plan.seed else key  # of another run of the same network

@@ -21,6 +21,7 @@ SECONDS = {"quick": 5.0, "normal": 40.0, "best": 900.0}  # CPU seconds that an e
 _COMPILING = 2.0  # seconds of a network, from the cache; a counted model compiles nothing until it is used
 _FEWEST = 100  # steps
 _COUNTING, _PACKING = 1.5e-6, 2.5e-6  # seconds for each character of the list
+_OUTPUTS = 1.5e-4  # the same, of the prior's output layer
 
 
 def seconds(plan: Plan, words: WordList) -> float:
@@ -30,6 +31,8 @@ def seconds(plan: Plan, words: WordList) -> float:
         numbers = size(Plan("gru"), words.vocab)  # of the same width
         position = 1e-9 * models.makeable()["gru"].nanoseconds * numbers
         return _COMPILING + position * adapting.positions(words.split.train, folded)
+    if plan.model == plans.PAGE:
+        return _COMPILING + _OUTPUTS * words.characters
     if plan.recipe is None:
         return _COUNTING * words.characters
     return start_seconds(plan, words) + plan.recipe.steps * step_seconds(plan, words)

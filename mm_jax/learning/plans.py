@@ -22,6 +22,7 @@ LOG = logging.getLogger("mm_jax")  # the command prints its messages
 
 AUTO = "auto"  # in place of a model: tries several, and keeps the best
 PRIOR = "prior"  # in place of a model: the bundled network, adapted to the list
+PAGE = "page"  # in place of a model, and of an effort: what a page learns, n-grams and the prior's output layer
 PRIOR_WORDS = 5000  # longer lists were not measured in pairs: examples/README.md
 CHOICE_WORDS = 4000  # words of dev for choices
 STOPPING_CELLS = 2**23  # words of dev * size of the alphabet for early stopping: bounds the logits to compute
@@ -54,7 +55,7 @@ class Plan:
         rest = {name: value for name, value in values.items() if name not in ("model", "seed", "dedup")}
         name, seed, dedup = values.get("model"), values.get("seed", 0), values.get("dedup", False)
         whole_number("seed", seed, least=0)
-        if name in (AUTO, PRIOR):
+        if name in (AUTO, PRIOR, PAGE):
             return cls(name, seed, dedup, rest)
         if name not in models.makeable():
             raise ValueError(f"{name} is no model that is trained")

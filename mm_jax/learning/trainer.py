@@ -12,14 +12,19 @@ from jaxtyping import Array, Key
 from mm_jax import models
 from mm_jax.learning import plans
 from mm_jax.learning.plans import Plan
+from mm_jax.models import ngram
 from mm_jax.models.contract import Params
-from mm_jax.prior import adapt, interpolate, load
+from mm_jax.prior import adapt, heads, interpolate, load
+from mm_jax.prior.adapting import FEWEST
 from mm_jax.training import loop
 from mm_jax.words import WordList
 
 LOG = logging.getLogger("mm_jax")
 SAVE_SECONDS = 0.5  # between two checkpoints
 PATIENCE = 6  # evaluations on dev without improvement before training stops
+_SAYS = (
+    "prior: adapted in %s steps, weight %.2f beside the n-grams; loss of words held out %.3f, of the n-grams alone %.3f"
+)
 EVALUATIONS = 20  # on dev in a run: 40 took a third of a network's time
 
 Watch = Callable[[Iterator[loop.Progress], int], Iterator[loop.Progress]]
@@ -32,7 +37,20 @@ def unwatched(run: Iterator[loop.Progress], steps: int) -> Iterator[loop.Progres
 
 def made(plan: Plan, words: WordList, key: Key[Array, ""]) -> Params:
     """Makes a model whose plan has no recipe: by counting, or of the bundled prior."""
+    if plan.model == plans.PAGE:
+        return as_page(plan, words)
     return from_prior(plan, words, key) if plan.model == plans.PRIOR else fit_by_counting(plan, words)
+
+
+def as_page(plan: Plan, words: WordList) -> Params:
+    """Makes what a page makes of a list: n-grams, mixed with the prior unless the list is too short or long for it."""
+    train = words.split.train
+    if len(set(train)) < FEWEST or words.characters * len(words.vocab) > heads.LARGEST:
+        return ngram.fit(train, words.vocab, **plan.options)
+    held = None if words.is_short else plans.dev_for_choices(words.split)
+    found = heads.mix(load(), train, words.vocab, **plan.options, held=held)
+    LOG.info(_SAYS, found.steps, found.weights[1], found.nll, found.ngram_nll)
+    return found.params
 
 
 def from_prior(plan: Plan, words: WordList, key: Key[Array, ""]) -> Params:
@@ -41,11 +59,7 @@ def from_prior(plan: Plan, words: WordList, key: Key[Array, ""]) -> Params:
     if not words.is_short:
         return adapt(load(), train, words.vocab, key, held=plans.dev_for_choices(words.split))
     found = interpolate(load(), train, words.vocab, key, **plan.options)
-    LOG.info(
-        "prior: adapted in %s steps, weight %.2f beside the n-grams; loss of words held out of train %.3f, "
-        "of the n-grams alone %.3f",
-        *(found.steps, found.weights[1], found.nll, found.ngram_nll),
-    )
+    LOG.info(_SAYS, found.steps, found.weights[1], found.nll, found.ngram_nll)
     return found.params
 
 

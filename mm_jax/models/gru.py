@@ -114,12 +114,18 @@ def unroll_rows(
     params: GRU, tokens: Int[Array, "batch length"], dropout: Dropout | None = None
 ) -> Float32[Array, "batch length+1 vocab_size"]:
     """Computes the rows of all positions; drops characters, and entries of h where the output layer reads it."""
+    h = jax.vmap(drop_states)(states(params, tokens, dropout), dropout)  # the state itself is passed on whole
+    return jax.vmap(jax.vmap(logits, (None, 0)), (None, 0))(params, h)
+
+
+def states(
+    params: GRU, tokens: Int[Array, "batch length"], dropout: Dropout | None = None
+) -> Float32[Array, "batch length+1 hidden_dim"]:
+    """Returns h at every position, what the output layer reads; drops characters."""
     inputs = jax.vmap(with_start)(tokens)  # [batch, length + 1]: the first `.` is implied
     table = jax.vmap(jnp.add, (0, None))(with_zero_row(params.C), params.b1)  # a dropped character still gives b1
     shown = jax.vmap(drop_tokens)(inputs, dropout)
-    h = recurrence.scan(cell, table, params.W1, _state_bias(params), shown, inputs == 0)
-    h = jax.vmap(drop_states)(h, dropout)  # only what the output layer reads: the state itself is passed on whole
-    return jax.vmap(jax.vmap(logits, (None, 0)), (None, 0))(params, h)
+    return recurrence.scan(cell, table, params.W1, _state_bias(params), shown, inputs == 0)
 
 
 def _state_bias(params: GRU) -> Float32[Array, " gate_dim"]:

@@ -6,7 +6,7 @@
 Integers take the smallest dtype that holds them. The engine's `unpack` reads the block.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,33 +78,6 @@ def _classes(spec: Any) -> Iterator[str]:
             yield from _classes(part)
     elif spec is not None:
         yield str(spec)
-
-
-def in_words(spec: Any, arrays: Mapping[str, Any], path: str = "") -> str:
-    """Describes a model for people: its class, and the shapes of its arrays.
-
-    >>> import mm_jax
-    >>> table = mm_jax.counts.fit(["ab"], mm_jax.Vocab(".ab"))
-    >>> in_words(spec_of(table), packed(table)[0])
-    'Counts (N 3 × 3, smoothing 1)'
-    """
-    parts = []
-    for name, part in spec["fields"].items():
-        below = f"{path}{name}"
-        if part is None:
-            parts.append(f"{name} {' × '.join(map(str, arrays[below]['shape'])) or 1}")
-        elif isinstance(part, dict):
-            parts.append(in_words(part, arrays, f"{below}."))
-        elif any(_module(item) != _module(spec) for item in part):
-            parts.extend(in_words(item, arrays, f"{below}.{i}.") for i, item in enumerate(part))
-        else:
-            parts.append(f"{len(part)} {name}")
-    parts.extend(f"{name} {value}" for name, value in spec["static"].items())
-    return f"{spec['class'].split(':')[1]} ({', '.join(parts)})"
-
-
-def _module(spec: Any) -> str:
-    return spec["class"].partition(":")[0]
 
 
 def packed(params: Params, *, half: bool = False) -> tuple[dict[str, dict[str, Any]], bytes]:

@@ -55,7 +55,7 @@ def restrict(params: Prior, words: Sequence[str], vocab: Vocab) -> GRU:
     padded = np.zeros(max(256, 1 << (len(tokens) - 1).bit_length()), np.int32)
     padded[: len(tokens)] = tokens
     arrays = _as_gru(params, ids, padded, np.float32(len(tokens)))
-    return _particular(GRU(**arrays, vocab=_alphabet(size)), vocab)
+    return particular(GRU(**arrays, vocab=_alphabet(size)), vocab)
 
 
 @jax.jit
@@ -90,13 +90,13 @@ def adapt(
     tried = steps_for(words, held is None)
     if held:
         models = _trained(restrict(params, words, vocab), words, tried, key)
-        return min(models.values(), key=lambda model: float(_nlls(model, held).mean()))
+        return min(models.values(), key=lambda model: float(nlls(model, held).mean()))
     losses = dict.fromkeys(tried, 0.0)
-    for fold, (train, rest) in enumerate(_folds(words)):
+    for fold, (train, rest) in enumerate(folds_of(words)):
         for steps, model in _trained(
             restrict(params, train, vocab), train, tried, jax.random.fold_in(key, fold)
         ).items():
-            losses[steps] += float(_nlls(model, rest).sum())
+            losses[steps] += float(nlls(model, rest).sum())
     best = min(losses, key=lambda steps: losses[steps])
     return train_on(restrict(params, words, vocab), words, best, key)
 
@@ -136,30 +136,30 @@ def interpolate(
     tried = steps_for(words)
     counted: list[np.ndarray] = []
     adapted: dict[int, list[np.ndarray]] = {steps: [] for steps in tried}
-    for fold, (train, rest) in enumerate(_folds(words)):
+    for fold, (train, rest) in enumerate(folds_of(words)):
         counts = ngram.fit(train, vocab, order)
         counted.append(-TokenNLL(rest, counts)(counts))
         for steps, model in _trained(
             restrict(params, train, vocab), train, tried, jax.random.fold_in(key, fold)
         ).items():
-            adapted[steps].append(-_nlls(model, rest))
+            adapted[steps].append(-nlls(model, rest))
     log_probs = np.concatenate(counted).astype(np.float64)
-    mixed = {steps: _weights(log_probs, np.concatenate(found).astype(np.float64)) for steps, found in adapted.items()}
-    steps = _most_that_keep({steps: nll for steps, (_, nll) in mixed.items()}, -float(log_probs.mean()))
+    mixed = {steps: weigh(log_probs, np.concatenate(found).astype(np.float64)) for steps, found in adapted.items()}
+    steps = most_that_keep({steps: nll for steps, (_, nll) in mixed.items()}, -float(log_probs.mean()))
     weights, nll = mixed[steps]
     members = (ngram.fit(words, vocab, order), train_on(restrict(params, words, vocab), words, steps, key))
-    model = _mixture(members, weights, vocab)
+    model = blend(members, weights, vocab)
     return Interpolated(model, steps, tuple(weights.tolist()), nll, -float(log_probs.mean()))
 
 
-def _most_that_keep(nlls: dict[int, float], ngram_nll: float) -> int:
+def most_that_keep(losses: dict[int, float], ngram_nll: float) -> int:
     """Returns the most steps whose loss keeps nine tenths of the best gain over the n-grams; the best if none gains."""
-    best = min(nlls, key=lambda steps: nlls[steps])
-    allowed = nlls[best] + GIVEN_UP * max(0.0, ngram_nll - nlls[best])
-    return max(steps for steps, nll in nlls.items() if nll <= allowed)
+    best = min(losses, key=lambda steps: losses[steps])
+    allowed = losses[best] + GIVEN_UP * max(0.0, ngram_nll - losses[best])
+    return max(steps for steps, nll in losses.items() if nll <= allowed)
 
 
-def _mixture(members: Sequence[Any], weights: np.ndarray, vocab: Vocab) -> Params:
+def blend(members: Sequence[Any], weights: np.ndarray, vocab: Vocab) -> Params:
     """Returns the mixture of the members with some weight; a member alone where it has all."""
     some = np.flatnonzero(weights >= LEAST_WEIGHT)
     if len(some) == 1:
@@ -168,7 +168,7 @@ def _mixture(members: Sequence[Any], weights: np.ndarray, vocab: Vocab) -> Param
     return Mixture(members=tuple(members[int(i)] for i in some), scores=scores, vocab=vocab)
 
 
-def _weights(*log_probs: np.ndarray) -> tuple[np.ndarray, float]:
+def weigh(*log_probs: np.ndarray) -> tuple[np.ndarray, float]:
     """Fits the weights of a mixture by expectation maximisation; returns them and the mixture's nll."""
     p = np.exp(np.stack(log_probs))
     weights = np.full(len(p), 1 / len(p))
@@ -206,7 +206,7 @@ def _batch_size(length: int) -> int:
     return max(2, POSITIONS // length)
 
 
-def _folds(words: Sequence[str]) -> list[tuple[list[str], list[str]]]:
+def folds_of(words: Sequence[str]) -> list[tuple[list[str], list[str]]]:
     """Returns pairs (train, held out), one for each fold that is tried; equal words are in one fold."""
     fold = {word: i % FOLDS for i, word in enumerate(dict.fromkeys(words))}
     tried = range(_tried_folds(words))
@@ -227,15 +227,21 @@ def train_on(params: GRU, words: Sequence[str], steps: int, key: Key[Array, ""])
     """Returns a GRU trained on words for some steps, at a rate that falls to 0; `key` draws rows and dropout."""
     if steps == 0:
         return params
-    general, renamed = _general(params, words)
-    rows = corpus.rows(renamed, general.vocab, length=_row_length(words))
-    padding = ((0, max(64, 4 ** int(np.ceil(np.log2(len(rows.targets)) / 2))) - len(rows.targets)), (0, 0))
+    wide, targets, inside, count = padded_rows(params, words)
     rates = np.zeros(MOST_STEPS[False], np.float32)
     rates[:steps] = RATE * (1 - np.arange(steps) / steps)
-    targets, inside = np.pad(rows.targets, padding), np.pad(rows.places >= 0, padding)
-    count, last = np.int32(len(rows.targets)), np.int32(steps)
-    trained: Any = _train(general, targets, inside, count, rates, last, key)
-    return _particular(trained, params.vocab)
+    trained: Any = _train(wide, targets, inside, count, rates, np.int32(steps), key)
+    return particular(trained, params.vocab)
+
+
+def padded_rows(
+    params: GRU, words: Sequence[str]
+) -> tuple[GRU, Int32[np.ndarray, "rows length"], Bool[np.ndarray, "rows length"], np.int32]:
+    """Returns what is trained on, in few shapes: the general GRU, rows of words, a mask, the number of rows in use."""
+    wide, renamed = general(params, words)
+    rows = corpus.rows(renamed, wide.vocab, length=_row_length(words))
+    padding = ((0, max(64, 4 ** int(np.ceil(np.log2(len(rows.targets)) / 2))) - len(rows.targets)), (0, 0))
+    return wide, np.pad(rows.targets, padding), np.pad(rows.places >= 0, padding), np.int32(len(rows.targets))
 
 
 @jax.jit
@@ -270,17 +276,17 @@ def _train(
     return lax.fori_loop(0, steps, step, (params, optimizer.init(params)))[0]
 
 
-def _nlls(params: GRU, words: Sequence[str]) -> Float32[np.ndarray, " tokens"]:
+def nlls(params: GRU, words: Sequence[str]) -> Float32[np.ndarray, " tokens"]:
     """Returns the nll of every token of words."""
-    general, renamed = _general(params, words)
-    return TokenNLL(renamed, general)(general)
+    wide, renamed = general(params, words)
+    return TokenNLL(renamed, wide)(wide)
 
 
-def _general(params: GRU, words: Sequence[str]) -> tuple[GRU, list[str]]:
+def general(params: GRU, words: Sequence[str]) -> tuple[GRU, list[str]]:
     """Returns the GRU with its alphabet filled up and renamed, and the words in those characters."""
     V, size = len(params.vocab), _size(params.vocab)
-    general = _alphabet(size)
-    names = str.maketrans(dict(zip(params.vocab.chars[1:], general.chars[1:], strict=False)))
+    other = _alphabet(size)
+    names = str.maketrans(dict(zip(params.vocab.chars[1:], other.chars[1:], strict=False)))
     C, W2, b2 = (np.asarray(array) for array in (params.C, params.W2, params.b2))
     more = size - V
     filled = {
@@ -288,10 +294,10 @@ def _general(params: GRU, words: Sequence[str]) -> tuple[GRU, list[str]]:
         "W2": np.pad(W2, ((0, 0), (0, more))),
         "b2": np.pad(b2, (0, more), constant_values=-1e4),  # no probability: 0 in float32
     }
-    return replace(params, **jax.device_put(filled), vocab=general), [word.translate(names) for word in words]
+    return replace(params, **jax.device_put(filled), vocab=other), [word.translate(names) for word in words]
 
 
-def _particular(params: GRU, vocab: Vocab) -> GRU:
+def particular(params: GRU, vocab: Vocab) -> GRU:
     """Returns the GRU for the list's own alphabet again."""
     V = len(vocab)
     C, W2, b2 = (np.asarray(array) for array in (params.C, params.W2, params.b2))

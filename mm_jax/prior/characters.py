@@ -30,11 +30,18 @@ def parts_of(char: str) -> tuple[str, ...]:
     lower = char.lower() if len(char.lower()) == 1 else char
     decomposed = unicodedata.normalize("NFKD", lower)[: MOST - 2]
     found = [part for part in decomposed if part != " " or char == " "]
+    return (*found, *([CAPITAL] if lower != char else []), kind_of(char))
+
+
+def kind_of(char: str) -> str:
+    """Returns the category of a character and, of a letter or a mark, its script: the last of its parts.
+
+    >>> kind_of("é"), kind_of("-")
+    ('kind L LATIN', 'kind Pd')
+    """
     category = unicodedata.category(char)
     kind = "kind L" if category in ("Lu", "Ll") else f"kind {category}"
-    if category[0] in "LM":
-        kind += " " + unicodedata.name(char, "UNKNOWN").split()[0]
-    return (*found, *([CAPITAL] if lower != char else []), kind)
+    return f"{kind} {unicodedata.name(char, 'UNKNOWN').split()[0]}" if category[0] in "LM" else kind
 
 
 def part_ids(parts: tuple[str, ...], chars: str) -> Int32[np.ndarray, "chars 5"]:

@@ -30,12 +30,14 @@ app = typer.Typer(
 
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A folder written by `mm-jax train`.")]
+RunOrNone = Annotated[Path | None, typer.Argument(metavar="RUN", help="A folder written by `mm-jax train`.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 MAX_COUNT = 2**31 - 1  # the largest int32
 Count = Annotated[int, typer.Option("-n", min=1, max=MAX_COUNT, help="Number of words.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of all random numbers.")]
 Effort = Annotated[
-    Literal["quick", "normal", "best"], typer.Option(help="About 5 s, 40 s or 15 min of CPU, for any list.")
+    Literal["quick", "normal", "best", "page"],
+    typer.Option(help="About 5 s, 40 s or 15 min of CPU, for any list; page: what makemore.html learns."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results, warnings and errors only.")]
 
@@ -258,10 +260,8 @@ def mix(
 
 def _weights(text: str | None, count: int) -> list[float]:
     """Parses the weights of `count` runs; raises typer.BadParameter for anything else."""
-    if text is None:
-        return [1.0] * count
     try:
-        values = [float(part) for part in text.split(",")]
+        values = [1.0] * count if text is None else [float(part) for part in text.split(",")]
     except ValueError:
         values = []
     if len(values) != count or not all(0 < value < math.inf for value in values):
@@ -289,11 +289,10 @@ def score(
 
     if bool(words) == bool(file):
         raise typer.BadParameter("give either words or --file LIST")
-    if file:
-        with busy("scoring"):
+    with busy("scoring"):
+        if file:
             commands.oddest(run, file, n, as_json, taken)
-    else:
-        with busy("scoring"):
+        else:
             commands.score(run, words or [], as_json)
 
 
@@ -329,21 +328,23 @@ def plot(run: RunFolder) -> None:
 
 @app.command()
 def page(
-    run: RunFolder,
+    run: RunOrNone = None,
+    *,
     out: Annotated[Path, typer.Option(metavar="HTML", help="The file to write.")],
     title: Annotated[str | None, typer.Option(help="Heading. Default: the name of the folder.")] = None,
     with_words: Annotated[bool, typer.Option("--with-words", help="Include a filter, to show only new words.")] = False,
     half: Annotated[bool, typer.Option("--half", help="Half precision, which halves the size.")] = False,
+    learn: Annotated[bool, typer.Option("--learn", help="Let the page learn a list too; it needs no RUN.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
-    """Write one HTML file that makes words in a browser, offline.
+    """Write one HTML file that makes words in a browser, offline; with --learn, one that learns a list there.
 
     Example: mm-jax page runs/towns --out towns.html --title "New towns"
     """
     from mm_jax.tool import commands
 
     with busy("writing the page"):
-        commands.write_page(run, out, title, with_words=with_words, half=half, overwrite=overwrite)
+        commands.write_page(run, out, title, with_words=with_words, half=half, learn=learn, overwrite=overwrite)
 
 
 @app.command()

@@ -19,9 +19,10 @@ from mm_jax.evaluation import Evaluation, evaluate_split, word_means
 from mm_jax.evaluation import evaluate as evaluate_words
 from mm_jax.files import write_whole
 from mm_jax.models import widened
-from mm_jax.models.contract import block_size, max_length, num_params
+from mm_jax.models.contract import Params, block_size, max_length, num_params
 from mm_jax.models.mixture import Mixture
 from mm_jax.output import fail, give, say
+from mm_jax.page.fitting import fitted, highest_order
 from mm_jax.page.pack import rounded
 from mm_jax.shapes import PLAIN, Options
 from mm_jax.tool import runs
@@ -184,12 +185,32 @@ def mix(folders: Sequence[Path], weights: Sequence[float], out: Path, as_json: b
     give({"run": str(out), "weights": shares, "samples": found}, as_json, "\n".join(found))
 
 
-def write_page(folder: Path, out: Path, title: str | None, *, with_words: bool, half: bool, overwrite: bool) -> None:
-    """Writes the page of a run; raises ValueError as `page.write`, and for an existing file before it evaluates."""
+def write_page(
+    folder: Path | None, out: Path, title: str | None, *, with_words: bool, half: bool, learn: bool, overwrite: bool
+) -> None:
+    """Writes the page of a run, or without a run the page that learns.
+
+    Raises ValueError as `page.write`, for options that need a run, and for an existing file before it evaluates.
+    """
     page.check_free(out, overwrite)
-    run = runs.RunFolder(folder).open()
-    params = rounded(run.params) if half else run.params
+    if folder is not None:
+        _write_run(runs.RunFolder(folder).open(), out, title, with_words, half, learn, overwrite)
+    elif not learn or with_words or half:
+        raise ValueError("name a RUN" if learn else "name a RUN, or give --learn")
+    else:
+        page.write_learner(out, title=title, overwrite=overwrite)
+    say(f"wrote {out}: {out.stat().st_size / 1024:,.0f} KiB")
+
+
+def _write_run(
+    run: runs.Run, out: Path, title: str | None, with_words: bool, half: bool, learn: bool, overwrite: bool
+) -> None:
+    """Writes the page of a run, with its losses on the card; of a model that is too large, a smaller one."""
+    params, small = fitted(run.params, page.MAX_WEIGHTS, half=half)
+    params = rounded(params) if small else params
     losses = evaluate_split(params, run.split)
+    if small and not half:
+        _say_smaller(run, params, losses)
     labels = page.texts()["card"]
     card = {
         labels["loss"].format(name=name): labels["loss_text"].format(nll=f"{row.nll:.4f}", stderr=f"{row.stderr:.4f}")
@@ -204,12 +225,22 @@ def write_page(folder: Path, out: Path, title: str | None, *, with_words: bool, 
         params,
         out,
         words=run.words,
-        title=title or folder.resolve().name,
+        title=title or run.folder.path.resolve().name,
         with_words=with_words,
-        half=half,
+        half=small,
         card=card,
         temperature=conditions.temperature_for(len(run.words)),
         lengths=conditions.lengths_for(run.words),
+        learn=learn,
         overwrite=overwrite,
     )
-    say(f"wrote {out}: {out.stat().st_size / 1024:,.0f} KiB")
+
+
+def _say_smaller(run: runs.Run, params: Params, losses: dict[str, Evaluation]) -> None:
+    """Says what was left out of a model that is too large for a page, and the loss that this costs."""
+    order, whole = highest_order(params), highest_order(run.params)
+    orders = f", n-grams up to order {order} in place of {whole}" if order < whole else ""
+    name, row = list(losses.items())[min(1, len(losses) - 1)]
+    before = evaluate_split(run.params, run.split)[name]
+    cost = f"{name} {row.nll:.4f} in place of {before.nll:.4f} nats per character"
+    say(f"the model is too large for a page, which holds a smaller one: half precision{orders}: {cost}")

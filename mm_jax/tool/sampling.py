@@ -14,8 +14,9 @@ import jax
 import numpy as np
 from rich.cells import cell_len, set_cell_size
 
+from mm_jax.checkpoint import load, mark_of
 from mm_jax.checks import counted
-from mm_jax.conditions import Conditions, more, nearest_word, temperature_for
+from mm_jax.conditions import Conditions, more, nearest_word, start_of
 from mm_jax.evaluation import word_means
 from mm_jax.models.contract import Params
 from mm_jax.output import fail, finite, give, say
@@ -89,12 +90,22 @@ def sample(
     display: Display,
     as_json: bool,
 ) -> None:
-    """Prints n words that meet all conditions; prints fewer and exits with status 1 if the budget is spent."""
-    run = runs.RunFolder(folder).open()
-    samples = more(run.params, run.words, jax.random.key(seed), n, conditions=conditions, budget=budget, **options)
+    """Prints n words that meet all conditions; prints fewer and exits with status 1 if the budget is spent.
+
+    `folder` is a run, or a model that a page saved.
+    """
+    if folder.is_file():
+        params, words, start = load(folder), [], _start(folder)
+        if conditions.new or conditions.min_distance or display.scores or display.sort:
+            raise ValueError(f"{folder} does not hold its list: leave out --new, --min-distance, --scores and --sort")
+    else:
+        run = runs.RunFolder(folder).open()
+        params, words, start = run.params, run.words, start_of(run.words)
+    found = {"conditions": conditions, "budget": budget, "start": start, **options}
+    samples = more(params, words, jax.random.key(seed), n, **found)
     rows: list[dict[str, Any]] = [{"word": word} for word in samples.words]
     if display.scores or display.sort:
-        scored = score_words(run.params, samples.words, run.words)
+        scored = score_words(params, samples.words, words)
         if display.sort:
             scored.sort(key=lambda row: row.nats)
         rows = [asdict(row) if display.scores else {"word": row.word} for row in scored]
@@ -102,10 +113,21 @@ def sample(
     give(result | ({"scores": rows} if display.scores else {}), as_json, render(rows, display.form))
     said = f"{len(rows)} of {counted(n, 'word')}, {samples.tried:,} drawn"
     if options["temperature"] is None:
-        said += f", temperature {temperature_for(len(run.words))} for {counted(len(run.words), 'word')}"
+        said += f", temperature {start['temperature']}" + (f" for {counted(len(words), 'word')}" if words else "")
     say(said)
     if len(rows) < n:
         fail(_too_few(samples, budget))
+
+
+def _start(path: Path) -> dict[str, Any]:
+    """Returns what a saved model says of its list; raises ValueError for a file without that."""
+    try:
+        start = json.loads(mark_of(path))
+        if {"temperature", "least", "longest", "first_case"} <= start.keys():
+            return start
+    except (AttributeError, json.JSONDecodeError):
+        pass
+    raise ValueError(f"{path} is not from a page, and does not say what its list is like: give the folder of a run")
 
 
 def _too_few(samples: Samples, budget: int) -> str:

@@ -16,7 +16,7 @@ from mm_jax.evaluation import Evaluation
 from mm_jax.evaluation import evaluate as evaluate_words
 from mm_jax.files import write_whole
 from mm_jax.learning import candidates, plans
-from mm_jax.learning.plans import AUTO, Plan
+from mm_jax.learning.plans import AUTO, PAGE, Plan
 from mm_jax.models.contract import Params
 from mm_jax.ngrams.orders import nlls
 from mm_jax.output import give, hushed, say
@@ -53,7 +53,7 @@ def train(
     word_list = None
     if path is not None:
         words = read(path, taken)
-        word_list = WordList.of(list(dict.fromkeys(words)) if settings["dedup"] else words)
+        word_list = WordList.of(list(dict.fromkeys(words)) if settings["dedup"] or effort == PAGE else words)
     target = RunFolder(folder)
     if word_list is None and not target.begun(overwrite).exists():
         raise ValueError(f"{folder} holds no run to resume: give the LIST to learn")

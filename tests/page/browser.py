@@ -1,4 +1,7 @@
-"""A headless Chromium for the tests: from Debian's packages chromium and chromium-driver, driven by selenium."""
+"""A headless Chromium for the tests: from Debian's packages chromium and chromium-driver, driven by selenium.
+
+`firefox.py` drives Firefox by the same verbs.
+"""
 
 import json
 import os
@@ -18,21 +21,25 @@ FLAGS = [
 ]  # fmt: skip
 
 
-def missing() -> str | None:
-    """Why there is no browser here; None where there is one."""
-    for program in ("chromium", "chromedriver"):
+PROGRAMS = {"chromium": ("chromium", "chromedriver"), "firefox": ("firefox-esr",)}
+
+
+def missing(name: str) -> str | None:
+    """Why there is no such browser here; None where there is one."""
+    for program in PROGRAMS[name]:
         if shutil.which(program) is None:
-            return f"{program} is not installed (Debian: apt-get install chromium chromium-driver)"
+            return f"{program} is not installed (Debian: apt-get install chromium chromium-driver firefox-esr)"
     try:
         import selenium  # noqa: F401
+        import websocket  # noqa: F401
     except ImportError:
-        return "selenium is not installed: pip install -e '.[page]'"
+        return "selenium or websocket-client is not installed: pip install -e '.[page]'"
     return None
 
 
-def require() -> None:
-    """Skips with the reason where there is no browser; with MM_JAX_REQUIRE_BROWSER=1 fails."""
-    if reason := missing():
+def require(name: str = "chromium") -> None:
+    """Skips with the reason where there is no such browser; with MM_JAX_REQUIRE_BROWSER=1 fails."""
+    if reason := missing(name):
         pytest.fail(reason) if os.environ.get("MM_JAX_REQUIRE_BROWSER") == "1" else pytest.skip(reason)
 
 
@@ -66,16 +73,27 @@ class Browser:
 
     def open(self, path: Path, fragment: str = "", width: int = 1200) -> None:
         """Opens a page from disk, and waits until it has made its words."""
-        self.driver.get("about:blank")
-        self.logs()
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        self.driver.get(path.as_uri() + fragment)
+        self.visit(path, fragment, width)
         self.finished()
 
+    def visit(self, path: Path, fragment: str = "", width: int = 1200) -> None:
+        """Opens a page from disk."""
+        self.go("about:blank")
+        self.logs()
+        self.resize(width, 900)
+        self.go(path.as_uri() + fragment)
+
+    def go(self, address: str) -> None:
+        self.driver.get(address)
+
+    def resize(self, width: int, height: int) -> None:
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
     def finished(self) -> None:
-        """Waits for the words that were asked for last."""
-        self.wait("!document.getElementById('main').hidden && typeof running !== 'undefined' && !running")
+        """Waits until the list is learned, on a page that learns, and for the words that were asked for last."""
+        learned = "(typeof learning === 'undefined' || !learning)"
+        self.wait(f"!document.getElementById('main').hidden && {learned} && typeof running !== 'undefined' && !running")
 
     def wait(self, condition: str, seconds: float = 60) -> None:
         from selenium.webdriver.support.ui import WebDriverWait
@@ -122,11 +140,24 @@ class Browser:
         time.sleep(0.3)  # the last entries come late
         return self.run("return window.longest")
 
-    def saved(self, kind: str) -> Path:
-        """Presses "Save .txt" or "Save .csv", and waits for the file."""
-        self.run("document.getElementById(arguments[0]).click()", kind)
-        for _ in range(200):
-            if found := [path for path in self.downloads.glob(f"*.{kind}") if path.stat().st_size]:
+    def press(self, *keys: str) -> None:
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        ActionChains(self.driver).send_keys(*keys).perform()
+
+    def choose_file(self, css: str, path: Path) -> None:
+        """Chooses a file in an input, as a user does in the dialog."""
+        self.driver.find_element("css selector", css).send_keys(str(path))
+
+    def saved(self, kind: str, button: str = "") -> Path:
+        """Presses a button, by default "Save .txt" or "Save .csv", and waits for the file; removes earlier ones."""
+        for path in self.downloads.glob(f"*.{kind}"):
+            path.unlink()
+        self.run("document.getElementById(arguments[0]).click()", button or kind)
+        for _ in range(400):
+            begun = [*self.downloads.glob("*.part"), *self.downloads.glob("*.crdownload")]
+            found = [path for path in self.downloads.glob(f"*.{kind}") if path.stat().st_size]
+            if found and not begun:
                 return found[0]
             time.sleep(0.05)
         raise TimeoutError(f"no .{kind} file was saved")

@@ -287,7 +287,7 @@ def test_hostile_text_does_nothing_but_show(browser, quiet, tmp_path):
     page.write(params, tmp_path / "x.html", title=HOSTILE, card={HOSTILE: HOSTILE}, words=None)
     browser.open(tmp_path / "x.html", "#n=200&seed=1")
     assert browser.text("h1") == HOSTILE.replace("\0", " ")
-    assert browser.run("return document.scripts.length") == 4
+    assert browser.run("return document.scripts.length") == 5
     assert browser.run("return document.querySelectorAll('img').length") == 0
     assert browser.words() == made_by_python(params, 1, 200)
     for word in ("</a>", "<b>", "\u202e<b>", "'\u0301\""):
@@ -311,7 +311,7 @@ def test_mistakes_are_answered_in_words(browser, quiet, pages):
         browser.fill(name, {"n": "20"}.get(name, ""))
         assert browser.text("#refused") == ""
     browser.fill("contains", "qqqq")
-    assert "Too few words met all conditions" in browser.text("#status")
+    assert "Too few words met all conditions" in browser.text("#refused")
 
 
 def test_every_control_works_by_keyboard(browser, quiet, pages):

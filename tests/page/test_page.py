@@ -14,7 +14,8 @@ import pytest
 import mm_jax
 from mm_jax import page
 from mm_jax.models.contract import num_params
-from mm_jax.page import bloom, pack
+from mm_jax.page import bloom, markup, pack
+from mm_jax.page.markup import LANGUAGES
 
 from ..conftest import slow
 from .kinds import KINDS, VOCAB, WORDS, model
@@ -38,7 +39,7 @@ def test_the_policy_allows_its_own_script_and_style_alone(tmp_path):
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)[1].replace("&#x27;", "'")
     assert policy.startswith("default-src 'none'; ")
     assert "unsafe" not in policy and "http" not in policy
-    run = [inside["script", 'id="engine"'], inside["script", ""], inside["style", ""]]
+    run = [inside["script", 'id="engine"'], inside["script", 'id="interface"'], inside["style", 'id="style"']]
     hashes = [base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in run]
     assert re.findall(r"sha256-([^']+)'", policy) == hashes
     assert "{{" not in text
@@ -63,7 +64,6 @@ def test_every_array_is_in_the_page(tmp_path, kind):
         assert each["at"] % dtype.itemsize == 0
         total += found.size
     assert total == num_params(params)
-    assert type(params).__name__ in pack.in_words(pack.spec_of(params), arrays)
 
 
 def test_every_kind_of_model_has_its_javascript():
@@ -76,30 +76,55 @@ def test_every_kind_of_model_has_its_javascript():
 
 
 def test_all_text_is_used_and_in_one_place():
-    text = json.loads((FOLDER / "text.json").read_text(encoding="utf-8"))
-    template = (FOLDER / "page.html").read_text(encoding="utf-8")
-    slots = set(re.findall(r"\{\{(\w+)\}\}", template))
-    assert set(text["html"]) == slots - {"lang", "title", "policy", "generator"}
+    text = page.texts()
+    markup = "".join((FOLDER / name).read_text(encoding="utf-8") for name in ("page.html", "learn.html", "take.html"))
     code = "".join(path.read_text(encoding="utf-8") for path in FOLDER.rglob("*.js"))
-    unused = [key for key in text["script"] if f'"{key}"' not in code]
-    assert unused == []
-    said = set(re.findall(r'say\("(\w+)"', code)) | set(re.findall(r'new Trouble\("(\w+)"', code))
-    assert said <= set(text["script"])
-    assert re.findall(r">\s*[A-Za-z][^<{]*<", template.split("<body>")[1]) == []  # no English in the markup
+    said = set(re.findall(r'data-(?:text|label|hint)="(\w+)"', markup)) | set(re.findall(r'say\("(\w+)"', code))
+    parts = {**text["page"], **text["learn"]}
+    assert said <= set(parts)
+    families = re.findall(r"`(\w+_)\$\{", code)
+    troubles = set(re.findall(r'new Trouble\("(\w+)"', code))
+    unused = [key for key in parts if key not in said and key not in troubles and f'"{key}"' not in code]
+    assert [key for key in unused if not key.startswith(tuple(families))] == []
+    assert re.findall(r">\s*[A-Za-z][^<{]*<", markup.split("<body>")[1]) == []  # no English in the markup
+
+
+def slots(text):
+    return sorted(re.findall(r"\{(\w+)\}", text))
+
+
+@pytest.mark.parametrize("language", [each for each in LANGUAGES if each != "en"])
+def test_every_language_says_everything(language):
+    english, other = page.texts(), page.texts(language)
+    for part in ("page", "learn"):
+        assert list(other[part]) == list(english[part])
+        for key, text in english[part].items():
+            assert slots(other[part][key]) == slots(text), key
+            assert other[part][key].strip()
+    same = [
+        key for key in english["page"] if english["page"][key] == other["page"][key] and len(english["page"][key]) > 8
+    ]
+    assert len(same) <= 2  # the names of things, but no sentence
 
 
 @pytest.mark.slow
 def test_sizes(tmp_path):
-    scripts = "".join(page._tight(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.rglob("*.js")))
-    assert len(scripts.encode()) <= 41 * 1024
+    def size(*folders):
+        files = [path for folder in folders for path in (FOLDER / folder).glob("*.js")]
+        return sum(len(markup.tight(path.read_text(encoding="utf-8")).encode()) for path in files)
+
+    assert size("engine", "models", "learn") <= 60 * 1024
+    assert size("interface") <= 42 * 1024
+    page.write_learner(tmp_path / "learner.html")
+    assert (tmp_path / "learner.html").stat().st_size <= 1500 * 1000
     mlp = mm_jax.mlp.init(jax.random.key(0), mm_jax.Vocab(".abcdefghijklmnopqrstuvwxyz"))
     page.write(mlp, tmp_path / "mlp.html", words=WORDS)
     assert num_params(mlp) == 11_897
-    assert (tmp_path / "mlp.html").stat().st_size <= 120 * 1000
+    assert (tmp_path / "mlp.html").stat().st_size <= 200 * 1000  # a third of it the texts in eight languages
     gru = mm_jax.gru.init(jax.random.key(0), mlp.vocab)
     page.write(gru, tmp_path / "gru.html", words=WORDS, half=True)
     assert num_params(gru) == 225_307
-    assert (tmp_path / "gru.html").stat().st_size <= 700 * 1000
+    assert (tmp_path / "gru.html").stat().st_size <= 790 * 1000
 
 
 def test_quantiles_not_words_are_in_the_page(tmp_path):
@@ -192,6 +217,32 @@ def test_a_page_that_is_too_large_says_what_helps(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_command_makes_a_model_that_is_too_large_smaller_and_says_what_it_costs(tmp_path, monkeypatch, capsys):
+    from typer.testing import CliRunner
+
+    from mm_jax.page.fitting import fitted, highest_order
+    from mm_jax.tool import commands
+    from mm_jax.tool.arguments import application
+
+    (tmp_path / "list.txt").write_text("\n".join(WORDS[:300]), encoding="utf-8")
+    command = ["train", str(tmp_path / "list.txt"), "--model", "ngram", "--order", "6", "--out", str(tmp_path / "run")]
+    assert CliRunner().invoke(application(command), command).exit_code == 0
+    whole = mm_jax.load(tmp_path / "run" / "model.safetensors")
+    monkeypatch.setattr(page, "MAX_WEIGHTS", len(pack.packed(whole, half=True)[1]) - 1)
+    usual = {"with_words": False, "half": False, "learn": False, "overwrite": False}
+    commands.write_page(tmp_path / "run", tmp_path / "x.html", None, **usual)
+    said = capsys.readouterr().err
+    assert "half precision, n-grams up to order 5 in place of 6: dev" in said
+    small, half = fitted(whole, page.MAX_WEIGHTS)
+    assert half and highest_order(small) == 5
+    rows = mm_jax.evaluate(pack.rounded(small), mm_jax.split_words(WORDS[:300]).dev)
+    assert f"dev {rows.nll:.4f} in place of" in said
+    assert len(data_of(tmp_path / "x.html")["model"]["fields"]["levels"]) == 5
+    mixture = model("mixture")
+    assert highest_order(mixture) == 5 and highest_order(fitted(mixture, 1)[0]) == 2
+    assert highest_order(model("mlp")) == 0 and fitted(model("mlp"), 1) == (model("mlp"), True)
+
+
 def test_with_words_needs_words(tmp_path):
     with pytest.raises(ValueError, match="needs words"):
         page.write(model("counts"), tmp_path / "x.html", with_words=True)
@@ -206,7 +257,7 @@ def test_nothing_can_end_the_data(tmp_path):
         card={"<": "</script>"},
     )
     text, inside = parts(tmp_path / "x.html")
-    assert len(inside) == 5
+    assert len(inside) == 6
     data = inside["script", 'type="application/json" id="data"']
     assert "<" not in data and data.isascii()
     assert json.loads(data)["vocab"] == vocab.chars
@@ -216,8 +267,52 @@ def test_nothing_can_end_the_data(tmp_path):
 def test_the_command_refuses_before_it_works(tmp_path):
     from mm_jax.tool import commands
 
+    usual = {"with_words": False, "half": False, "learn": False, "overwrite": False}
+    out = tmp_path / "x.html"
     with pytest.raises(ValueError, match="is no run folder"):
-        commands.write_page(tmp_path, tmp_path / "x.html", None, with_words=False, half=False, overwrite=False)
-    (tmp_path / "x.html").write_text("mine")
-    with pytest.raises(ValueError, match="--overwrite"):
-        commands.write_page(tmp_path, tmp_path / "x.html", None, with_words=False, half=False, overwrite=False)
+        commands.write_page(tmp_path, out, None, **usual)
+    with pytest.raises(ValueError, match="RUN, or give --learn"):
+        commands.write_page(None, out, None, **usual)
+    with pytest.raises(ValueError, match="name a RUN"):
+        commands.write_page(None, out, None, **usual | {"learn": True, "half": True})
+    out.write_text("mine")
+    for folder in (tmp_path, None):
+        with pytest.raises(ValueError, match="--overwrite"):
+            commands.write_page(folder, out, None, **usual | {"learn": True})
+    assert out.read_text() == "mine"
+
+
+def test_the_page_that_learns_is_one_file_and_allows_its_own_scripts_alone(tmp_path):
+    from typer.testing import CliRunner
+
+    from mm_jax.tool.arguments import application
+
+    path = tmp_path / "makemore.html"
+    assert CliRunner().invoke(application(["page"]), ["page", "--learn", "--out", str(path)]).exit_code == 0
+    text, inside = parts(path)
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)[1].replace("&#x27;", "'")
+    run = [content for (kind, attributes), content in inside.items() if kind == "style" or "type=" not in attributes]
+    hashes = {base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in run}
+    assert set(re.findall(r"sha256-([^']+)'", policy)) == hashes and len(hashes) == 5
+    assert policy.startswith("default-src 'none'; ") and "unsafe" not in policy and "http" not in policy
+    assert not re.search(r"""(src|href)=["']?(https?:|//)""", text)
+    skeleton = json.loads(inside["script", 'type="text/plain" id="skeleton"'])
+    assert set(re.findall(r"\{\{(\w+)\}\}", skeleton)) == {
+        "title", "style", "weights", "data", "texts", "engine", "interface",
+    }  # fmt: skip
+    assert path.stat().st_size <= 1_500_000
+
+
+def test_the_examples_are_lists_of_their_own():
+    examples = json.loads((FOLDER / "examples.json").read_text(encoding="utf-8"))
+    assert len(examples) == 5
+    for name, words in examples.items():
+        assert 25 <= len(words) <= 50 and len(set(words)) == len(words), name
+        assert f"example_{name}" in page.texts()["learn"]
+
+
+def test_the_example_is_what_the_command_writes(tmp_path):
+    page.write_learner(tmp_path / "makemore.html")
+    kept = Path(__file__).parents[2] / "examples" / "makemore.html"
+    same = (tmp_path / "makemore.html").read_bytes() == kept.read_bytes()
+    assert same, "write it anew: mm-jax page --learn --out examples/makemore.html --overwrite"

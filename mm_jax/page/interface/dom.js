@@ -1,19 +1,27 @@
-// Small helpers. All English is in text.json. Nothing here writes HTML, so text of a model cannot become HTML.
+// Small helpers, and the texts. Nothing here writes HTML, so text of a model cannot become HTML.
 
 const $ = (id) => document.getElementById(id);
-const data = JSON.parse($("data").textContent);
-const TEXT = data.text;
-const LANG = document.documentElement.lang;
-const weights = decodeBytes($("weights").textContent).buffer;
-const page = opened(data, weights);
+const TEXTS = JSON.parse($("texts").textContent);
+const MORE_TEXTS = JSON.parse($("learner-texts")?.textContent ?? "{}"); // of a page that learns
+for (const [language, more] of Object.entries(MORE_TEXTS)) Object.assign(TEXTS[language], more);
+const LANG = navigator.languages.map((each) => each.slice(0, 2).toLowerCase()).find((each) => each in TEXTS) ?? "en";
+document.documentElement.lang = LANG;
+document.documentElement.dir = LANG === "ar" ? "rtl" : "ltr";
+let data, weights, page; // what the page shows, the same as it came and opened
 
-const say = (key, values = {}) => TEXT[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
-const count = (n) => n.toLocaleString(LANG);
-const decimals = (x, digits = 2) => (Number.isFinite(x) ? x.toFixed(digits) : "∞");
+const say = (key, values = {}) => TEXTS[LANG][key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+const FORMATS = [0, 1, 2].map((digits) => (
+  new Intl.NumberFormat(`${LANG}-u-nu-latn`, { minimumFractionDigits: digits, maximumFractionDigits: digits })));
+const count = (n) => FORMATS[0].format(n);
+const decimals = (x, digits = 2) => (Number.isFinite(x) ? FORMATS[digits].format(x) : "∞");
+
+for (const each of document.querySelectorAll("[data-text]")) each.prepend(say(each.dataset.text));
+for (const each of document.querySelectorAll("[data-label]")) each.setAttribute("aria-label", say(each.dataset.label));
+for (const each of document.querySelectorAll("[data-hint]")) each.placeholder = say(each.dataset.hint);
 
 function percent(p) {
   if (p === 0) return say("never");
-  return p < 0.0001 ? "<0.01%" : `${(100 * p).toFixed(p < 0.01 ? 2 : 1)}%`;
+  return p < 0.0001 ? `<${decimals(0.01)}%` : `${decimals(100 * p, p < 0.01 ? 2 : 1)}%`;
 }
 
 function el(tag, attributes = {}, ...children) {

@@ -27,32 +27,38 @@ function tableOf(part) {
   return [figure(say("table"), say("table_note"), el("div", {}, ...drawn.parts)), drawn.draw];
 }
 
-// Projects points to their first two principal components, by power iteration on the covariance.
-function flattened(C) {
-  const [n, d] = C.shape;
-  const centred = Array.from({ length: n }, (_, i) => Array.from(C.subarray(i * d, (i + 1) * d)));
+// Projects the first n rows to their first two principal components, by power iteration on their inner products: where
+// X @ X.T @ u = s u with |u| = 1, the rows' coordinates on that axis are sqrt(s) u.
+function flattened(C, n) {
+  const d = C.shape[1], X = Float64Array.from(C.subarray(0, n * d));
   for (let k = 0; k < d; k++) {
-    const mean_ = centred.reduce((sum, row) => sum + row[k], 0) / n;
-    for (const row of centred) row[k] -= mean_;
+    let sum = 0;
+    for (let i = k; i < X.length; i += d) sum += X[i];
+    for (let i = k; i < X.length; i += d) X[i] -= sum / n;
   }
-  if (d <= 2) return centred.map((row) => [row[0], row[1] ?? 0]);
-  const dot = (a, b) => a.reduce((sum, each, k) => sum + each * b[k], 0);
+  const rows = Array.from({ length: n }, (_, i) => X.subarray(i * d, (i + 1) * d));
+  if (d <= 2) return rows.map((row) => [row[0], row[1] ?? 0]);
+  const dot = (a, b) => {
+    let sum = 0;
+    for (let k = 0; k < a.length; k++) sum += a[k] * b[k];
+    return sum;
+  };
+  const products = rows.map((row) => Float64Array.from(rows, (other) => dot(row, other)));
   const axes = [];
   for (let axis = 0; axis < 2; axis++) {
-    let v = Array.from({ length: d }, (_, k) => Math.cos(k * (axis + 1) + 1));
-    for (let step = 0; step < 200; step++) {
-      const next = new Array(d).fill(0);
-      for (const row of centred) row.forEach((each, k) => { next[k] += dot(row, v) * each; });
-      for (const other of axes) {
+    let u = Float64Array.from(rows, (_, i) => Math.cos(i * (axis + 1) + 1)), size = 1;
+    for (let step = 0; step < 100; step++) {
+      const next = Float64Array.from(products, (row) => dot(row, u));
+      for (const { u: other } of axes) {
         const along = dot(next, other);
-        other.forEach((each, k) => { next[k] -= along * each; });
+        other.forEach((each, i) => { next[i] -= along * each; });
       }
-      const size = Math.sqrt(dot(next, next)) || 1;
-      v = next.map((each) => each / size);
+      size = Math.sqrt(dot(next, next)) || 1;
+      u = next.map((each) => each / size);
     }
-    axes.push(v);
+    axes.push({ u, scale: Math.sqrt(size) });
   }
-  return centred.map((row) => axes.map((axis) => dot(row, axis)));
+  return rows.map((_, i) => axes.map(({ u, scale }) => scale * u[i]));
 }
 
 function svg(tag, attributes, ...children) {
@@ -62,18 +68,42 @@ function svg(tag, attributes, ...children) {
   return made;
 }
 
+const WIDE = 640, HIGH = 480, APART = 36; // of the map; on a phone a letter takes 30 of 640
+const LETTERS = 90; // more would not be told apart
+
+// Moves points apart until no two letters overlap, or for some rounds; they stay inside the map.
+function spread(points) {
+  const inside = (value, size) => Math.max(APART / 2, Math.min(size - APART / 2, value));
+  for (let round = 0, moved = true; moved && round < 100; round++) {
+    moved = false;
+    for (let i = 0; i < points.length; i++) {
+      for (let j = 0; j < i; j++) {
+        const [a, b] = [points[i], points[j]];
+        const [x, y] = [a[0] - b[0] || 0.01 * (i - j), a[1] - b[1] || 0.01], far = Math.hypot(x, y);
+        if (far >= APART) continue;
+        const push = (APART + 0.5 - far) / 2 / far;
+        points[i] = [inside(a[0] + push * x, WIDE), inside(a[1] + push * y, HIGH)];
+        points[j] = [inside(b[0] - push * x, WIDE), inside(b[1] - push * y, HIGH)];
+        moved = true;
+      }
+    }
+  }
+  return points;
+}
+
 function mapOf(part) {
-  const points = flattened(part.C).slice(0, page.vocab.chars.length);
-  const [xs, ys] = [0, 1].map((k) => points.map((point) => point[k]));
-  const scale = (values, size) => {
-    const low = Math.min(...values), span = Math.max(...values) - low || 1;
-    return values.map((each) => (30 + ((each - low) / span) * (size - 60)).toFixed(1));
+  const chars = page.vocab.chars.slice(0, LETTERS), points = flattened(part.C, chars.length);
+  const scale = (k, size) => {
+    const values = points.map((point) => point[k]), low = Math.min(...values), span = Math.max(...values) - low || 1;
+    return values.map((each) => 30 + ((each - low) / span) * (size - 60));
   };
-  const [x, y] = [scale(xs, 640), scale(ys, 480)];
-  const labels = page.vocab.chars.map((char, token) => svg("text", { x: x[token], y: y[token] }, visible(char)));
-  const note = part.C.shape[1] > 2 ? say("map_note", { d: part.C.shape[1] }) : say("map_note_2");
-  const title = say("map");
-  return [figure(title, note, svg("svg", { viewBox: "0 0 640 480", role: "img", "aria-label": title }, ...labels))];
+  const [x, y] = [scale(0, WIDE), scale(1, HIGH)];
+  const labels = spread(x.map((each, i) => [each, y[i]])).map(([left, top], i) => (
+    svg("text", { x: left.toFixed(1), y: top.toFixed(1) }, visible(chars[i]))));
+  const note = part.C.shape[1] > 2 ? say("map_note", { d: count(part.C.shape[1]) }) : say("map_note_2");
+  const first = chars.length < page.vocab.chars.length ? ` ${say("map_first", { n: count(LETTERS) })}` : "";
+  const title = say("map"), view = `0 0 ${WIDE} ${HIGH}`;
+  return [figure(title, note + first, svg("svg", { viewBox: view, role: "img", "aria-label": title }, ...labels))];
 }
 
 // Draws the attention weights of a transformer for a word.
@@ -126,8 +156,8 @@ function pictures() {
     ...(blockSize(part) === 1 ? [tableOf(part)] : []),
     ...(part.C ? [mapOf(part)] : []),
   ]);
-  fixed.append(...made.map(([each]) => each));
-  $("pictures").append(moving, fixed);
+  fixed.replaceChildren(...made.map(([each]) => each));
+  $("pictures").replaceChildren(moving, fixed);
   for (const [, draw] of made) draw?.();
   if (!made.length && !within(page.params, "attention") && !within(page.params, "depth")) fixed.append(el("p", { class: "note" }, say("nothing")));
 }

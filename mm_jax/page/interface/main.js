@@ -1,13 +1,6 @@
 // Starts the page. Until the last line has run, #trouble is shown in its place.
 
-$("lede").textContent = say("lede", { kind: data.kind, numbers: count(data.numbers) });
-$("card").append(...data.card.flatMap(([name, value]) => [el("dt", {}, name), el("dd", { dir: "auto" }, value)]));
-$("only-new").hidden = $("legend-list").hidden = !page.known;
-
-form.addEventListener("submit", (event) => {
-  event.preventDefault();
-  begin();
-});
+form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("change", ({ target }) => {
   if (target.name !== "order") return begin();
   list();
@@ -21,8 +14,8 @@ $("next").addEventListener("click", () => {
 $("stop").addEventListener("click", stop);
 $("show-more").addEventListener("click", () => fill(onPage + SHOWN));
 $("copy").addEventListener("click", () => copy(asText()));
-$("txt").addEventListener("click", () => save("txt", asText()));
-$("csv").addEventListener("click", () => save("csv", asCsv()));
+$("txt").addEventListener("click", () => save(say("file", { kind: "txt" }), "text/plain;charset=utf-8", asText()));
+$("csv").addEventListener("click", () => save(say("file", { kind: "csv" }), "text/csv;charset=utf-8", asCsv()));
 $("link").addEventListener("click", () => copy(location.href));
 $("word").addEventListener("input", typed);
 $("word").addEventListener("change", remember);
@@ -46,9 +39,34 @@ function enter() {
   begin();
 }
 
-recall();
-$("word").value ||= data.example;
-$("trouble").hidden = true;
-$("main").hidden = false;
-pictures();
-enter();
+// Shows a model, the first or another one: `shown` as a page holds it, and its weights.
+function show(shown, bytes) {
+  const before = data?.example, word = $("word").value;
+  [data, weights, page] = [shown, bytes, opened(shown, bytes)];
+  fitForm(data.start);
+  if (before === undefined) recall();
+  else if (word === before || !isReadable(word)) $("word").value = "";
+  $("word").value ||= data.example;
+  if (opening.model) $("lede").textContent = data.learned ? say("lede_list", { n: count(data.learned) }) : say("lede");
+  $("card").replaceChildren(...card().flatMap(([name, value]) => [el("dt", {}, name), el("dd", { dir: "auto" }, value)]));
+  $("main").classList.remove("empty");
+  employ();
+  pictures();
+  enter();
+}
+
+function reveal() {
+  $("trouble").hidden = true;
+  $("main").hidden = false;
+}
+
+const wide = matchMedia("(min-width: 56rem)");
+const opening = JSON.parse($("data").textContent);
+const unfold = () => { $("settings").open = wide.matches && Boolean(opening.model); }; // on a phone words come first
+wide.addEventListener("change", unfold);
+unfold();
+
+if (opening.model) {
+  show(opening, decodeBytes($("weights").textContent).buffer);
+  reveal();
+}

@@ -1,13 +1,28 @@
 // Make words: the form, sampling in a worker, the list, copying and saving.
 
 const SHOWN = 200; // words put on the page at once
+const LONG = 12; // characters that need a phone's whole width
 const form = $("form"), field = (name) => form.elements[name];
 const NUMBERS = { n: [1, 10000], seed: [0, 2 ** 32 - 1], "min-length": [0, 200], "max-length": [1, 200], "top-k": [1, 1e6] };
-field("temperature").value = data.start.temperature;
-field("min-length").placeholder = data.start.least;
-field("max-length").placeholder = data.start.longest ?? field("max-length").placeholder;
-const initial = Object.fromEntries([...form.elements].filter((each) => each.name).map((each) => [each.name, valueOf(each)]));
+let initial = null; // the values of the form for this model, by name
 let words = [], listed = [], onPage = 0, job = 0, running = false, fragment = "";
+
+const values = () => Object.fromEntries([...form.elements].filter((each) => each.name).map((each) => [each.name, valueOf(each)]));
+
+// Begins with the settings that fit the model; keeps what the user has changed.
+function fitForm({ temperature, least, longest }) {
+  const kept = initial ? changed() : [];
+  field("temperature").value = temperature;
+  field("min-length").placeholder = least;
+  field("max-length").placeholder = longest ?? say("any");
+  initial = { ...values(), ...Object.fromEntries(kept.map(([name]) => [name, initial[name]])), temperature: field("temperature").value };
+  for (const [name, value] of kept) setField(name, value);
+  $("only-new").hidden = $("legend-list").hidden = !page.known;
+}
+
+function setField(name, value) {
+  if (field(name).type === "checkbox") field(name).checked = value === "1"; else field(name).value = value;
+}
 
 function valueOf(input) {
   return input.type === "checkbox" ? (input.checked ? "1" : "") : input.value;
@@ -40,9 +55,11 @@ function changed() {
   return fields.filter(([name, value]) => name === "seed" || value !== initial[name]);
 }
 
+let also = () => []; // what else an address holds: entries
+
 function remember() {
-  const entries = changed();
-  if ($("word").value) entries.push(["word", $("word").value]);
+  const entries = [...changed(), ...also()];
+  if (![data.example, ""].includes($("word").value)) entries.push(["word", $("word").value]);
   fragment = `#${new URLSearchParams(entries)}`;
   if (location.hash !== fragment) location.replace(fragment);
 }
@@ -52,36 +69,46 @@ function recall() {
   const given = new URLSearchParams(location.hash.slice(1));
   if (!given.has("seed")) return false;
   for (const [name, value] of Object.entries(initial)) {
-    const input = field(name), text = given.get(name) ?? value;
-    if (input.type === "checkbox") input.checked = text === "1"; else input.value = text;
-    if (input.closest("details") && text !== value) $("more").open = true;
+    setField(name, given.get(name) ?? value);
+    if ($("more").contains(field(name)) && valueOf(field(name)) !== value) $("settings").open = $("more").open = true;
   }
   $("word").value = given.get("word") ?? $("word").value;
   return true;
 }
 
 // Returns the command that makes the same words, in parts that are not broken over lines.
-const quoted = (text) => (/^[\w-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+const quoted = (text) => (/^[\w.-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
 function command() {
   const options = changed().filter(([name]) => name !== "order").map(([name, value]) => {
     const flag = name === "n" ? "-n" : `--${name}`;
     return field(name).type === "checkbox" ? flag : `${flag} ${quoted(value)}`;
   });
-  return ["mm-jax sample RUN", ...options].flatMap((part) => [el("span", {}, part), " "]);
+  return [`mm-jax sample ${data.run ? quoted(data.run) : "RUN"}`, ...options].flatMap((part) => [el("span", {}, part), " "]);
 }
 
 let worker = null; // without one the page draws in slices
-try {
-  worker = new Worker(URL.createObjectURL(new Blob([$("engine").textContent], { type: "text/javascript" })));
-  worker.postMessage({ data: { ...data, text: null }, weights });
-  worker.onmessage = ({ data: found }) => found.id === job && taken(found);
-  worker.onerror = () => { // refused by the browser
+
+// Starts a worker from scripts of the page; null where the browser refuses. `failed` is called if it refuses later.
+function workerOf(scripts, failed) {
+  try {
+    const source = new Blob(scripts.map((id) => $(id).textContent), { type: "text/javascript" });
+    const made = new Worker(URL.createObjectURL(source));
+    made.onerror = failed;
+    return made;
+  } catch {
+    return null;
+  }
+}
+
+function employ() {
+  worker ??= workerOf(["engine"], () => {
     worker = null;
     if (running) begin();
-  };
-} catch {
-  worker = null;
+  });
+  if (!worker) return;
+  worker.onmessage = ({ data: found }) => found.id === job && taken(found);
+  worker.postMessage({ data, weights });
 }
 
 function begin() {
@@ -116,7 +143,9 @@ function refuse(trouble) {
   const { field: name, ...values } = trouble ? trouble.detail : {};
   $("refused").textContent = trouble ? say(trouble.message, { ...values, char: values.char && visible(values.char) }) : "";
   for (const each of form.elements) if (each.name) each.setAttribute("aria-invalid", each.name === name);
-  if (trouble && field(name).closest("details")) $("more").open = true;
+  if (!trouble) return;
+  $("settings").open = true;
+  if ($("more").contains(field(name))) $("more").open = true;
 }
 
 function taken({ words: more, tried, done, trouble }) {
@@ -132,7 +161,8 @@ function taken({ words: more, tried, done, trouble }) {
   finish();
   if (field("order").value !== "drawn") list();
   const values = { found: count(words.length), n: count(number("n") ?? 0), tried: count(tried) };
-  $("status").textContent = say("found", values) + (words.length < number("n") ? `. ${say("seldom")}` : "");
+  $("status").textContent = say("found", values);
+  if (words.length < number("n")) $("refused").textContent = say("seldom");
 }
 
 function stop() {
@@ -165,6 +195,7 @@ function fill(upTo) {
   const more = listed.slice(onPage, upTo);
   if (!$("words").firstChild) $("words").append(el("ul"));
   $("words").firstChild.append(...more.map(entry));
+  if (more.some(([, , length]) => length > LONG)) $("words").firstChild.className = "long"; // one column on a phone
   onPage += more.length;
   $("show-more").hidden = onPage >= listed.length;
 }
@@ -193,9 +224,10 @@ async function copy(text) {
   $("status").textContent = say(fine ? "copied" : "not_copied");
 }
 
-function save(kind, text) {
-  const href = URL.createObjectURL(new Blob([text], { type: `text/${kind === "csv" ? "csv" : "plain"};charset=utf-8` }));
-  const link = el("a", { href, download: say("file", { kind }) });
+// Saves a file under a name that every system allows.
+function save(name, type, content) {
+  const href = URL.createObjectURL(new Blob([content], { type }));
+  const link = el("a", { href, download: name.replace(/[\\/:*?"<>|\p{C}]/gu, " ").trim().slice(0, 100) });
   link.click();
   setTimeout(() => URL.revokeObjectURL(href), 1000);
 }
@@ -204,5 +236,5 @@ const asText = () => listed.map(([word]) => `${word}\n`).join("");
 const cell = (text) => (/[",\s]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 const asCsv = () => {
   const rows = listed.map((word) => `${cell(word[0])},${word[1].toFixed(4)},${mean(word).toFixed(4)}\n`);
-  return `${say("csv_head")}\n${rows.join("")}`;
+  return `word,nats,nats_per_character\n${rows.join("")}`;
 };

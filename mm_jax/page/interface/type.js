@@ -1,6 +1,7 @@
 // Type a word: the nats of each character, and the likeliest characters in its place.
 
-const BARS = 12;
+const BARS = 12; // at most, and no more than hold
+const MOST = 0.98; // of the probability
 const HOT = 8; // nats, at which a tile is as hot as it gets
 let read = null, place = 0, everything = false;
 
@@ -20,6 +21,14 @@ function readWord(text) {
     return 1 + row.reduce((above, each, token) => above + (each > row[target] || (each === row[target] && token < target)), 0);
   });
   return { tokens, rows, nats, ranks };
+}
+
+function isReadable(text) {
+  try {
+    return Boolean(readWord(text));
+  } catch {
+    return false;
+  }
 }
 
 function inspect(text) {
@@ -89,7 +98,9 @@ function expected() {
   const row = read.rows[place], before = read.tokens.slice(0, place);
   const order = [...row.keys()].sort((a, b) => row[b] - row[a] || a - b);
   const most = Math.exp(row[order[0]]);
-  const kept = everything ? order : order.slice(0, BARS);
+  let held = 0;
+  const enough = 1 + order.findIndex((token) => (held += Math.exp(row[token])) >= MOST);
+  const kept = everything ? order : order.slice(0, Math.min(BARS, enough || BARS));
   const bars = kept.map((token) => {
     const p = Math.exp(row[token]), values = { char: shown(token), p: percent(p) };
     const here = place < read.tokens.length && token === read.tokens[place];
@@ -108,6 +119,6 @@ function expected() {
   const title = place ? say("after", { text: page.vocab.decode(before) }) : say("after_start");
   const list_ = el("ul", { class: "rows" }, ...bars);
   const rest = el("button", { type: "button", onclick: () => { everything = true; expected(); } });
-  rest.append(say("show_all", { n: order.length }));
+  rest.append(say("show_all", { n: count(order.length) }));
   $("expected").replaceChildren(el("h3", {}, el("bdi", {}, title)), list_, ...(kept.length < order.length ? [rest] : []));
 }
