@@ -195,7 +195,7 @@ def more(
     # One character more than the longest word, so that a word that was cut there is too long and rejected.
     max_length = longest + 1 if limit is None else min(longest + 1, limit)
     drawn_from = _restricted(params, words) if conditions.new else params
-    temperature = start["temperature"] if temperature is None else temperature
+    temperature = float(start["temperature"] if temperature is None else temperature)
     options = SamplingOptions(prefix=prefix, temperature=temperature, top_k=top_k, max_length=max_length)
     # Greedy draws are all the same word: as many as are asked for are enough.
     budget = min(budget, num_samples) if options.greedy else budget

@@ -7,6 +7,7 @@ import random
 import re
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 import mm_jax
 from mm_jax import conditions, page, prior
 from mm_jax.learning import plans
+from mm_jax.page import learning
 from mm_jax.prior import characters
 from mm_jax.tool.arguments import app
 from mm_jax.words import WordList
@@ -83,7 +85,7 @@ def expected(name):
     return words, ngram, list(losses.values()), mm_jax.learn(LISTS[name], jax.random.key(0), "page").params
 
 
-def saved(browser, path, number):
+def saved(browser, path, number) -> Any:
     """The model of a message, saved by the page, and read by Python."""
     text = browser.run(
         """return base64(LEARNER.modelFile(messages[arguments[0]].model, messages[arguments[0]].weights))""", number
@@ -176,9 +178,13 @@ def test_the_prior_is_restricted_as_in_python(browser, name):
         )
 
 
+def test_the_engine_is_small(browser):
+    assert browser.run("return $('engine').textContent.length + $('learner').textContent.length") <= 60_000
+
+
 def test_each_script_names_the_python_that_it_mirrors():
     folder = Path(page.__file__).parent
-    for name in page.learning.SCRIPTS:
+    for name in learning.SCRIPTS:
         first = (folder / name).read_text(encoding="utf-8").splitlines()[0]
         for path in re.findall(r"mm_jax/[\w/]+(?:\.py|/)", first):
             assert (folder.parents[1] / path).exists(), path
@@ -186,7 +192,7 @@ def test_each_script_names_the_python_that_it_mirrors():
 
 
 def test_characters_are_of_the_kinds_that_python_knows():
-    kinds = page.learning.kinds()
+    kinds = learning.kinds()
     for char in "éÉß-. 7Ω日ガ한ا🍎ं":
         ends = {kind: np.cumsum(ranges) for kind, ranges in kinds.items()}
         inside = [kind for kind, each in ends.items() if np.searchsorted(each, ord(char), side="right") % 2]
