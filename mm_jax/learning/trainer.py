@@ -23,7 +23,8 @@ LOG = logging.getLogger("mm_jax")
 SAVE_SECONDS = 0.5  # between two checkpoints
 PATIENCE = 6  # evaluations on dev without improvement before training stops
 _SAYS = (
-    "prior: adapted in %s steps, weight %.2f beside the n-grams; loss of words held out %.3f, of the n-grams alone %.3f"
+    "prior: adapted in %s steps, weight %.2f beside the n-grams; loss of words held out of train %.3f, "
+    "of the n-grams alone %.3f"
 )
 EVALUATIONS = 20  # on dev in a run: 40 took a third of a network's time
 
