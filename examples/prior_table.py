@@ -119,6 +119,12 @@ def table(rows: list[Row]) -> Iterator[str]:
     for script in dict.fromkeys(row["script"] for row in others):
         yield line(script.capitalize(), (row for row in others if row["script"] == script))
     yield line("a script never seen", (row for row in whole if row["script"] == "LINEAR"))
+    behind = np.array([row["page"] - row["mixed"] for row in latin])
+    below = sum(row["page"] < row["ngram"] for row in latin)
+    error = behind.std(ddof=1) / len(behind) ** 0.5
+    yield ""
+    yield f"A page is {behind.mean():.3f} +- {error:.3f} behind the mixture on the {len(latin)} lists in Latin script, and"
+    yield f"below the n-grams on {below} of them."
 
 
 def line(name: str, rows: Iterable[Row]) -> str:
