@@ -123,8 +123,8 @@ def table(rows: list[Row]) -> Iterator[str]:
     below = sum(row["page"] < row["ngram"] for row in latin)
     error = behind.std(ddof=1) / len(behind) ** 0.5
     yield ""
-    yield f"A page is {behind.mean():.3f} +- {error:.3f} behind the mixture on the {len(latin)} lists in Latin script, and"
-    yield f"below the n-grams on {below} of them."
+    yield f"A page is {behind.mean():.3f} +- {error:.3f} behind the mixture on the {len(latin)} lists in Latin script,"
+    yield f"and below the n-grams on {below} of them."
 
 
 def line(name: str, rows: Iterable[Row]) -> str:
