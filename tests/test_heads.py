@@ -26,6 +26,7 @@ def test_only_the_output_layer_is_trained():
     assert losses == sorted(losses, reverse=True)
 
 
+@pytest.mark.slow
 def test_it_is_adam_on_all_tokens():
     """The same in NumPy, in float64."""
     models = dict(heads._trained(prior.load(), TOWNS, VOCAB))
@@ -53,6 +54,7 @@ def test_it_is_adam_on_all_tokens():
         np.testing.assert_allclose(getattr(models[4], name), array, atol=2e-4)
 
 
+@pytest.mark.slow
 def test_the_mixture_is_chosen_on_words_held_out():
     found = heads.mix(prior.load(), TOWNS, VOCAB, 4)
     assert found.steps in heads.STEPS and sum(found.weights) == pytest.approx(1)
@@ -74,6 +76,7 @@ def test_few_tokens_of_a_large_alphabet_are_trained_on(monkeypatch):
     assert heads._within(TOWNS, VOCAB) == TOWNS[: adapting.FEWEST]
 
 
+@pytest.mark.slow
 def test_the_effort_of_a_page(monkeypatch):
     found = mm_jax.learn([*TOWNS, *TOWNS[:5]], jax.random.key(0), "page")
     assert found.kept.name.startswith("page order ")
