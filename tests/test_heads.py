@@ -67,6 +67,14 @@ def test_the_mixture_is_chosen_on_words_held_out():
     assert held.nll == pytest.approx(mm_jax.evaluate(held.params, TOWNS[:3]).nll, abs=1e-5)
 
 
+@pytest.mark.slow
+def test_it_trains_under_strict_promotion():
+    with jax.numpy_dtype_promotion("strict"):
+        strict = dict(heads._trained(prior.load(), TOWNS, VOCAB))
+    for steps, model in heads._trained(prior.load(), TOWNS, VOCAB):
+        np.testing.assert_allclose(strict[steps].W2, model.W2, atol=1e-6)
+
+
 def test_few_tokens_of_a_large_alphabet_are_trained_on(monkeypatch):
     assert heads._within(TOWNS, VOCAB) == TOWNS
     tokens = sum(len(word) + 1 for word in TOWNS[:7])

@@ -3,7 +3,7 @@
     logits = h @ W2 + b2         h, the state of the GRU before each token of the list, is computed once
     Adam on the mean nll of all tokens, in each step, at a constant rate: so one run serves every number of steps
 
-No random number is drawn. `adapting` trains all weights: by 0.03 nats better on lists of 30 to 600 words, in ten times
+No random number is drawn. `adapting` trains all weights: by 0.04 nats better on lists of 30 to 600 words, in ten times
 the time. mm_jax/page/learn/outputs.js mirrors this file.
 """
 
@@ -64,7 +64,8 @@ def mix(
     ngram_nll = -float(log_probs.mean())
     steps = adapting.most_that_keep({steps: nll for steps, (_, nll) in weighed.items()}, ngram_nll)
     weights, nll = weighed[steps]
-    members = (ngram.fit(words, vocab, order), dict(_trained(params, words, vocab))[steps])
+    trained_on_all = next(model for tried, model in _trained(params, words, vocab) if tried == steps)
+    members = (ngram.fit(words, vocab, order), trained_on_all)
     model = adapting.blend(members, weights, vocab)
     return Interpolated(model, steps, tuple(weights.tolist()), nll, ngram_nll)
 
@@ -115,7 +116,8 @@ def _descend(
 
     def step(_: Any, carry: Any) -> Any:
         layer, state = carry
-        updates, state = _ADAM.update(jax.grad(loss)(layer), state)
+        with jax.numpy_dtype_promotion("standard"):  # Adam counts its steps in int32
+            updates, state = _ADAM.update(jax.grad(loss)(layer), state)
         return optax.apply_updates(layer, updates), state
 
     return lax.fori_loop(0, steps, step, (layer, state))
