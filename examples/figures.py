@@ -1,22 +1,81 @@
 """What the lecture notebooks share: the stored numbers, and the table of figures that each of them ends in.
 
-A figure is checked where it is computed: `figures.add(step, expected, ours)`. The table says for each whether the
-lecture prints it or it was computed for these notebooks, and `figures.show()` fails if one is outside its tolerance.
+`figures_of/` lists the figures of a notebook, so that its cells hold the lesson alone. The notebook's last cell,
+`figures.show("lecture_1_bigrams", globals())`, computes each from the names that the notebook has bound, and says
+whether the lecture prints it or it was computed for this notebook, and whether it is within its tolerance. A reader who
+changed something is told so; where MM_JAX_CHECK is set, as `notebooks.py` does, a figure that is off is an error.
+
+MM_JAX_LONG asks for the runs that take minutes. Where they are left out, the table says when they were run and what
+they gave.
 
 fixtures/torch_init_2147483647.npz holds the weights that torch's generator gives for the lectures' seed;
 fixtures/torch_draws.npz the uniform numbers behind the names that the lectures print, and what they print at length.
 """
 
 import hashlib
+import importlib
 import math
-from collections.abc import Mapping, Sequence
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mm_jax.words import NAMES_SHA256
 
 FIXTURES = Path(__file__).parent / "fixtures"
+LONG = bool(os.environ.get("MM_JAX_LONG"))  # whether a notebook also makes its runs of minutes
+
+
+class Figure(NamedTuple):
+    """A figure of a notebook: what is expected, and how to compute it from the notebook's names."""
+
+    step: str
+    expected: Any  # a number, a text, or an array of numbers
+    ours: Callable[[Any], Any]  # takes the notebook's names as attributes: `lambda at: len(at.words)`
+    tolerance: float = 0.0
+    source: str = "lecture"
+    names: bool = True  # it holds for names.txt alone, and is not checked on another list
+    seen: str = ""  # of a long run: what it gave, and when; `ours` returns None where the run was left out
+
+
+def lecture(step: str, expected: Any, ours: Callable[[Any], Any], tolerance: float = 0.0, **more) -> Figure:
+    """A figure that the lecture prints, or computed from what it prints."""
+    return Figure(step, expected, ours, tolerance, **more)
+
+
+def own(step: str, expected: Any, ours: Callable[[Any], Any], tolerance: float = 0.0, **more) -> Figure:
+    """A figure that was computed for this notebook."""
+    return Figure(step, expected, ours, tolerance, source="ours", **more)
+
+
+def lost(step: str, expected: str, ours: Callable[[Any], str] = lambda at: "") -> Figure:
+    """A figure that hangs on random numbers that were not kept: shown beside ours, not checked."""
+    return Figure(step, expected, ours, source="lost")
+
+
+def show(lecture: str, names: Mapping[str, Any]) -> None:
+    """Prints the table of figures of a notebook.
+
+    Args:
+      lecture: the notebook's name, which figures_of/ has a list of.
+      names: what the notebook has bound: `globals()`. Among them `words`.
+
+    Raises AssertionError that names every figure outside its tolerance, where MM_JAX_CHECK is set.
+    """
+    table, at = Figures(names["words"]), SimpleNamespace(**names)
+    for figure in importlib.import_module(f"figures_of.{lecture}").FIGURES:
+        table.row(figure, at)
+    print(table)
+    if table.failed:
+        print("\nOther than in the notebook as it came:", *table.failed, sep="\n- ")
+        print("Did you change something above? Then this is what it changed.")
+    sys.stdout.flush()
+    if os.environ.get("MM_JAX_CHECK"):
+        table.check()
 
 
 def stored() -> dict[str, np.ndarray]:
@@ -60,12 +119,32 @@ class Figures:
             within = off <= tolerance
             found = "equal" if off == 0 else f"off by {off:.0e}"
         else:
-            within = bool(expected == ours or (not isinstance(expected, str) and abs(expected - ours) <= tolerance))
+            numbers = not isinstance(expected, str) and not isinstance(ours, str)
+            within = bool(expected == ours or (numbers and abs(expected - ours) <= tolerance))
             found = _shown(ours, tolerance)
         if not within:
             self.failed.append(f"{step}: expected {_shown(expected, tolerance)}, got {found}")
         limit = f"{tolerance:.0e}".replace("e-0", "e-") if tolerance else "exact"
         self.rows.append((step, source, _shown(expected, tolerance), found, limit if within else f"NOT {limit}"))
+
+    def row(self, figure: Figure, at: Any) -> None:
+        """Adds a figure, computed from the notebook's names `at`."""
+        if figure.names and not self.with_names:
+            self.add(figure.step, figure.expected, None, figure.tolerance, printed=figure.source != "ours")
+            return
+        try:
+            ours = figure.ours(at)
+        except AttributeError as error:
+            ours = f"cell not run: {error.name}"
+        if figure.source == "lost":
+            self.lost(figure.step, figure.expected, ours)
+        elif ours is None and figure.seen:
+            self.rows.append(
+                (figure.step, figure.source, _shown(figure.expected, figure.tolerance), figure.seen, "long")
+            )
+        else:
+            printed = figure.source == "lecture"
+            self.add(figure.step, figure.expected, ours, figure.tolerance, printed=printed, names=figure.names)
 
     def lost(self, step: str, expected: str, ours: str) -> None:
         """A figure that hangs on random numbers that were not kept: shown beside ours, not checked."""
@@ -79,6 +158,10 @@ class Figures:
     def show(self) -> None:
         """Prints the table; AssertionError that names every figure outside its tolerance."""
         print(self)
+        self.check()
+
+    def check(self) -> None:
+        """Raises AssertionError that names every figure outside its tolerance."""
         assert not self.failed, "figures outside their tolerance: " + "; ".join(self.failed)
 
 

@@ -43,7 +43,7 @@ torch_numbers = stored()
 # R, e, e, s, e. The model learns one thing: which character comes next.
 #
 # The road: this notebook takes the simplest model, the bigram. Part 2 is the multi-layer perceptron (MLP), and
-# `lecture_3_whole_words` goes on to bag of words, RNN, GRU and transformer - the kind of network that GPT-2 is. The
+# `lecture_6_whole_words` goes on to bag of words, RNN, GRU and transformer - the kind of network that GPT-2 is. The
 # same idea then carries from characters to words, documents, and images with text.
 
 # %%

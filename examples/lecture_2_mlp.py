@@ -807,7 +807,7 @@ print(*mm_jax.sample(chosen, jax.random.key(50), 20), sep="\n")
 # ## What comes next
 #
 # Part 3 of the lectures makes the start of training well-behaved; part 4 writes the backward pass by hand; part 5
-# builds deeper networks over longer contexts. `lecture_3_whole_words` goes another way to the goal that part 1
+# builds deeper networks over longer contexts. `lecture_6_whole_words` goes another way to the goal that part 1
 # announced: models that read the whole word so far - bag of words, RNN, GRU, transformer.
 #
 # ## All figures

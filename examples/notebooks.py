@@ -4,11 +4,13 @@
     python examples/notebooks.py --check    executes each, writes nothing; fails on an error, on a figure outside
                                             its tolerance, and where the committed cells differ from the source
     python examples/notebooks.py --cells    compares the cells alone, executes nothing
+    python examples/notebooks.py --long     makes the runs of minutes as well; with --check or without
 
 The .py file is the source, in jupytext's percent format. Names of lectures as arguments choose some of them.
 """
 
 import argparse
+import os
 import re
 import sys
 from pathlib import Path
@@ -35,11 +37,25 @@ def read(source: Path) -> nbformat.NotebookNode:
 
 
 def execute(source: Path) -> nbformat.NotebookNode:
-    """The notebook with its outputs; raises CellExecutionError where a cell fails."""
+    """The notebook with its outputs; raises CellExecutionError where a cell fails or a figure is off."""
     notebook = read(source)
-    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(HERE)}}, record_timing=False).execute()
+    NotebookClient(notebook, timeout=1800, resources={"metadata": {"path": str(HERE)}}, record_timing=False).execute()
     notebook.metadata = read(source).metadata  # the kernel adds its Python version
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = joined(cell.outputs)
     return notebook
+
+
+def joined(outputs: list) -> list:
+    """What a cell printed in several pieces as one: a page shows a gap at each cut."""
+    whole: list = []
+    for output in outputs:
+        if whole and output.output_type == "stream" and whole[-1].get("name") == output.name:
+            whole[-1].text += output.text
+        else:
+            whole.append(output)
+    return whole
 
 
 def cells(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
@@ -95,7 +111,11 @@ def main() -> None:
     parser.add_argument("lectures", nargs="*", help="such as lecture_1_bigrams (default: all)")
     parser.add_argument("--check", action="store_true", help="execute and compare, write nothing")
     parser.add_argument("--cells", action="store_true", help="compare the cells, execute nothing")
+    parser.add_argument("--long", action="store_true", help="make the runs of minutes as well")
     args = parser.parse_args()
+    os.environ["MM_JAX_CHECK"] = "1"
+    if args.long:
+        os.environ["MM_JAX_LONG"] = "1"
     sources = [HERE / f"{name}.py" for name in args.lectures] or sorted(HERE.glob("lecture_*.py"))
     wrong: list[str] = []
     for source in sources:

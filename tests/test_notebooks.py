@@ -1,10 +1,12 @@
 """The lecture notebooks: committed cells are the source's, figures outside a tolerance fail, every list will do."""
 
+import contextlib
 import importlib
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -151,6 +153,50 @@ def test_as_a_script_without_names(lecture, tmp_path):
 def test_nothing_committed_holds_the_list(names):
     """A notebook quotes a few names; it does not carry the list."""
     listed = set(names)
-    for path in Path(EXAMPLES).glob("lecture_*"):
+    for path in [*EXAMPLES.glob("lecture_*"), *EXAMPLES.glob("figures_of/*.py")]:
         quoted = {line.strip() for line in path.read_text().replace('\\n"', "\n").replace('"', "\n").splitlines()}
         assert len(quoted & listed) < 200, path
+
+
+LIST = SimpleNamespace(
+    FIGURES=[
+        figures.lecture("losses", 2.454, lambda at: at.loss, 5e-4, names=False),
+        figures.lecture("final loss", 2.0674, lambda at: at.final, 1e-3, names=False, seen="2.06741 on 2026-11-26"),
+        figures.own("names", "emma", lambda at: at.sampled, names=False),
+        figures.lost("drawn", "3.23"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("loss", "sampled", "failed"), [(2.4541, "emma", False), (2.46, "emma", True), (2.4541, "emmy", True)]
+)
+def test_a_list_of_figures_is_computed_from_a_notebooks_names(loss, sampled, failed, monkeypatch, capsys):
+    """Who changes a number is told; with MM_JAX_CHECK it is an error. A long run that was left out says when it was."""
+    monkeypatch.setitem(sys.modules, "figures_of.lecture_0", LIST)
+    monkeypatch.delenv("MM_JAX_CHECK", raising=False)
+    names = {"words": WORDS, "loss": loss, "final": None, "sampled": sampled}
+    figures.show("lecture_0", names)
+    out = capsys.readouterr().out
+    assert ("Did you change something" in out) == failed
+    assert "2.06741 on 2026..." in out
+    monkeypatch.setenv("MM_JAX_CHECK", "1")
+    with pytest.raises(AssertionError, match="outside") if failed else contextlib.nullcontext():
+        figures.show("lecture_0", names)
+
+
+def test_a_figure_of_a_cell_that_was_not_run_says_which_name_lacks(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "figures_of.lecture_0", LIST)
+    figures.show("lecture_0", {"words": WORDS, "final": 2.0674, "sampled": "emma"})
+    assert "cell not run: loss" in capsys.readouterr().out
+
+
+def test_pieces_of_one_print_are_joined(notebooks):
+    def piece(text, name="stdout"):
+        return notebooks.nbformat.v4.new_output("stream", name=name, text=text)
+
+    picture = notebooks.nbformat.v4.new_output("display_data", data={"image/png": ""})
+    outputs = notebooks.joined(
+        [piece("a "), piece("b"), picture, piece("c"), piece("d", "stderr"), piece("e", "stderr")]
+    )
+    assert [output.get("text", "picture") for output in outputs] == ["a b", "picture", "c", "de"]

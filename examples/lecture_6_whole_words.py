@@ -6,8 +6,8 @@
 # then all of them on one word, on one ladder of losses, and in one mixture; and at the end what limits them all.
 #
 # - **Read it** here: all outputs and pictures are on the page.
-# - **Run it**: `pip install -e '.[notebooks]'`, then `jupyter lab examples/lecture_3_whole_words.ipynb`.
-#   It is a script as well: `python examples/lecture_3_whole_words.py`.
+# - **Run it**: `pip install -e '.[notebooks]'`, then `jupyter lab examples/lecture_6_whole_words.ipynb`.
+#   It is a script as well: `python examples/lecture_6_whole_words.py`.
 # - **The words** are those of `names.txt` if it is found or can be downloaded, otherwise the given names bundled with
 #   mm_jax. What the text says about losses holds for `names.txt`.
 # - **The figures** of the last table were all computed for this notebook: no lecture prints them. Losses differ a
