@@ -119,8 +119,8 @@ class Figures:
             within = off <= tolerance
             found = "equal" if off == 0 else f"off by {off:.0e}"
         else:
-            numbers = not isinstance(expected, str) and not isinstance(ours, str)
-            within = bool(expected == ours or (numbers and abs(expected - ours) <= tolerance))
+            text = isinstance(expected, str) or isinstance(ours, str)
+            within = bool(expected == ours or (not text and abs(float(expected) - float(ours)) <= tolerance))
             found = _shown(ours, tolerance)
         if not within:
             self.failed.append(f"{step}: expected {_shown(expected, tolerance)}, got {found}")

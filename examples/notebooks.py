@@ -24,7 +24,10 @@ LARGEST = 2_000_000  # bytes: a code host shows a notebook of this size
 
 
 def read(source: Path) -> nbformat.NotebookNode:
-    """The notebook of a source file, without outputs; its cells are numbered, so that it is the same every time."""
+    """The notebook of a source file, without outputs; its cells are numbered, so that it is the same every time.
+
+    A cell tagged as a solution is folded: Jupyter shows its output, and the code when asked.
+    """
     notebook = jupytext.read(source)
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -32,7 +35,8 @@ def read(source: Path) -> nbformat.NotebookNode:
     }
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"
-        cell.metadata = {}
+        solution = "solution" in cell.metadata.get("tags", [])  # in the source: # %% tags=["solution"]
+        cell.metadata = {"jupyter": {"source_hidden": True}, "tags": ["solution"]} if solution else {}
     return notebook
 
 
