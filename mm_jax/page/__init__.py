@@ -10,6 +10,8 @@ words. Python puts these parts together:
     models/                  a file for each file of mm_jax/models, of the same name
     interface/               the controls and the pictures
     learn.html take.html     what a page that learns has besides (`write_learner`), with learn/, its engine (`learning`)
+
+Each script is a module that says what it imports and exports; `markup.scope` makes a block of it in the page.
 """
 
 import os

@@ -85,8 +85,27 @@ def _texts(part: str) -> str:
 
 
 def script(names: Sequence[str]) -> str:
-    """Joins files of JavaScript to one script."""
-    return '"use strict";\n' + "".join(tight(_read(name)) for name in names)
+    """Joins files of JavaScript, which are modules, to one script: a page may not load them from one another."""
+    return '"use strict";\n' + "".join(scope(_read(name)) for name in names)
+
+
+def scope(module: str) -> str:
+    """Makes a block of a JavaScript module. What it exports becomes global; the rest stays in the block.
+
+    A variable that changes is exported by a line of its own, `export let a, b;`.
+
+    >>> print(scope('import { b } from "./b.js";\\nexport const a = b;\\nconst c = a;\\n'), end="")
+    {
+    const a = b;
+    const c = a;
+    Object.assign(globalThis, { a });
+    }
+    """
+    names = re.findall(r"^export (?:const|class|(?:async )?function\*?) ([\w$]+)", module, re.MULTILINE)
+    own = re.sub(r"^import [^;]*;\n", "", module, flags=re.MULTILINE)
+    own = re.sub(r"^export ", "", re.sub(r"^export let ", "var ", own, flags=re.MULTILINE), flags=re.MULTILINE)
+    exports = f"Object.assign(globalThis, {{ {', '.join(names)} }});\n" if names else ""
+    return f"{{\n{tight(own)}{exports}}}\n"
 
 
 def tight(source: str) -> str:

@@ -92,8 +92,8 @@ class Browser:
 
     def finished(self) -> None:
         """Waits until the list is learned, on a page that learns, and for the words that were asked for last."""
-        learned = "(typeof learning === 'undefined' || !learning)"
-        self.wait(f"!document.getElementById('main').hidden && {learned} && typeof running !== 'undefined' && !running")
+        hidden = "['main', 'progress', 'way'].map((id) => document.getElementById(id)?.hidden ?? true).join()"
+        self.wait(f"{hidden} === 'false,true,true'")
 
     def wait(self, condition: str, seconds: float = 60) -> None:
         from selenium.webdriver.support.ui import WebDriverWait
@@ -108,7 +108,7 @@ class Browser:
 
     def words(self) -> list[str]:
         """All words of the list, in the order that is shown."""
-        return self.run("return listed.map((word) => word[0])")
+        return self.run("return asText().split('\\n').slice(0, -1)")
 
     def fill(self, name: str, value: str) -> None:
         """Gives a field of the form a value, as a user does, and waits for the words."""

@@ -203,8 +203,8 @@ def test_a_word_is_scored_as_in_python(browser, quiet, pages):
     browser.open(pages("mlp", words=WORDS))
     browser.type("marvin")
     score = mm_jax.score(model("mlp"), "marvin")
-    assert np.abs(np.array(browser.run("return read.nats")) - [each.nll for each in score.characters]).max() < 1e-5
-    assert browser.run("return read.ranks") == [each.rank for each in score.characters]
+    assert np.abs(np.array(browser.run("return typedWord.nats")) - [each.nll for each in score.characters]).max() < 1e-5
+    assert browser.run("return typedWord.ranks") == [each.rank for each in score.characters]
     sums, lengths = mm_jax.evaluation.word_nlls(model("mlp"), WORDS)
     likelier = 100 * (sums / lengths > score.mean).mean()
     shown = float(browser.text("#summary").split("than ")[1].split("%")[0])
@@ -216,8 +216,8 @@ def test_a_word_is_scored_as_in_python(browser, quiet, pages):
 def test_an_ngram_says_how_far_it_looked(browser, quiet, pages):
     browser.open(pages("ngram"))
     browser.type("zzq")
-    assert browser.run("return depthAt(read.tokens, 0)") == 4  # the padding before a word is context
-    assert browser.run("return depthAt(read.tokens, 3)") <= 1  # nothing known ends in zq
+    assert browser.run("return depthAt(typedWord.tokens, 0)") == 4  # the padding before a word is context
+    assert browser.run("return depthAt(typedWord.tokens, 3)") <= 1  # nothing known ends in zq
 
 
 def answers(browser, action, limit=100):
@@ -249,12 +249,12 @@ def test_without_workers_the_page_draws_in_slices(browser, pages):
     expected = browser.words()
 
     def make():
-        browser.task("const id = ++job; words = []; running = true; make(page, settings(), taken, () => id !== job)")
+        browser.task("worker = null; begin()")
         browser.finished()
 
     assert answers(browser, make, limit=300)  # in one piece it takes a second and more
     assert browser.words() == expected
-    browser.task("worker.dispatchEvent(new Event('error'))")  # as a browser does that refuses it later
+    browser.task("employ(); worker.dispatchEvent(new Event('error'))")  # as a browser does that refuses it later
     browser.fill("n", "50")
     assert browser.run("return worker") is None
     assert browser.words() == made_by_python(model("mlp"), 4, 50)
@@ -292,7 +292,7 @@ def test_hostile_text_does_nothing_but_show(browser, quiet, tmp_path):
     assert browser.words() == made_by_python(params, 1, 200)
     for word in ("</a>", "<b>", "\u202e<b>", "'\u0301\""):
         browser.type(word)
-        assert browser.run("return read.tokens.length") == len(word)
+        assert browser.run("return typedWord.tokens.length") == len(word)
     assert browser.run("return document.querySelectorAll('#tiles script, #tiles a, #words a').length") == 0
 
 

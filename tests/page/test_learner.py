@@ -57,7 +57,7 @@ def open_page(browser, learner, fragment="", width=1200):
 
 def first_words(browser):
     """Waits for the first model, or for a message in its place; leaves out the second."""
-    browser.wait("(firstCame || !learning) && !running")
+    browser.wait("($('stage').textContent === say('stage_first') || $('way').hidden) && $('progress').hidden")
     if browser.run("if (learning) stopLearning(); return true"):
         browser.finished()
 
@@ -108,7 +108,7 @@ def test_a_pasted_list_gives_words_of_its_characters(opened, script):
     assert set("".join(made)) <= set("".join(words))
     assert learned(opened) == len(words)
     opened.type(words[0])
-    assert opened.run("return read.tokens.length") == len(words[0])
+    assert opened.run("return typedWord.tokens.length") == len(words[0])
 
 
 PASTE = """const list = $('list');
@@ -223,7 +223,7 @@ def test_a_saved_page_makes_the_same_words_again(opened, script):
     path = opened.saved("html", "save-page")
     opened.open(path, "#seed=7&n=200")
     assert opened.words() == words
-    assert opened.run("return typeof LEARNER") == "undefined"
+    assert opened.run("return typeof learnList") == "undefined"
     assert opened.text("#lede").startswith(f"New words, made up after a list of {len(LISTS[script])} words.")
     opened.fill("new", "1")
     assert not set(opened.words()) & set(LISTS[script])

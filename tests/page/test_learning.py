@@ -56,7 +56,7 @@ def browser(request, tmp_path_factory):
     page.write_learner(path)
     with (chromium if request.param == "chromium" else firefox)() as each:
         each.open(path)
-        each.run("LEARNER.start({...opening.learner, bytes: decodeBytes($('prior').textContent).buffer})")
+        each.run("prepare({...opening.learner, bytes: decodeBytes($('prior').textContent).buffer})")
         yield each
 
 
@@ -68,7 +68,7 @@ def learned(browser, content, column=None):
         browser.run("window.content = arguments[0]", content)
     browser.run("""window.messages = []; window.shares = []; window.ended = false;
         const tell = (message) => (message.stage ? shares.push(message.share) : messages.push(message));
-        LEARNER.learn({content: window.content, column: arguments[0]}, tell, () => false)
+        learnList({content: window.content, column: arguments[0]}, tell, () => false)
           .then(() => { window.ended = true; });""", column)  # fmt: skip
     browser.wait("window.ended")
     shares = browser.run("return shares")
@@ -88,7 +88,7 @@ def expected(name):
 def saved(browser, path, number) -> Any:
     """The model of a message, saved by the page, and read by Python."""
     text = browser.run(
-        """return base64(LEARNER.modelFile(messages[arguments[0]].model, messages[arguments[0]].weights))""", number
+        """return base64(modelFile(messages[arguments[0]].model, messages[arguments[0]].weights))""", number
     )
     path.write_bytes(base64.b64decode(text))
     return mm_jax.load(path)
@@ -158,17 +158,15 @@ def test_the_command_samples_a_saved_model(browser, tmp_path):
 def test_the_split_is_that_of_python(browser):
     for n in (1, 2, 5, 6, 7, 64, 1000, 4097):
         words = [f"w{i}" for i in range(n)]
-        assert browser.run("return LEARNER.split(arguments[0])", words) == [
-            list(part) for part in WordList.of(words).split
-        ]
+        assert browser.run("return split(arguments[0])", words) == [list(part) for part in WordList.of(words).split]
 
 
 @pytest.mark.parametrize("name", LISTS)
 def test_the_prior_is_restricted_as_in_python(browser, name):
     words = WordList.of(LISTS[name])
-    browser.run("""const vocab = vocabulary(arguments[0]); window.gru = LEARNER.prior.restrict(
-        LEARNER.prior.parsed({...opening.learner, bytes: decodeBytes($('prior').textContent).buffer}),
-        vocab, LEARNER.tokensOf(arguments[1], vocab));""", words.vocab.chars, LISTS[name])  # fmt: skip
+    browser.run("""const vocab = vocabulary(arguments[0]); window.gru = restrict(
+        parsed({...opening.learner, bytes: decodeBytes($('prior').textContent).buffer}),
+        vocab, tokensOf(arguments[1], vocab));""", words.vocab.chars, LISTS[name])  # fmt: skip
     params = prior.restrict(prior.load(), LISTS[name], words.vocab)
     for field in ("C", "b1", "bn", "W2", "b2"):
         array = np.asarray(getattr(params, field))

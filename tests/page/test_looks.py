@@ -104,7 +104,7 @@ def test_a_title_in_another_script_stands_where_the_page_begins(browser, tmp_pat
 
 def test_a_page_of_a_run_learns_only_where_it_was_asked_to(browser, written, tmp_path):
     browser.open(written)
-    assert browser.run("return [typeof LEARNER, document.getElementById('to-learn')]") == ["undefined", None]
+    assert browser.run("return [typeof learnList, document.getElementById('to-learn')]") == ["undefined", None]
     page.write(model("ngram"), tmp_path / "x.html", words=WORDS, learn=True)
     browser.open(tmp_path / "x.html", width=360)
     words = browser.words()

@@ -316,3 +316,32 @@ def test_the_example_is_what_the_command_writes(tmp_path):
     kept = Path(__file__).parents[2] / "examples" / "makemore.html"
     same = (tmp_path / "makemore.html").read_bytes() == kept.read_bytes()
     assert same, "write it anew: mm-jax page --learn --out examples/makemore.html --overwrite"
+
+
+def test_every_script_is_a_module():
+    """Each import names what its file exports; an exported name is global in a page, so it stands for one thing."""
+    exported, owners = {}, {}
+    for path in FOLDER.rglob("*.js"):
+        source = path.read_text(encoding="utf-8")
+        kinds = r"^export (?:const|let|class|(?:async )?function\*?) ([\w$]+(?:, [\w$]+)*)"
+        exported[path] = {name for names in re.findall(kinds, source, re.MULTILINE) for name in names.split(", ")}
+        for name in exported[path]:
+            assert owners.setdefault(name, path) == path, name
+    used = set()
+    for path in FOLDER.rglob("*.js"):
+        found = re.findall(r'^import \{([^}]+)\} from "([^"]+)";', path.read_text(encoding="utf-8"), re.MULTILINE)
+        for names, source in found:
+            imported = set(re.findall(r"[\w$]+", names))
+            assert imported <= exported[(path.parent / source).resolve()], path
+            used |= imported
+    tests = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("*.py"))
+    assert [name for name in set(owners) - used if not re.search(rf"(?<![\w$]){re.escape(name)}\b", tests)] == []
+
+
+def test_a_module_becomes_a_block(tmp_path):
+    module = 'import {\n  a,\n} from "./a.js";\n\nexport let c, d;\nexport async function f() {}\nconst own = 1;\n'
+    scope = markup.scope(module)
+    assert "import" not in scope
+    assert "export" not in scope
+    assert "var c, d;" in scope
+    assert "Object.assign(globalThis, { f });" in scope

@@ -1,27 +1,27 @@
 // The contract of mm_jax/models/contract.py in JavaScript. A windowed model has blockSize and logits; a sequential one
 // has start, advance and logits. Sums run in float64 and are rounded to float32 once.
 
-const MODELS = {};
-const model = (kind, functions) => { MODELS[kind] = functions; };
-const functionsOf = (params) => MODELS[params.kind];
+export const MODELS = {};
+export const model = (kind, functions) => { MODELS[kind] = functions; };
+export const functionsOf = (params) => MODELS[params.kind];
 
-const blockSize = (params) => functionsOf(params).blockSize?.(params) ?? null;
-const maxLength = (params) => functionsOf(params).maxLength?.(params) ?? Infinity;
+export const blockSize = (params) => functionsOf(params).blockSize?.(params) ?? null;
+export const maxLength = (params) => functionsOf(params).maxLength?.(params) ?? Infinity;
 
-function start(params) {
+export function start(params) {
   const size = blockSize(params);
   return size === null ? functionsOf(params).start(params) : new Array(size).fill(0);
 }
 
-function advance(params, state, token) {
+export function advance(params, state, token) {
   if (token === 0) return start(params);
   return blockSize(params) === null ? functionsOf(params).advance(params, state, token) : [...state, token].slice(1);
 }
 
-const logits = (params, state) => functionsOf(params).logits(params, state);
+export const logits = (params, state) => functionsOf(params).logits(params, state);
 
 // Builds a model from its structure and its arrays (mm_jax/page/pack.py): fields by name, and the name of the class.
-function unpack(spec, arrays, bytes, path = "") {
+export function unpack(spec, arrays, bytes, path = "") {
   if (spec === null) return array(arrays[path], bytes);
   const below = (name) => (path ? `${path}.${name}` : `${name}`);
   if (Array.isArray(spec)) return spec.map((each, i) => unpack(each, arrays, bytes, below(i)));
@@ -29,12 +29,12 @@ function unpack(spec, arrays, bytes, path = "") {
   return { ...Object.fromEntries(found), ...spec.static, kind: spec.class?.split(":")[1] };
 }
 
-const READERS = {
+export const READERS = {
   f4: Float32Array, u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, i1: Int8Array, i2: Int16Array, i4: Int32Array,
   f2: Uint16Array, b1: Uint8Array,
 };
 
-function array({ dtype, shape, at }, bytes) {
+export function array({ dtype, shape, at }, bytes) {
   const count = shape.reduce((a, b) => a * b, 1);
   const end = at + count * READERS[dtype].BYTES_PER_ELEMENT;
   let values = new READERS[dtype](bytes.slice(at, end));
@@ -44,19 +44,20 @@ function array({ dtype, shape, at }, bytes) {
 }
 
 // IEEE 754 half precision: 1 bit of sign, 5 of exponent, 10 of fraction.
-function fromHalf(bits) {
+export function fromHalf(bits) {
   const exponent = (bits >> 10) & 31, fraction = bits & 1023;
   const size = exponent === 31 ? (fraction ? NaN : Infinity)
     : exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24;
   return bits >> 15 ? -size : size;
 }
 
-const rowOf = (table, i) => table.subarray(i * table.shape[1], (i + 1) * table.shape[1]);
+export const rowOf = (table, i) => table.subarray(i * table.shape[1], (i + 1) * table.shape[1]);
 
-const sigmoid = (x) => 1 / (1 + Math.exp(-x));
+export const sigmoid = (x) => 1 / (1 + Math.exp(-x));
+export const gelu = (x) => x * sigmoid(1.5957691216057308 * (x + 0.044715 * x * x * x)); // 2 sqrt(2 / pi)
 
 // x @ W + b, W [inputs, outputs] by rows: four rows at a time, which reads and writes the sums a quarter as often.
-function affine(x, W, b) {
+export function affine(x, W, b) {
   const width = W.shape[1], sums = b ? Float64Array.from(b) : new Float64Array(width);
   let i = 0;
   for (; i + 3 < x.length; i += 4) {
@@ -70,7 +71,7 @@ function affine(x, W, b) {
   return Float32Array.from(sums);
 }
 
-function logSumExp(row) {
+export function logSumExp(row) {
   const most = row.reduce((a, b) => Math.max(a, b), -Infinity);
   if (most === -Infinity) return most;
   let sum = 0;
@@ -78,7 +79,7 @@ function logSumExp(row) {
   return most + Math.log(sum);
 }
 
-function logSoftmax(row) {
+export function logSoftmax(row) {
   const total = logSumExp(row);
   return Float32Array.from(row, (each) => each - total);
 }

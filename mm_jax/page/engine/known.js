@@ -1,6 +1,6 @@
 // mm_jax/page/bloom.py: tells whether the filter contains a word.
 
-function hash(word, seed) {
+export function hash(word, seed) {
   let value = 0x811c9dc5 ^ seed;
   for (const char of word) value = Math.imul(value ^ char.codePointAt(0), 0x01000193);
   value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
@@ -8,7 +8,7 @@ function hash(word, seed) {
   return (value ^ (value >>> 16)) >>> 0;
 }
 
-function isKnown(known, word) {
+export function isKnown(known, word) {
   if (!known) return false;
   const size = 8 * known.bits.length, first = hash(word, 0), step = hash(word, 1);
   for (let i = 0; i < known.hashes; i++) {

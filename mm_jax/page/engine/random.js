@@ -19,12 +19,12 @@ function threefry([k0, k1], x0, x1) {
 }
 
 // jax.random.key(seed) of a 32-bit seed, as JAX has it without 64-bit mode.
-const keyOf = (seed) => [0, seed | 0];
+export const keyOf = (seed) => [0, seed | 0];
 
-const foldIn = (key, data) => threefry(key, 0, data);
+export const foldIn = (key, data) => threefry(key, 0, data);
 
 // Returns entry i of jax.random.uniform(key, [n]), equal for all n: the upper 23 bits as a fraction.
-function uniform(key, i) {
+export function uniform(key, i) {
   const [a, b] = threefry(key, 0, i);
   return ((a ^ b) >>> 9) * 2 ** -23;
 }

@@ -1,21 +1,25 @@
 // mm_jax/sampling.py and drawing.py: the same seed gives the same words. Character t of word i in batch a is drawn with
 // uniform(foldIn(foldIn(key, a), t), i), which does not depend on other words.
 
-const MAX_LENGTH = 200;
+import { advance, blockSize, logSumExp, logits, maxLength, start } from "./contract.js";
+import { isKnown } from "./known.js";
+import { foldIn, keyOf, uniform } from "./random.js";
+
+export const MAX_LENGTH = 200;
 const BUDGET = 100000; // words drawn at most, as `mm-jax sample` does
 const MEMORY = 8e6; // numbers kept of rows that were read already
 
 const f32 = Math.fround;
 
 // Converts between characters and tokens; a Trouble names the field of the form.
-class Trouble extends Error {
+export class Trouble extends Error {
   constructor(what, detail = {}) {
     super(what);
     this.detail = detail;
   }
 }
 
-function vocabulary(text) {
+export function vocabulary(text) {
   const chars = Array.from(text);
   const ids = new Map(chars.map((char, i) => [char, i]));
   const encode = (word, field) => Array.from(word.normalize("NFC"), (char) => {
@@ -77,7 +81,7 @@ function reader(params, temperature, topK) {
 const surprise = (node, token) => node.total - node.row[token];
 
 // Converts the options of the form for the engine: tokens, a function that accepts words, sizes.
-const caseOf = ([c = ""]) => (c !== c.toLowerCase() ? "upper" : c !== c.toUpperCase() ? "lower" : "");
+export const caseOf = ([c = ""]) => (c !== c.toLowerCase() ? "upper" : c !== c.toUpperCase() ? "lower" : "");
 
 function wanted(options, page) {
   const { params, vocab } = page;
@@ -101,7 +105,7 @@ function wanted(options, page) {
 }
 
 // Yields {words, tried} repeatedly while it works; words are [text, nats, length].
-function* search(page, options) {
+export function* search(page, options) {
   const { prefix, limit, accept } = wanted(options, page);
   const greedy = options.temperature < 1e-6;
   const { root, follow } = reader(page.params, greedy ? 1 : f32(Math.max(options.temperature, 1e-30)), greedy ? 1 : options.topK);

@@ -1,21 +1,24 @@
 // Samples without freezing the page: in a worker made from this script, or in slices where workers are not allowed.
 
-const SLICE = 30; // ms
+import { unpack } from "./contract.js";
+import { Trouble, search, vocabulary } from "./sampling.js";
 
-function decodeBytes(text) {
+export const SLICE = 30; // ms
+
+export function decodeBytes(text) {
   const chars = atob(text), bytes = new Uint8Array(chars.length);
   for (let i = 0; i < chars.length; i++) bytes[i] = chars.charCodeAt(i);
   return bytes;
 }
 
 // Decodes the data of the page.
-function opened(data, weights) {
+export function opened(data, weights) {
   const known = data.known && { ...data.known, bits: decodeBytes(data.known.bits) };
   return { ...data, known, params: unpack(data.model, data.arrays, weights), vocab: vocabulary(data.vocab) };
 }
 
 // Calls report({words, tried, done}) with the words since the last call, until done or until stopped() is true.
-async function make(page, options, report, stopped) {
+export async function make(page, options, report, stopped) {
   let sent = 0, since = performance.now(), last = { words: [], tried: 0 };
   const tell = (done) => {
     report({ words: last.words.slice(sent), tried: last.tried, done });

@@ -1,5 +1,8 @@
 // The card: what the model is, in figures, and what else its maker says of it.
 
+import { MODELS } from "../engine/contract.js";
+import { count, data, page, percent, say } from "./dom.js";
+
 // Describes a model: its class and the shapes of its arrays, those of the models inside it too.
 function described(part) {
   const entries = Object.entries(part).filter(([name]) => name !== "kind").flatMap(([name, each]) => {
@@ -17,7 +20,7 @@ function filterInWords({ bits, hashes }) {
   return say("card_filter_text", { size: count(bits.length), share: percent((set / (8 * bits.length)) ** hashes) });
 }
 
-const card = () => [
+export const card = () => [
   [say("card_model"), described(page.params)],
   [say("card_numbers"), `${count(data.numbers)}${data.half ? `, ${say("half")}` : ""}`],
   [say("card_characters"), count(page.vocab.chars.length - 1)],

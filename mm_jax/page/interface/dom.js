@@ -1,30 +1,34 @@
 // Small helpers, and the texts. Nothing here writes HTML, so text of a model cannot become HTML.
 
-const $ = (id) => document.getElementById(id);
-const TEXTS = JSON.parse($("texts").textContent);
+export const $ = (id) => document.getElementById(id);
+export const TEXTS = JSON.parse($("texts").textContent);
 const MORE_TEXTS = JSON.parse($("learner-texts")?.textContent ?? "{}"); // of a page that learns
 for (const [language, more] of Object.entries(MORE_TEXTS)) Object.assign(TEXTS[language], more);
-const LANG = navigator.languages.map((each) => each.slice(0, 2).toLowerCase()).find((each) => each in TEXTS) ?? "en";
+export const LANG = navigator.languages.map((each) => each.slice(0, 2).toLowerCase()).find((each) => each in TEXTS) ?? "en";
 document.documentElement.lang = LANG;
 document.documentElement.dir = LANG === "ar" ? "rtl" : "ltr";
-let data, weights, page; // what the page shows, the same as it came and opened
+export let data, weights, page; // what the page shows, the same as it came and opened
 
-const say = (key, values = {}) => TEXTS[LANG][key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+export function setShown(shown, bytes, opened) {
+  [data, weights, page] = [shown, bytes, opened];
+}
+
+export const say = (key, values = {}) => TEXTS[LANG][key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 const FORMATS = [0, 1, 2].map((digits) => (
   new Intl.NumberFormat(`${LANG}-u-nu-latn`, { minimumFractionDigits: digits, maximumFractionDigits: digits })));
-const count = (n) => FORMATS[0].format(n);
-const decimals = (x, digits = 2) => (Number.isFinite(x) ? FORMATS[digits].format(x) : "∞");
+export const count = (n) => FORMATS[0].format(n);
+export const decimals = (x, digits = 2) => (Number.isFinite(x) ? FORMATS[digits].format(x) : "∞");
 
 for (const each of document.querySelectorAll("[data-text]")) each.prepend(say(each.dataset.text));
 for (const each of document.querySelectorAll("[data-label]")) each.setAttribute("aria-label", say(each.dataset.label));
 for (const each of document.querySelectorAll("[data-hint]")) each.placeholder = say(each.dataset.hint);
 
-function percent(p) {
+export function percent(p) {
   if (p === 0) return say("never");
   return p < 0.0001 ? `<${decimals(0.01)}%` : `${decimals(100 * p, p < 0.01 ? 2 : 1)}%`;
 }
 
-function el(tag, attributes = {}, ...children) {
+export function el(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
@@ -36,16 +40,16 @@ function el(tag, attributes = {}, ...children) {
 }
 
 // Makes a character visible: a combining mark on a circle, an invisible character as its code point.
-function visible(char) {
+export function visible(char) {
   if (char === " ") return "␣";
   if (/\p{M}/u.test(char)) return `◌${char}`;
   return /[\p{C}\p{Z}]/u.test(char) ? `U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}` : char;
 }
 
-const shown = (token) => (token === 0 ? say("end") : visible(page.vocab.chars[token]));
+export const shown = (token) => (token === 0 ? say("end") : visible(page.vocab.chars[token]));
 
 // Makes a figure of shaded cells, read by pointer or arrow keys: labels of rows and columns, share(i, j) from 0 to 1.
-function grid({ label, rows, columns, share, text }) {
+export function grid({ label, rows, columns, share, text }) {
   const canvas = el("canvas", { tabindex: 0, role: "img", "aria-label": label });
   const readout = el("p", { class: "readout", "aria-live": "polite" });
   let chosen = null, cell = 0, edge = 0;

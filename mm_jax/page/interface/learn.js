@@ -1,10 +1,20 @@
 // Learns a list in the page: pasted, dropped, from a file, or an example. What learns runs in a worker of its own.
 
+import { decodeBytes } from "../engine/worker.js";
+import { learnList, prepare } from "../learn/learner.js";
+import { $, LANG, TEXTS, count, decimals, el, percent, say, visible } from "./dom.js";
+import { opening, show } from "./main.js";
+import { workerOf } from "./make.js";
+import { nameOf, titleOf } from "./take.js";
+
 const TOO_LARGE = 64; // MiB of a file
 const SHORT = 50000; // bytes of a file that is shown as text
 const PLACE = "mm_jax list"; // in the browser's storage
-let lesson = { content: "" }; // the list: its content, text or bytes; its name; an example; the column of a table
-let task = 0, learning = false, firstCame = false, teacher = null;
+export let lesson = { content: "" }; // the list: its content, text or bytes; its name; an example; the column of a table
+export let learning = false;
+export let teacher = null; // a worker, or "page"
+export let task = 0;
+let firstCame = false;
 let learnedWords = 0, facts = {};
 
 const prior = () => ({ ...opening.learner, bytes: decodeBytes($("prior").textContent).buffer });
@@ -16,12 +26,12 @@ function teach() {
     event.preventDefault();
     if (answered) return hear({ id: task, trouble: { what: "failed", error: event.message } });
     teacher = "page";
-    LEARNER.start(prior());
+    prepare(prior());
     send();
   });
   if (!teacher) {
     teacher = "page";
-    LEARNER.start(prior());
+    prepare(prior());
   } else if (teacher !== "page" && !teacher.onmessage) {
     teacher.onmessage = ({ data: message }) => {
       answered = true;
@@ -34,11 +44,15 @@ function teach() {
 function send() {
   const id = task, { content, column = null } = lesson;
   if (teacher !== "page") return teacher.postMessage({ id, learn: { content, column } });
-  LEARNER.learn({ content, column }, (message) => hear({ id, ...message }), () => id !== task)
+  learnList({ content, column }, (message) => hear({ id, ...message }), () => id !== task)
     .catch((error) => hear({ id, trouble: { what: "failed", error: error.message } }));
 }
 
-function learn(asked) {
+export function setLesson(given) {
+  lesson = given;
+}
+
+export function learn(asked) {
   lesson = asked;
   task += 1;
   learning = true;
@@ -118,7 +132,7 @@ const inNats = ({ nll, stderr }) => (stderr === null
   ? say("bar_nats", { nats: decimals(nll) }) : say("bar_nats_stderr", { nats: decimals(nll), stderr: decimals(stderr) }));
 
 // Shows how well the model guesses: exp(nats per character) is the number of letters that it hesitates between.
-function judged({ losses, heldOut, prior: part }) {
+export function judged({ losses, heldOut, prior: part }) {
   $("good").hidden = !losses;
   if (!losses) return;
   const rows = KINDS.filter((kind) => losses[kind] !== null).map((kind) => [say(`bar_${kind}`), lossOf(losses[kind])]);
@@ -144,13 +158,13 @@ function cardOf({ losses, members }) {
   ];
 }
 
-function stopLearning() {
+export function stopLearning() {
   task += 1;
   if (teacher !== "page") teacher.postMessage({ id: task, learn: null });
   endLesson(firstCame ? "stage_stopped_first" : "stage_stopped");
 }
 
-async function learnFile(file) {
+export async function learnFile(file) {
   $("list").value = "";
   if (file.size > TOO_LARGE * 2 ** 20) return failed({ what: "large", limit: TOO_LARGE });
   let content;
@@ -170,15 +184,15 @@ function failed(trouble) {
   hear({ id: task, trouble });
 }
 
-function learnExample(name) {
+export function learnExample(name) {
   $("list").value = `${opening.learner.examples[name].join("\n")}\n`;
   learn({ content: $("list").value, example: name });
 }
 
-const learnText = () => learn({ content: $("list").value });
+export const learnText = () => learn({ content: $("list").value });
 
 // Keeps the list in the browser's storage, or forgets it; says what came of it.
-function keep() {
+export function keep() {
   try {
     if (!$("keep").checked) localStorage.removeItem(PLACE);
     else if (typeof lesson.content !== "string") return tellKept("kept_large");
@@ -194,7 +208,7 @@ function tellKept(what) {
   $("keep").checked = what === "kept_yes";
 }
 
-function keptList() {
+export function keptList() {
   try {
     return localStorage.getItem(PLACE);
   } catch {

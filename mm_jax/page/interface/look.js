@@ -1,10 +1,13 @@
 // Look inside: pictures of a model. A mixture shows those of its members.
 
+import { MODELS, blockSize, functionsOf, logSoftmax, logits, start } from "../engine/contract.js";
+import { $, count, el, grid, page, percent, say, shown, visible } from "./dom.js";
+
 const parts = (params) => [params, ...Object.values(params).flat().filter((each) => MODELS[each?.kind]).flatMap(parts)];
 const within = (params, what) => parts(params).find((part) => functionsOf(part)[what]);
 
 // Returns how many characters of context an n-gram model used before character i; null without such a model.
-function depthAt(tokens, i) {
+export function depthAt(tokens, i) {
   const part = within(page.params, "depth");
   if (!part) return null;
   const context = [...start(part), ...tokens.slice(0, i)];
@@ -29,7 +32,7 @@ function tableOf(part) {
 
 // Projects the first n rows to their first two principal components, by power iteration on their inner products: where
 // X @ X.T @ u = s u with |u| = 1, the rows' coordinates on that axis are sqrt(s) u.
-function flattened(C, n) {
+export function flattened(C, n) {
   const d = C.shape[1], X = Float64Array.from(C.subarray(0, n * d));
   for (let k = 0; k < d; k++) {
     let sum = 0;
@@ -150,7 +153,7 @@ function weightsOf(part) {
 const fixed = el("div", { id: "fixed" }), moving = el("div", { id: "moving" });
 
 // Draws the pictures that do not depend on a word.
-function pictures() {
+export function pictures() {
   const made = parts(page.params).flatMap((part) => [
     ...(part.scores ? [weightsOf(part)] : []),
     ...(blockSize(part) === 1 ? [tableOf(part)] : []),
@@ -163,7 +166,7 @@ function pictures() {
 }
 
 // Draws the pictures that depend on the word.
-function picturesOf(tokens) {
+export function picturesOf(tokens) {
   const made = parts(page.params).flatMap((part) => [
     ...(functionsOf(part).attention ? [attentionOf(part, tokens)] : []),
     ...(functionsOf(part).depth ? [depthsOf(part, tokens)] : []),

@@ -1,5 +1,15 @@
 // Starts the page. Until the last line has run, #trouble is shown in its place.
 
+import { decodeBytes, opened } from "../engine/worker.js";
+import { card } from "./about.js";
+import { $, count, data, el, say, setShown } from "./dom.js";
+import { pictures } from "./look.js";
+import {
+  SHOWN, asCsv, asText, begin, copy, employ, field, fill, fitForm, form, fragment, list, onPage, recall, remember,
+  save, stop,
+} from "./make.js";
+import { isReadable, typed } from "./type.js";
+
 form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("change", ({ target }) => {
   if (target.name !== "order") return begin();
@@ -40,9 +50,9 @@ function enter() {
 }
 
 // Shows a model, the first or another one: `shown` as a page holds it, and its weights.
-function show(shown, bytes) {
+export function show(shown, bytes) {
   const before = data?.example, word = $("word").value;
-  [data, weights, page] = [shown, bytes, opened(shown, bytes)];
+  setShown(shown, bytes, opened(shown, bytes));
   fitForm(data.start);
   if (before === undefined) recall();
   else if (word === before || !isReadable(word)) $("word").value = "";
@@ -55,13 +65,13 @@ function show(shown, bytes) {
   enter();
 }
 
-function reveal() {
+export function reveal() {
   $("trouble").hidden = true;
   $("main").hidden = false;
 }
 
 const wide = matchMedia("(min-width: 56rem)");
-const opening = JSON.parse($("data").textContent);
+export const opening = JSON.parse($("data").textContent);
 const unfold = () => { $("settings").open = wide.matches && Boolean(opening.model); }; // on a phone words come first
 wide.addEventListener("change", unfold);
 unfold();

@@ -1,16 +1,25 @@
 // Make words: the form, sampling in a worker, the list, copying and saving.
 
-const SHOWN = 200; // words put on the page at once
+import { isKnown } from "../engine/known.js";
+import { Trouble } from "../engine/sampling.js";
+import { make } from "../engine/worker.js";
+import { $, LANG, count, data, decimals, el, page, say, visible, weights } from "./dom.js";
+import { inspect } from "./type.js";
+
+export const SHOWN = 200; // words put on the page at once
 const LONG = 12; // characters that need a phone's whole width
-const form = $("form"), field = (name) => form.elements[name];
+export const form = $("form");
+export const field = (name) => form.elements[name];
 const NUMBERS = { n: [1, 10000], seed: [0, 2 ** 32 - 1], "min-length": [0, 200], "max-length": [1, 200], "top-k": [1, 1e6] };
 let initial = null; // the values of the form for this model, by name
-let words = [], listed = [], onPage = 0, job = 0, running = false, fragment = "";
+export let onPage = 0;
+export let fragment = ""; // of the address
+let words = [], listed = [], job = 0, running = false;
 
 const values = () => Object.fromEntries([...form.elements].filter((each) => each.name).map((each) => [each.name, valueOf(each)]));
 
 // Begins with the settings that fit the model; keeps what the user has changed.
-function fitForm({ temperature, least, longest }) {
+export function fitForm({ temperature, least, longest }) {
   const kept = initial ? changed() : [];
   field("temperature").value = temperature;
   field("min-length").placeholder = least;
@@ -57,7 +66,11 @@ function changed() {
 
 let also = () => []; // what else an address holds: entries
 
-function remember() {
+export function alsoRemember(entries) {
+  also = entries;
+}
+
+export function remember() {
   const entries = [...changed(), ...also()];
   if (![data.example, ""].includes($("word").value)) entries.push(["word", $("word").value]);
   fragment = `#${new URLSearchParams(entries)}`;
@@ -65,7 +78,7 @@ function remember() {
 }
 
 // Applies the settings in an address; returns true if it holds any.
-function recall() {
+export function recall() {
   const given = new URLSearchParams(location.hash.slice(1));
   if (!given.has("seed")) return false;
   for (const [name, value] of Object.entries(initial)) {
@@ -87,10 +100,10 @@ function command() {
   return [`mm-jax sample ${data.run ? quoted(data.run) : "RUN"}`, ...options].flatMap((part) => [el("span", {}, part), " "]);
 }
 
-let worker = null; // without one the page draws in slices
+export let worker = null; // without one the page draws in slices
 
 // Starts a worker from scripts of the page; null where the browser refuses. `failed` is called if it refuses later.
-function workerOf(scripts, failed) {
+export function workerOf(scripts, failed) {
   try {
     const source = new Blob(scripts.map((id) => $(id).textContent), { type: "text/javascript" });
     const made = new Worker(URL.createObjectURL(source));
@@ -101,7 +114,7 @@ function workerOf(scripts, failed) {
   }
 }
 
-function employ() {
+export function employ() {
   worker ??= workerOf(["engine"], () => {
     worker = null;
     if (running) begin();
@@ -111,7 +124,7 @@ function employ() {
   worker.postMessage({ data, weights });
 }
 
-function begin() {
+export function begin() {
   $("heat").textContent = field("temperature").value;
   let options;
   job += 1;
@@ -165,7 +178,7 @@ function taken({ words: more, tried, done, trouble }) {
   if (words.length < number("n")) $("refused").textContent = say("seldom");
 }
 
-function stop() {
+export function stop() {
   job += 1; // what the worker still sends belongs to no job
   worker?.postMessage({ id: job, options: null });
   finish();
@@ -182,7 +195,7 @@ const ORDERS = {
 };
 
 // Lists words in the order chosen in the form; while words are drawn, in order of arrival.
-function list() {
+export function list() {
   const order = field("order").value;
   listed = order === "drawn" || running ? words : [...words].sort(ORDERS[order]);
   onPage = 0;
@@ -191,7 +204,7 @@ function list() {
 }
 
 // Shows the first words of the list; "show more" shows the rest, and copying and saving include it.
-function fill(upTo) {
+export function fill(upTo) {
   const more = listed.slice(onPage, upTo);
   if (!$("words").firstChild) $("words").append(el("ul"));
   $("words").firstChild.append(...more.map(entry));
@@ -209,7 +222,7 @@ function entry(word) {
   return el("li", old ? { class: "old" } : {}, button);
 }
 
-async function copy(text) {
+export async function copy(text) {
   let fine = true;
   try {
     await navigator.clipboard.writeText(text);
@@ -225,16 +238,16 @@ async function copy(text) {
 }
 
 // Saves a file under a name that every system allows.
-function save(name, type, content) {
+export function save(name, type, content) {
   const href = URL.createObjectURL(new Blob([content], { type }));
   const link = el("a", { href, download: name.replace(/[\\/:*?"<>|\p{C}]/gu, " ").trim().slice(0, 100) });
   link.click();
   setTimeout(() => URL.revokeObjectURL(href), 1000);
 }
 
-const asText = () => listed.map(([word]) => `${word}\n`).join("");
+export const asText = () => listed.map(([word]) => `${word}\n`).join("");
 const cell = (text) => (/[",\s]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-const asCsv = () => {
+export const asCsv = () => {
   const rows = listed.map((word) => `${cell(word[0])},${word[1].toFixed(4)},${mean(word).toFixed(4)}\n`);
   return `word,nats,nats_per_character\n${rows.join("")}`;
 };

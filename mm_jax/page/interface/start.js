@@ -1,5 +1,11 @@
 // Starts the part of the page that learns; see main.js.
 
+import { $, TEXTS, el, say } from "./dom.js";
+import { keep, keptList, learn, learnExample, learnFile, learnText, learning, lesson, setLesson, stopLearning } from "./learn.js";
+import { opening, reveal } from "./main.js";
+import { alsoRemember } from "./make.js";
+import { saveModel, savePage } from "./take.js";
+
 for (const name of Object.keys(opening.learner.examples)) {
   const button = el("button", { type: "button", name, "aria-pressed": false, onclick: () => learnExample(name) });
   button.append(say(`example_${name}`));
@@ -9,7 +15,7 @@ $("learn-go").addEventListener("click", () => (typeof lesson.content === "string
 $("learn-stop").addEventListener("click", stopLearning);
 $("list").addEventListener("input", ({ inputType }) => {
   $("file-name").hidden = true;
-  lesson = { content: $("list").value };
+  setLesson({ content: $("list").value });
   if (inputType === "insertFromPaste" || inputType === "insertFromDrop") learnText();
 });
 $("open").addEventListener("click", () => $("file").click());
@@ -42,7 +48,7 @@ function openLearner() {
   $("main").classList.add("learner");
 }
 
-also = () => (lesson.example ? [["example", lesson.example]] : []);
+alsoRemember(() => (lesson.example ? [["example", lesson.example]] : []));
 
 if (opening.model) {
   $("learn").hidden = $("take").hidden = true;

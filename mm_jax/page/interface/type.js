@@ -1,9 +1,17 @@
 // Type a word: the nats of each character, and the likeliest characters in its place.
 
+import { advance, logSoftmax, logits, maxLength, start } from "../engine/contract.js";
+import { isKnown } from "../engine/known.js";
+import { Trouble } from "../engine/sampling.js";
+import { $, count, data, decimals, el, page, percent, say, shown, visible } from "./dom.js";
+import { depthAt, picturesOf } from "./look.js";
+import { remember } from "./make.js";
+
 const BARS = 12; // at most, and no more than hold
 const MOST = 0.98; // of the probability
 const HOT = 8; // nats, at which a tile is as hot as it gets
-let read = null, place = 0, everything = false;
+export let typedWord = null; // its tokens, and what each costs
+let place = 0, everything = false;
 
 // Returns the distribution before each character of a word, its end included; throws a Trouble for unknown characters.
 function readWord(text) {
@@ -23,7 +31,7 @@ function readWord(text) {
   return { tokens, rows, nats, ranks };
 }
 
-function isReadable(text) {
+export function isReadable(text) {
   try {
     return Boolean(readWord(text));
   } catch {
@@ -31,19 +39,19 @@ function isReadable(text) {
   }
 }
 
-function inspect(text) {
+export function inspect(text) {
   $("word").value = text;
   typed();
   $("type").scrollIntoView();
   $("word").focus({ preventScroll: true });
 }
 
-function typed() {
+export function typed() {
   const text = $("word").value;
   $("unread").textContent = "";
   $("word").setAttribute("aria-invalid", "false");
   try {
-    read = readWord(text);
+    typedWord = readWord(text);
   } catch (trouble) {
     if (!(trouble instanceof Trouble)) throw trouble;
     const { char, limit } = trouble.detail;
@@ -51,20 +59,20 @@ function typed() {
     $("word").setAttribute("aria-invalid", "true");
     return;
   }
-  place = read.tokens.length;
+  place = typedWord.tokens.length;
   everything = false;
-  $("tiles").replaceChildren(...read.nats.map(tile));
+  $("tiles").replaceChildren(...typedWord.nats.map(tile));
   // A word is shown in the direction of its script.
   $("tiles").dir = /^\P{L}*[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u.test(text) ? "rtl" : "ltr";
   summarize(text);
   expected();
-  picturesOf(read.tokens);
+  picturesOf(typedWord.tokens);
 }
 
 function tile(nats, i) {
-  const token = read.tokens[i] ?? 0, p = Math.exp(-nats);
-  const values = { char: shown(token), nats: decimals(nats), p: percent(p), rank: read.ranks[i] };
-  const depth = depthAt(read.tokens, i);
+  const token = typedWord.tokens[i] ?? 0, p = Math.exp(-nats);
+  const values = { char: shown(token), nats: decimals(nats), p: percent(p), rank: typedWord.ranks[i] };
+  const depth = depthAt(typedWord.tokens, i);
   const label = say("tile", values) + (depth === null ? "" : `; ${say("depth_long", { depth })}`);
   const made = el("button", {
     type: "button", "aria-label": label, title: label, "aria-pressed": i === place, share: nats / HOT,
@@ -82,20 +90,20 @@ function tile(nats, i) {
 }
 
 function summarize(text) {
-  const total = read.nats.reduce((a, b) => a + b, 0), each = total / read.nats.length;
+  const total = typedWord.nats.reduce((a, b) => a + b, 0), each = total / typedWord.nats.length;
   const parts = [el("b", {}, decimals(total)), ` ${say("nats")} ${say("total")}, `, el("b", {}, decimals(each)), ` ${say("mean")}`];
   if (data.quantiles) {
     const below = data.quantiles.filter((each_) => each_ < each).length;
     parts.push("; ", say("percentile", { share: `${Math.max(0, 100 - below)}%` }));
   }
-  const worst = read.nats.indexOf(Math.max(...read.nats));
-  parts.push("; ", say("oddest", { char: shown(read.tokens[worst] ?? 0), place: worst + 1 }));
+  const worst = typedWord.nats.indexOf(Math.max(...typedWord.nats));
+  parts.push("; ", say("oddest", { char: shown(typedWord.tokens[worst] ?? 0), place: worst + 1 }));
   if (page.known) parts.push("; ", say(isKnown(page.known, text.normalize("NFC")) ? "known_word" : "new_word"));
-  $("summary").replaceChildren(...(read.tokens.length ? [...parts, "."] : []));
+  $("summary").replaceChildren(...(typedWord.tokens.length ? [...parts, "."] : []));
 }
 
 function expected() {
-  const row = read.rows[place], before = read.tokens.slice(0, place);
+  const row = typedWord.rows[place], before = typedWord.tokens.slice(0, place);
   const order = [...row.keys()].sort((a, b) => row[b] - row[a] || a - b);
   const most = Math.exp(row[order[0]]);
   let held = 0;
@@ -103,7 +111,7 @@ function expected() {
   const kept = everything ? order : order.slice(0, Math.min(BARS, enough || BARS));
   const bars = kept.map((token) => {
     const p = Math.exp(row[token]), values = { char: shown(token), p: percent(p) };
-    const here = place < read.tokens.length && token === read.tokens[place];
+    const here = place < typedWord.tokens.length && token === typedWord.tokens[place];
     const inside = [el("bdi", {}, values.char), el("i", { share: p / most }), el("small", {}, values.p)];
     const looks = `row${here ? " taken" : ""}${token ? "" : " word-end"}`;
     if (!token) return el("li", {}, el("div", { class: looks }, ...inside));

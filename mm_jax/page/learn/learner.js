@@ -1,7 +1,17 @@
 // mm_jax/learning/trainer.py, `as_page`: learns a list, first its n-grams, then their mixture with the prior.
 
-{
-let given = null, prior = null; // what `start` was given, and the prior in it
+import { Trouble, vocabulary } from "../engine/sampling.js";
+import { SLICE } from "../engine/worker.js";
+import { choose, fit, logProbs } from "./ngrams.js";
+import {
+  FEWEST, LARGEST, LEAST_WEIGHT, STEPS, descend, layerFolds, layerLogProbs, mixed, trainable, weigh,
+} from "./outputs.js";
+import { toPage } from "./packing.js";
+import { parsed, restrict, statesOf, transposed, trieOf } from "./prior.js";
+import { read } from "./reading.js";
+import { CHOICE_WORDS, alphabetOf, foldsOf, isShort, split, tokensOf } from "./words.js";
+
+let given = null, prior = null; // what `prepare` was given, and the prior in it
 
 // Passes on what a generator yields, a share of its own way or nothing, as a share of the whole way.
 function* part(from, to, generator) {
@@ -44,10 +54,10 @@ function lossOf(words) {
 
 // Returns what is fixed of a list. `all` are its words by part; `folds` choose the steps and the weights.
 function listOf(words, longest) {
-  const parts = LEARNER.split(words), vocab = vocabulary(LEARNER.alphabetOf(words)), short = LEARNER.isShort(parts);
-  const [train, dev, test] = parts, { foldsOf, FEWEST } = LEARNER.outputs;
-  const folds = short ? foldsOf(train) : [[train, dev.slice(0, LEARNER.CHOICE_WORDS)]];
-  const stream = (some) => LEARNER.tokensOf(some, vocab), enough = train.length >= FEWEST;
+  const parts = split(words), vocab = vocabulary(alphabetOf(words)), short = isShort(parts);
+  const [train, dev, test] = parts;
+  const folds = short ? layerFolds(train) : [[train, dev.slice(0, CHOICE_WORDS)]];
+  const stream = (some) => tokensOf(some, vocab), enough = train.length >= FEWEST;
   const held = short ? folds.flatMap(([, rest]) => rest) : test;
   const fixed = { words, longest, all: parts.flat(), parts, vocab, size: vocab.chars.length, stream, short };
   return { ...fixed, folds: enough ? folds : [], held };
@@ -55,10 +65,10 @@ function listOf(words, longest) {
 
 // Chooses the order and counts: the model, log p of the words held out in `folds`, and of all words.
 function* counted({ all, longest, parts, size, stream, short, folds }) {
-  const { choose, fit, logProbs } = LEARNER.ngrams, held = [];
+  const held = [];
   let order = 3, losses = null;
   if (parts[1].length) {
-    const pairs = LEARNER.foldsOf(parts).map((fold) => fold.map(stream));
+    const pairs = foldsOf(parts).map((fold) => fold.map(stream));
     ({ order, losses } = yield* choose(pairs, size, 1 + longest));
   }
   const params = yield* fit(stream(parts[0]), size, order);
@@ -74,12 +84,11 @@ const joined = (parts) => Float64Array.from(parts.flatMap((part) => Array.from(p
 // Trains the output layer: returns the GRU, its layer after each number of steps up to `most`, log p of the words
 // `held` by each, and a function that computes that of `rest` by one.
 function* trained({ vocab, size, stream }, train, held, rest, most) {
-  const { restrict, trieOf, statesOf } = LEARNER.prior, { within, descend, logProbs, STEPS } = LEARNER.outputs;
-  const some = within(train, size), all = stream([...some, ...held, ...rest]);
+  const some = trainable(train, size), all = stream([...some, ...held, ...rest]);
   const ends = [some, [...some, ...held]].map((each) => stream(each).length - 1);
   const gru = restrict(prior, vocab, stream(some)), trie = trieOf(all, size), layers = [], found = [];
   const states = yield* part(0, 0.4, statesOf(gru, trie));
-  const of = (layer, from, to) => logProbs(states, layer, trie.ids.subarray(from, to), all.subarray(from + 1, to + 1));
+  const of = (layer, from, to) => layerLogProbs(states, layer, trie.ids.subarray(from, to), all.subarray(from + 1, to + 1));
   for (const layer of descend(states, gru, trie.ids.subarray(0, ends[0]), all.subarray(1, ends[0] + 1), most)) {
     const share = 0.4 + 0.6 * (STEPS[Math.max(0, layers.length - 1)] / Math.max(1, most));
     yield share;
@@ -92,7 +101,7 @@ function* trained({ vocab, size, stream }, train, held, rest, most) {
 
 // Mixes the n-grams with the prior: the words held out in `folds` give the number of steps and the weights.
 function* mixture(list, ngram) {
-  const { STEPS, weigh, mixed } = LEARNER.outputs, { short, folds, parts, all } = list, done = [];
+  const { short, folds, parts, all } = list, done = [];
   const ways = folds.length + short, most = STEPS[STEPS.length - 1];
   for (const [i, [train, held]] of folds.entries()) {
     done.push(yield* part(i / ways, (i + 1) / ways, trained(list, train, held, short ? [] : all, most)));
@@ -117,7 +126,7 @@ function mostThatKeep(losses, ngram) {
 
 // Returns a GRU with a trained output layer, as the engine takes it.
 function gruOf(gru, { W2, b2 }) {
-  const width = gru.bn.length, size = b2.length, columns = LEARNER.prior.transposed(W2, width);
+  const width = gru.bn.length, size = b2.length, columns = transposed(W2, width);
   const shaped = (values, shape) => Object.assign(Float32Array.from(values), { shape });
   const own = { C: shaped(gru.C, [size, 3 * width]), W2: shaped(columns, [width, size]), b2: Float32Array.from(b2) };
   return { kind: "GRU", ...gru, ...own };
@@ -125,21 +134,20 @@ function gruOf(gru, { W2, b2 }) {
 
 // Returns the mixture of two models, or one alone where the other has hardly any weight; and their weights.
 function blend(one, other, weights) {
-  const least = LEARNER.outputs.LEAST_WEIGHT;
-  if (weights[0] < least) return { params: other, weights: [0, 1] };
-  if (weights[1] < least) return { params: one, weights: [1, 0] };
+  if (weights[0] < LEAST_WEIGHT) return { params: other, weights: [0, 1] };
+  if (weights[1] < LEAST_WEIGHT) return { params: one, weights: [1, 0] };
   return { params: { kind: "Mixture", members: [one, other], scores: Float32Array.from(weights, Math.log) }, weights };
 }
 
 // Returns why the prior has no part, or "".
 function without({ all, folds, stream, size }) {
   if (!folds.length) return "few words";
-  return (stream(all).length - 1) * size > LEARNER.outputs.LARGEST ? "many words" : "";
+  return (stream(all).length - 1) * size > LARGEST ? "many words" : "";
 }
 
 // Yields messages: progress, `read`, and `model` twice.
 function* learning(job) {
-  const { words, ...found } = yield* staged("reading", 0, 0.05, LEARNER.read(job, new Set(given.headings)));
+  const { words, ...found } = yield* staged("reading", 0, 0.05, read(job, new Set(given.headings)));
   yield { read: { words: words.length, ...found } };
   const list = listOf(words, found.longest), { stream, parts, held, short, all, vocab, size } = list;
   const ngram = yield* staged("counting", 0.05, 0.25, counted(list));
@@ -152,7 +160,7 @@ function* learning(job) {
   const facts = { order: ngram.order, orders: ngram.orders, heldOut, train, dev, test };
   const message = (model, about, last) => {
     const means = wordSums(model.all, stream(all)).map(([nats, length]) => nats / length);
-    const [data, weights] = LEARNER.toPage(model.params, vocab, all, means);
+    const [data, weights] = toPage(model.params, vocab, all, means);
     return { model: data, weights, about: { ...facts, ...about }, last };
   };
   const alone = { members: [{ kind: "NGram", weight: 1 }], steps: null, losses }, why = without(list);
@@ -166,7 +174,7 @@ function* learning(job) {
 }
 
 // Learns a list; calls tell(message) until done, or until stopped() is true.
-async function learn(job, tell, stopped) {
+export async function learnList(job, tell, stopped) {
   let since = performance.now(), progress = null;
   try {
     for (const message of learning(job)) {
@@ -185,20 +193,18 @@ async function learn(job, tell, stopped) {
   }
 }
 
-function start(what) {
+export function prepare(what) {
   given = what;
-  prior = LEARNER.prior.parsed(what);
+  prior = parsed(what);
 }
 
-Object.assign(LEARNER, { start, learn });
 
 if (typeof document === "undefined") {
   let current;
   onmessage = ({ data }) => {
-    if (data.prior) return start(data.prior);
+    if (data.prior) return prepare(data.prior);
     current = data.id;
     const tell = (message) => postMessage({ id: data.id, ...message }, message.weights ? [message.weights] : []);
-    if (data.learn) learn(data.learn, tell, () => current !== data.id);
+    if (data.learn) learnList(data.learn, tell, () => current !== data.id);
   };
-}
 }

@@ -1,7 +1,8 @@
 // mm_jax/ngrams/: counts n-grams of every order, smooths them (Kneser and Ney), chooses the order on held-out words.
 // p_m(w | c) = values_m[c, w] + backoff_m[c] * p_(m-1)(w | c without its oldest character)
 
-{
+import { rankOf } from "../models/ngram.js";
+
 const GAIN = 0.003; // nats per character by which a higher order must be better
 
 // Returns the distinct codes, ascending, and the rank of each code; all are below `size`.
@@ -134,7 +135,7 @@ function* ofOrders(stream, held, size, most) {
 
 // Returns the order, the lowest within 0.003 nats of the best, and the loss of each that was tried. `folds` are pairs
 // of token streams. Yields often.
-function* choose(folds, size, longest) {
+export function* choose(folds, size, longest) {
   const positions = folds.reduce((sum, [, held]) => sum + held.length - 1, 0);
   for (let most = Math.min(6, longest); ; most = Math.min(most + 3, longest)) {
     const losses = new Array(most).fill(0);
@@ -151,7 +152,7 @@ function* choose(folds, size, longest) {
 }
 
 // Returns an NGram, its tables padded by the size of the alphabet, float32. Yields often.
-function* fit(stream, size, order) {
+export function* fit(stream, size, order) {
   const levels = [], padded = (Kind, values) => {
     const made = new Kind(values.length + size);
     made.set(values);
@@ -167,7 +168,7 @@ function* fit(stream, size, order) {
 }
 
 // Returns log p of each target of a token stream.
-function logProbs({ levels }, stream, size) {
+export function logProbs({ levels }, stream, size) {
   const { find, mix, uniform } = walker(stream, size);
   let p = uniform;
   for (const level of levels) {
@@ -175,7 +176,4 @@ function logProbs({ levels }, stream, size) {
     p = mix(level, p);
   }
   return p.map(Math.log);
-}
-
-LEARNER.ngrams = { choose, fit, logProbs };
 }

@@ -1,22 +1,27 @@
 // mm_jax/prior/heads.py: trains the output layer of the prior on a list, and mixes it with the list's n-grams.
 // logits = h @ W2 + b2, with h computed once; Adam on the mean nll of all tokens, each step of all of them
 
-{
-const STEPS = [0, 1, 2, 4, 8, 16], RATE = 0.008, EPSILON = 1e-6;
-const FEWEST = 4, FOLDS = 4, MANY = 64, LEAST_WEIGHT = 0.02, PSEUDO = 2;
+import { logSumExp } from "../engine/contract.js";
+import { product, transposed } from "./prior.js";
+
+export const STEPS = [0, 1, 2, 4, 8, 16];
+const RATE = 0.008, EPSILON = 1e-6;
+export const FEWEST = 4;
+export const LEAST_WEIGHT = 0.02;
+const FOLDS = 4, MANY = 64, PSEUDO = 2;
 const CELLS = 2 ** 21; // tokens * characters that are trained on
-const LARGEST = 2 ** 23; // tokens * characters of a list with which the prior is mixed
+export const LARGEST = 2 ** 23; // tokens * characters of a list with which the prior is mixed
 const BLOCK = 256; // prefixes between two breaks
 
 // Returns the first words whose tokens, times the size of the alphabet, are within the limit.
-function within(words, size) {
+export function trainable(words, size) {
   let cells = 0;
   const end = words.findIndex((word) => (cells += (Array.from(word).length + 1) * size) > CELLS);
   return end < 0 ? words : words.slice(0, Math.max(FEWEST, end));
 }
 
 // Returns pairs [train, held out] of distinct words: two of four folds from 64 words on.
-function foldsOf(words) {
+export function layerFolds(words) {
   const tried = words.length < MANY ? FOLDS : 2;
   const part = (fold, held) => words.filter((_, i) => (i % FOLDS === fold) === held);
   return Array.from({ length: tried }, (_, fold) => [part(fold, false), part(fold, true)]);
@@ -24,7 +29,7 @@ function foldsOf(words) {
 
 // Returns log p of all tokens from the states of some prefixes, by rows: [prefixes, vocab_size].
 function logRows(states, { W2, b2 }) {
-  const size = b2.length, out = LEARNER.prior.product(states, W2, W2.length / size, b2);
+  const size = b2.length, out = product(states, W2, W2.length / size, b2);
   for (let at = 0; at < out.length; at += size) {
     const row = out.subarray(at, at + size), total = logSumExp(row);
     for (let i = 0; i < size; i++) row[i] -= total;
@@ -33,7 +38,7 @@ function logRows(states, { W2, b2 }) {
 }
 
 // Returns log p of each target that follows a prefix. Yields often.
-function* logProbs(states, layer, ids, targets) {
+export function* layerLogProbs(states, layer, ids, targets) {
   const size = layer.b2.length, width = layer.W2.length / size;
   const order = Array.from(ids.keys()).sort((a, b) => ids[a] - ids[b]);
   const found = new Float64Array(ids.length);
@@ -58,10 +63,10 @@ function adam(values, gradient, state, t) {
 
 // Trains an output layer on tokens that follow prefixes 0 to n - 1; yields {W2, b2} after each of STEPS up to `most`,
 // and often null.
-function* descend(states, layer, ids, targets, most) {
+export function* descend(states, layer, ids, targets, most) {
   const size = layer.b2.length, width = layer.W2.length / size, total = ids.length;
   const n = ids.reduce((a, b) => Math.max(a, b), 0) + 1, row = (v) => error.subarray(v * n, (v + 1) * n);
-  const { product, transposed } = LEARNER.prior, columns = transposed(states.subarray(0, n * width), width);
+  const columns = transposed(states.subarray(0, n * width), width);
   const counts = new Float64Array(n), error = new Float64Array(size * n);
   const made = { W2: layer.W2.slice(), b2: layer.b2.slice() };
   const zeros = (values) => ({ mean: new Float64Array(values.length), square: new Float64Array(values.length) });
@@ -92,7 +97,7 @@ function* descend(states, layer, ids, targets, most) {
 }
 
 // Fits the weights of a mixture of two by expectation maximisation; returns them and the mixture's nll.
-function weigh(a, b) {
+export function weigh(a, b) {
   const [p, q] = [a.map(Math.exp), b.map(Math.exp)];
   let weight = 0.5;
   for (let step = 0; step < 200; step++) {
@@ -103,8 +108,4 @@ function weigh(a, b) {
   return { weights, nll: -total / p.length };
 }
 
-const mixed = ([weight, other], a, b) => a.map((each, i) => Math.log(weight * Math.exp(each) + other * Math.exp(b[i])));
-
-const limits = { STEPS, FEWEST, LARGEST, LEAST_WEIGHT };
-LEARNER.outputs = { ...limits, within, foldsOf, logProbs, descend, weigh, mixed };
-}
+export const mixed = ([weight, other], a, b) => a.map((each, i) => Math.log(weight * Math.exp(each) + other * Math.exp(b[i])));

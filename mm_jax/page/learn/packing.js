@@ -1,6 +1,9 @@
 // mm_jax/page/pack.py, page/__init__.py and checkpoint.py: packs a model as the data of a page, and as a file.
 
-{
+import { READERS, array, blockSize } from "../engine/contract.js";
+import { hash } from "../engine/known.js";
+import { caseOf, search } from "../engine/sampling.js";
+
 const LARGEST_BATCH = 2 ** 15, BATCH_BYTES = 2 ** 24; // mm_jax/drawing.py
 const BITS_A_WORD = 12, HASHES = 8; // mm_jax/page/bloom.py
 const FIELDS = {
@@ -84,7 +87,7 @@ function quantilesOf(means) {
 }
 
 // Returns [data, weights] of a page: what `opened` takes. `means` are the nats per character of the words.
-function toPage(params, vocab, words, means) {
+export function toPage(params, vocab, words, means) {
   const arrays = {}, spec = specOf(params, arrays), [made, weights] = packed(arrays), size = vocab.chars.length;
   const data = {
     vocab: vocab.chars.join(""), model: spec, arrays: made, kind: params.kind,
@@ -143,7 +146,7 @@ function python(value) {
 }
 
 // Returns the safetensors file of a model, which mm_jax.load reads: all arrays as float32 and int32.
-function modelFile(data, weights) {
+export function modelFile(data, weights) {
   const found = Object.keys(data.arrays).sort().map((name) => {
     const values = array(data.arrays[name], weights);
     return [name, isFloat(values) ? values : Int32Array.from(values), data.arrays[name].shape];
@@ -169,7 +172,4 @@ function modelFile(data, weights) {
   const head = encode(text + " ".repeat(-encode(text).length & 7));
   new DataView(size.buffer).setUint32(0, head.length, true);
   return joined([size, head, ...bytes]);
-}
-
-Object.assign(LEARNER, { toPage, modelFile });
 }

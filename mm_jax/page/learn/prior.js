@@ -2,11 +2,12 @@
 // style = tanh(mean over the list of gelu(convolution of width 3 over its characters) @ M + mb);  C = inputs @ A,
 // b1 = b1 + style @ Z,  W2 = U @ outputs.T,  b2 = biases + outputs @ (u + style @ Zo)
 
-{
+import { fromHalf, gelu, sigmoid } from "../engine/contract.js";
+
 const STYLE = 8192, PARTS = 3; // tokens that the style is taken from; parts of a character's decomposition
 
 // Reads a safetensors file of half-precision arrays: float32 by name, each with its shape and its bits; the parts.
-function parsed({ bytes, kinds }) {
+export function parsed({ bytes, kinds }) {
   const size = new DataView(bytes).getUint32(0, true), first = 8 + size;
   const { __metadata__: about, ...entries } = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 8, size)));
   const arrays = Object.fromEntries(Object.entries(entries).map(([name, { shape, data_offsets: [begin, end] }]) => {
@@ -39,7 +40,7 @@ function partsOf(char, { rows, kinds }) {
 }
 
 // Returns X @ W.T + b: X [n, k], W [m, k], both by rows. Four rows by four columns: each number read serves four times.
-function product(X, W, k, b, out = new Float64Array((X.length / k) * (W.length / k))) {
+export function product(X, W, k, b, out = new Float64Array((X.length / k) * (W.length / k))) {
   const n = X.length / k, m = W.length / k;
   for (let row = 0; row < n; row += 4) {
     const at = (i) => k * Math.min(row + i, n - 1), [p0, q0, r0, s0] = [at(0), at(1), at(2), at(3)];
@@ -77,7 +78,7 @@ function product(X, W, k, b, out = new Float64Array((X.length / k) * (W.length /
 }
 
 // Returns the transpose of a matrix by rows, [n, k] to [k, n].
-function transposed(X, k) {
+export function transposed(X, k) {
   const n = X.length / k, out = new Float64Array(X.length);
   for (let r = 0; r < n; r++) for (let i = 0; i < k; i++) out[i * n + r] = X[r * k + i];
   return out;
@@ -91,8 +92,6 @@ function embed(table, ids, width) {
   });
   return out;
 }
-
-const gelu = (x) => x * sigmoid(1.5957691216057308 * (x + 0.044715 * x * x * x)); // 2 sqrt(2 / pi)
 
 // Returns the style of a list, of the first tokens of its stream.
 function styleOf({ K, kb, M, mb }, inputs, stream) {
@@ -111,7 +110,7 @@ function styleOf({ K, kb, M, mb }, inputs, stream) {
 const plus = (a, b) => a.map((each, i) => each + b[i]);
 
 // Returns the prior for the alphabet and in the style of a list: the arrays of a GRU, W2 [vocab_size, hidden_dim].
-function restrict(prior, vocab, stream) {
+export function restrict(prior, vocab, stream) {
   const d = prior.U.shape[1], gates = prior.b1.length, chars = vocab.chars.slice(1);
   const ids = [[prior.rows.get("end")], ...chars.map((char) => partsOf(char, prior))];
   const inputs = embed(prior.inputs, ids, d), outputs = embed(prior.outputs, ids, d);
@@ -126,7 +125,7 @@ function restrict(prior, vocab, stream) {
 }
 
 // Returns the prefix trie of words: parents before children; of each token of the stream, the prefix before it.
-function trieOf(stream, size) {
+export function trieOf(stream, size) {
   const children = new Map(), parents = [0], last = [0], depths = [0], ids = new Int32Array(stream.length - 1);
   let node = 0;
   for (let i = 0; i < ids.length; i++) {
@@ -143,7 +142,7 @@ function trieOf(stream, size) {
 }
 
 // Computes the state of the GRU after each prefix: [prefixes, hidden_dim] by rows. Yields often.
-function* statesOf({ C, W1, b1, bn }, { parents, last, depths }) {
+export function* statesOf({ C, W1, b1, bn }, { parents, last, depths }) {
   const size = bn.length, states = new Float64Array(parents.length * size), W = transposed(W1, 3 * size);
   const order = Array.from(parents.keys()).sort((a, b) => depths[a] - depths[b] || a - b);
   for (let first = 0; first < order.length;) {
@@ -166,7 +165,4 @@ function* statesOf({ C, W1, b1, bn }, { parents, last, depths }) {
     yield first / order.length;
   }
   return states;
-}
-
-LEARNER.prior = { parsed, restrict, product, transposed, trieOf, statesOf };
 }

@@ -1,6 +1,7 @@
 // mm_jax/tool/checking.py and mm_jax/shapes.py: takes the words of a text or a file, and says what was odd about them.
 
-{
+import { MAX_LENGTH, Trouble, caseOf } from "../engine/sampling.js";
+
 const LIMITS = { bytes: 64 * 2 ** 20, words: 100000, characters: 2000000, length: MAX_LENGTH, few: 20 };
 // Office and zip, PDF, gzip, old Office, rich text, pictures, sounds.
 const NO_TEXT = ["PK\x03\x04", "%PDF-", "\x1f\x8b", "\xd0\xcf\x11\xe0", "{\\rtf", "\x89PNG", "\xff\xd8\xff", "GIF8"];
@@ -145,7 +146,7 @@ function within(words, report) {
 }
 
 // Returns the distinct words and what was odd; throws a Trouble where there are none. Yields often.
-function* read({ content, column = null }, headings) {
+export function* read({ content, column = null }, headings) {
   const { report, all } = reporter();
   let text = textOf(content, report);
   if (text.includes("\ufeff")) text = text.replaceAll("\ufeff", "");
@@ -174,7 +175,4 @@ function figures(words, report) {
   if (words.length < LIMITS.few) report("few", undefined, words.length);
   const [shortest, longest] = [Math.min, Math.max].map((pick) => lengths.reduce((a, b) => pick(a, b)));
   return { characters: lengths.reduce((a, b) => a + b), alphabet: chars.size, shortest, longest };
-}
-
-LEARNER.read = read;
 }

@@ -1,9 +1,7 @@
 // mm_jax/words.py, mm_jax/vocab.py and mm_jax/learning/plans.py: the alphabet of a list, its split, its folds.
 
-const LEARNER = {}; // what these files share; each is a scope of its own
-
-{
-const SHORT = 500, FOLDS = 10, CHOICE_WORDS = 4000;
+export const CHOICE_WORDS = 4000;
+const SHORT = 500, FOLDS = 10;
 
 // random.Random(seed): the Mersenne Twister MT19937, seeded by init_by_array([seed]); returns getrandbits.
 function twister(seed) {
@@ -32,7 +30,7 @@ function twister(seed) {
 }
 
 // Splits words into 80% train, 10% dev, 10% test after random.Random(42).shuffle; all are train where a part is empty.
-function split(words) {
+export function split(words) {
   const shuffled = [...words], draw = twister(42), n = words.length;
   for (let i = n - 1; i > 0; i--) {
     const bits = 32 - Math.clz32(i + 1);
@@ -45,10 +43,10 @@ function split(words) {
   return parts.every((part) => part.length) ? parts : [[...words], [], []];
 }
 
-const isShort = (parts) => parts.flat().length < SHORT;
+export const isShort = (parts) => parts.flat().length < SHORT;
 
 // Returns pairs [train, dev] for the choice of the order: one, or of a short list the folds of a cross-validation.
-function foldsOf([train, dev, test]) {
+export function foldsOf([train, dev, test]) {
   if (!isShort([train, dev, test])) return [[train, dev.slice(0, CHOICE_WORDS)]];
   const both = [...train, ...dev], n = Math.min(FOLDS, both.length);
   const part = (fold, held) => both.filter((_, i) => (i % n === fold) === held);
@@ -56,7 +54,7 @@ function foldsOf([train, dev, test]) {
 }
 
 // Returns the characters of a vocabulary: a separator that no word holds, then the others by code point.
-function alphabetOf(words) {
+export function alphabetOf(words) {
   const chars = new Set(words.join(""));
   let separator = [...".|/_␃"].find((char) => !chars.has(char));
   for (let code = 0x2500; separator === undefined; code++) {
@@ -66,10 +64,7 @@ function alphabetOf(words) {
 }
 
 // Returns the token stream of mm_jax/corpus.py: 0, then each word and its 0.
-function tokensOf(words, vocab) {
+export function tokensOf(words, vocab) {
   const ids = new Map(vocab.chars.map((char, i) => [char, i]));
   return Int32Array.from([0, ...Array.from(words.join(vocab.chars[0]), (char) => ids.get(char)), 0]);
-}
-
-Object.assign(LEARNER, { split, isShort, foldsOf, alphabetOf, tokensOf, CHOICE_WORDS });
 }

@@ -1,4 +1,7 @@
 // mm_jax/models/counts.py: P(next | previous) = (N[previous, next] + smoothing) / its sum over next
+
+import { model, rowOf } from "../engine/contract.js";
+
 model("Counts", {
   blockSize: () => 1,
   logits({ N, smoothing }, [previous]) {

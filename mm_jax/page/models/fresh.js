@@ -1,5 +1,7 @@
 // mm_jax/models/fresh.py: p'(c | u) = p(c | u) * factor(uc) / factor(u), with a factor for each prefix u of the list
 
+import { advance, logSoftmax, logits, maxLength, model, start } from "../engine/contract.js";
+
 // Returns the number of the prefix that is one token longer; the last number stands for all prefixes outside the list.
 function longer({ first, tokens, ends }, prefix, token) {
   const place = tokens.subarray(first[prefix], first[prefix + 1]).indexOf(token);

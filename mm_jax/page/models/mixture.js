@@ -1,4 +1,7 @@
 // mm_jax/models/mixture.py: p(w | word so far) = sum_k weight_k p_k(w | word so far),  weights = softmax(scores)
+
+import { advance, blockSize, logSoftmax, logSumExp, logits, maxLength, model, start } from "../engine/contract.js";
+
 model("Mixture", {
   blockSize({ members }) {
     const sizes = members.map(blockSize);

@@ -1,8 +1,10 @@
 // mm_jax/models/ngram.py: p_m(w | c) = values_m[c, w] + backoff_m[c] * p_(m-1)(w | c without its oldest character);
 // a context that was never seen at order m leaves p_(m-1) as it is.
 
+import { model } from "../engine/contract.js";
+
 // Returns the rank of a context's code among those of its order, or -1.
-function rankOf(codes, code) {
+export function rankOf(codes, code) {
   let low = 0, high = codes.length;
   while (low < high) {
     const middle = (low + high) >> 1;

@@ -2,6 +2,8 @@
 // a = softmax(q . k / sqrt(head)) . v of each head, x += a @ Wo + bo, x += gelu(norm2(x) @ W1 + b1) @ W2 + b2;
 // logits = norm(x) @ Wu + bu;  norm(x) = gain * (x - mean) / sqrt(variance + 1e-5) + shift
 
+import { affine, gelu, logSoftmax, model, rowOf } from "../engine/contract.js";
+
 function norm(x, gain, shift) {
   const average = (values) => values.reduce((a, b) => a + b, 0) / values.length;
   const mean_ = average(x), scale = 1 / Math.sqrt(average(Float64Array.from(x, (each) => (each - mean_) ** 2)) + 1e-5);
@@ -19,8 +21,6 @@ function attend(q, keys, values, first, size) {
   values.forEach((value, t) => { for (let k = 0; k < size; k++) found[k] += weights_[t] * value[first + k]; });
   return [found, weights_];
 }
-
-const gelu = (x) => x * sigmoid(1.5957691216057308 * (x + 0.044715 * x * x * x)); // 2 sqrt(2 / pi)
 
 function readPosition(params, { caches, position }, token) {
   const width = params.C.shape[1], size = width / params.num_heads, place = rowOf(params.P, position);
