@@ -41,22 +41,34 @@ def test_easy(check):
 
 
 def test_middle(check):
-    N = right_pairs()
-    for words, smoothing in ((["emma"], 0.0), (["emma"], 1.0), (WORDS, 1.0), (["aaron", "mia"], 0.5)):
-        right = mm_jax.evaluate(mm_jax.counts.fit(WORDS, VOCAB, smoothing=smoothing), words).nll
-        letters = sum(map(len, words))
-        pairs = letters + len(words)
-        by_column = (N + smoothing) / np.maximum((N + smoothing).sum(0), 1e-9)
-        column = [-np.log(by_column[i, j]) for word in words for i, j in pairs_of(word)]
+    # In counts of words the sums of rows and of columns are equal, and along a word the mean is the same by either:
+    # only another table shows which of them was taken.
+    counted, drawn = right_pairs(), np.random.default_rng(0).integers(1, 9, (27, 27))
+    for N, table, words, smoothing in (
+        (counted, "N", ["emma"], 0.0),
+        (counted, "N", ["emma"], 1.0),
+        (counted, "N", WORDS, 0.5),
+        (drawn, "another N", ["aaron", "mia"], 1.0),
+    ):
+        pairs = [
+            tuple(map(answer.CHARS.index, pair)) for word in words for pair in zip("." + word, word + ".", strict=True)
+        ]
+        right = mm_jax.evaluate(mm_jax.counts.from_table(N, VOCAB, smoothing), words).nll
+        with np.errstate(divide="ignore", invalid="ignore"):
+            by_column = (N + smoothing) / (N + smoothing).sum(0)
         known = {
-            "It is the sum: divide by the number of pairs.": right * pairs,
+            "It is the sum: divide by the number of pairs.": right * len(pairs),
             "The minus is missing.": -right,
-            "It is divided by the number of characters: the end of a word is a pair too.": right * pairs / letters,
-            "Columns were divided by their sums, not rows: axis=1, keepdims=True.": np.mean(column),
-            "Its logarithm is to the base 2, or 10: nats are wanted.": right / np.log(2),
+            "Divide by the number of pairs, not of characters: the end of a word is one too.": right
+            * len(pairs)
+            / sum(map(len, words)),
+            "Columns were divided by their sums, not rows: axis=1, keepdims=True.": -np.mean(
+                [np.log(by_column[pair]) for pair in pairs]
+            ),
+            "Its logarithm is to the base 2: nats are wanted.": right / np.log(2),
         }
-        name = f"mean_nll(N, {words}, {smoothing})"
-        check(name, answer.mean_nll(jnp.asarray(N), words, smoothing), right, within=1e-5, known=known)
+        got = answer.mean_nll(jnp.asarray(N), words, smoothing)
+        check(f"mean_nll({table}, {words}, {smoothing})", got, right, within=1e-5, known=known)
 
 
 def test_hard(check):
@@ -81,7 +93,3 @@ def test_hard(check):
         uniforms = uniforms[len(names[-1]) + 1 :]
     right = "mor axx minaymoryles kondlaisah anchshizarie"
     check("five names drawn with the lecture's numbers", " ".join(names), right)
-
-
-def pairs_of(word):
-    return [tuple(map(answer.CHARS.index, pair)) for pair in zip("." + word, word + ".", strict=True)]
