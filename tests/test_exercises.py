@@ -19,7 +19,7 @@ LEVELS = ("easy", "middle", "hard")
 
 
 def grade(*arguments):
-    """(exit status, what it prints, {exercise: states of its steps}) of pytest, as a learner runs it in the checkout."""
+    """(exit status, what it prints, {exercise: states of its steps}) of pytest, as learners run it in the checkout."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *map(str, arguments)]
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(

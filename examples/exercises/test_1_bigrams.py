@@ -40,31 +40,29 @@ def test_easy(check):
     check("count_pairs", answer.count_pairs(WORDS), N, known=known)
 
 
+def pairs_of(word):
+    return [tuple(map(answer.CHARS.index, pair)) for pair in zip("." + word, word + ".", strict=True)]
+
+
 def test_middle(check):
     # In counts of words the sums of rows and of columns are equal, and along a word the mean is the same by either:
     # only another table shows which of them was taken.
     counted, drawn = right_pairs(), np.random.default_rng(0).integers(1, 9, (27, 27))
-    for N, table, words, smoothing in (
-        (counted, "N", ["emma"], 0.0),
-        (counted, "N", ["emma"], 1.0),
-        (counted, "N", WORDS, 0.5),
-        (drawn, "another N", ["aaron", "mia"], 1.0),
+    for table, N, words, smoothing in (
+        ("N", counted, ["emma"], 0.0),
+        ("N", counted, ["emma"], 1.0),
+        ("N", counted, WORDS, 0.5),
+        ("another N", drawn, ["aaron", "mia"], 1.0),
     ):
-        pairs = [
-            tuple(map(answer.CHARS.index, pair)) for word in words for pair in zip("." + word, word + ".", strict=True)
-        ]
+        i, j = np.array([tokens for word in words for tokens in pairs_of(word)]).T
         right = mm_jax.evaluate(mm_jax.counts.from_table(N, VOCAB, smoothing), words).nll
-        with np.errstate(divide="ignore", invalid="ignore"):
-            by_column = (N + smoothing) / (N + smoothing).sum(0)
+        total, letters = right * len(i), sum(map(len, words))
+        by_column = -np.log((N[i, j] + smoothing) / (N + smoothing).sum(0)[j]).mean()
         known = {
-            "It is the sum: divide by the number of pairs.": right * len(pairs),
+            "It is the sum: divide by the number of pairs.": total,
             "The minus is missing.": -right,
-            "Divide by the number of pairs, not of characters: the end of a word is one too.": right
-            * len(pairs)
-            / sum(map(len, words)),
-            "Columns were divided by their sums, not rows: axis=1, keepdims=True.": -np.mean(
-                [np.log(by_column[pair]) for pair in pairs]
-            ),
+            "It is divided by the number of characters: each end of a word is a pair too.": total / letters,
+            "Columns were divided by their sums, not rows: axis=1, keepdims=True.": by_column,
             "Its logarithm is to the base 2: nats are wanted.": right / np.log(2),
         }
         got = answer.mean_nll(jnp.asarray(N), words, smoothing)
