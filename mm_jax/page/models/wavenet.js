@@ -1,5 +1,8 @@
 // mm_jax/models/wavenet.py: x = C[context];  in each layer x = tanh(x, two rows end to end, @ W + b);
 // logits = x @ Wu + bu
+
+import { affine, model, rowOf } from "../engine/contract.js";
+
 model("WaveNet", {
   blockSize: ({ layers }) => 2 ** layers.length,
   logits({ C, layers, Wu, bu }, context) {
