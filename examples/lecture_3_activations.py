@@ -222,7 +222,7 @@ def loss_at(scale):
 
 
 scales = jnp.concatenate([jnp.zeros(1), jnp.geomspace(0.001, 1, 61)])
-losses_at = jax.vmap(loss_at)(scales)  # (62,)
+losses_at = jax.jit(jax.vmap(loss_at))(scales)  # (62,)
 
 # %%
 figure, ax = plt.subplots(figsize=(7, 3))
@@ -451,7 +451,7 @@ def through_layers(gain, layers=30):
     return jax.lax.scan(layer, 1.0, length=layers)[1]
 
 
-deviations = jax.vmap(through_layers)(gains)  # (4, 30)
+deviations = jax.jit(jax.vmap(through_layers))(gains)  # (4, 30)
 figure, ax = plt.subplots(figsize=(7, 3))
 for gain, line in zip(gains, deviations, strict=True):
     ax.plot(line, label=f"gain {gain:.3g}: {line[-1]:.2f}")
@@ -464,7 +464,9 @@ _ = ax.legend(loc="right")
 
 # %%
 pre_kaiming = preactivations(starts["Kaiming"], X[rows[0]])
-print(f"W1 times {(5 / 3) / 30**0.5:.4f}: deviation {pre_kaiming.std():.2f}, first loss {four_losses['Kaiming'][0]:.4f}")
+print(
+    f"W1 times {(5 / 3) / 30**0.5:.4f}: deviation {pre_kaiming.std():.2f}, first loss {four_losses['Kaiming'][0]:.4f}"
+)
 print(f"flat {(jnp.abs(jnp.tanh(pre_kaiming)) > 0.99).mean():.2%}")
 
 # %% [markdown]
@@ -501,7 +503,8 @@ print(f"flat {(jnp.abs(jnp.tanh(pre_kaiming)) > 0.99).mean():.2%}")
 pre = preactivations(original, X[rows[0]])
 mean, std = pre.mean(0, keepdims=True), pre.std(0, keepdims=True, ddof=1)  # (1, 200) each
 standardised = (pre - mean) / std
-print(mean.shape, std.shape, f"deviation before {pre.std():.2f}, after {standardised.std():.2f}")
+print(mean.shape, std.shape)
+print("deviations of four neurons:", pre.std(0, ddof=1)[:4], "after:", standardised.std(0, ddof=1)[:4])
 
 # %% [markdown]
 # > **In torch** `x.std(0)` divides by n - 1 (Bessel's correction); in JAX and NumPy by n, unless told `ddof=1`. With 32
@@ -599,6 +602,7 @@ for step in (0, 10_000, 20_000):
 
 
 # %%
+@jax.jit
 @jax.vmap
 def in_company(batch):
     contexts = X[batch].at[0].set(X[4])
@@ -673,8 +677,10 @@ def with_b1(b1, params, X, Y):
 
 
 def b1_gradient(dtype):
-    params = jax.tree.map(lambda leaf: np.asarray(leaf).astype(dtype), start_bn)
-    return float(jnp.abs(jax.grad(with_b1)(jnp.zeros(hidden_dim, dtype), params, X[rows_bn[0]], Y[rows_bn[0]])).max())
+    params = jax.tree.map(lambda leaf: np.asarray(leaf).astype(dtype), params_bn)
+    return float(
+        jnp.abs(jax.jit(jax.grad(with_b1))(jnp.zeros(hidden_dim, dtype), params, X[rows_bn[0]], Y[rows_bn[0]])).max()
+    )
 
 
 b1_float32 = b1_gradient(np.float32)
@@ -778,9 +784,7 @@ print(hidden_named.shape, f"{named_apart:.0e} apart")
 scale = params_bn["gain"] / stats_bn["std"]  # (1, 200)
 W1_folded = params_bn["W1"] * scale
 b1_folded = (params_bn["bias"] - stats_bn["mean"] * scale)[0]
-folded = mm_jax.MLP(
-    C=params_bn["C"], W1=W1_folded, b1=b1_folded, W2=params_bn["W2"], b2=params_bn["b2"], vocab=vocab
-)
+folded = mm_jax.MLP(C=params_bn["C"], W1=W1_folded, b1=b1_folded, W2=params_bn["W2"], b2=params_bn["b2"], vocab=vocab)
 print(f"{num_parameters_bn:,} - 400 + 200 = {mm_jax.num_params(folded):,} numbers")
 
 
@@ -807,7 +811,7 @@ for place in (1, 2):
 # normalization existed; only the way there was another. And so every verb of the package takes it:
 
 # %%
-folded_logits = jax.vmap(mm_jax.logits, (None, 0))(folded, X_dev)
+folded_logits = jax.jit(jax.vmap(mm_jax.logits, (None, 0)))(folded, X_dev)
 fold_apart = jnp.abs(folded_logits - logits_bn(params_bn, stats_bn, X_dev)).max()
 print(f"logits {fold_apart:.0e} apart; dev {mm_jax.evaluate(folded, split.dev).nll:.5f}")
 
@@ -829,12 +833,16 @@ with tempfile.TemporaryDirectory() as folder:
 # product at each place of a picture; the order linear layer, normalization, nonlinearity is ours. The statistics are one
 # a channel, over batch *and* places:
 
+
 # %%
-pictures = jax.random.normal(jax.random.key(66), (8, 3, 16, 16))  # batch, channels, height, width
-filters = jax.random.normal(jax.random.key(67), (64, 3, 3, 3)) / 27**0.5  # fan-in 3 * 3 * 3
-maps = jax.lax.conv(pictures, filters, (1, 1), "SAME")
-maps = jax.nn.relu((maps - maps.mean((0, 2, 3), keepdims=True)) / maps.std((0, 2, 3), keepdims=True))
-maps.shape, maps.mean((0, 2, 3), keepdims=True).shape
+def block(pictures, filters):  # (8, 3, 64, 64): batch, channels, height, width; (16, 3, 3, 3)
+    maps = jax.lax.conv(pictures, filters, (1, 1), "SAME")
+    mean, std = maps.mean((0, 2, 3), keepdims=True), maps.std((0, 2, 3), keepdims=True)
+    return jax.nn.relu((maps - mean) / std), mean
+
+
+shapes = jax.ShapeDtypeStruct((8, 3, 64, 64), jnp.float32), jax.ShapeDtypeStruct((16, 3, 3, 3), jnp.float32)
+[each.shape for each in jax.eval_shape(block, *shapes)]  # the output, and its means
 
 # %% [markdown]
 # > **In torch** `Linear(fan_in, fan_out, bias=True)` draws weights and bias uniformly in ± 1 / sqrt(fan_in); put
@@ -902,6 +910,7 @@ taps = [jnp.zeros((batch_size, 100))] * 5
 
 
 # %%
+@jax.jit
 @jax.vmap
 def first_step(gain):
     gradient = jax.value_and_grad(plain_loss, argnums=(0, 1), has_aux=True)
@@ -950,7 +959,7 @@ _ = axes[0, 0].legend(fontsize=7)
 # depth pass their input on. First the deviation in each of 50 layers, and the gradient at it:
 
 # %%
-depth, width = 50, 40
+depth, width = 50, 30
 keys = jax.random.split(jax.random.key(69), 4)
 
 
@@ -983,6 +992,7 @@ def stack_loss(params, taps, layers, X, Y, norm=lambda x: x):
 deep_taps = jnp.zeros((depth - 1, batch_size, width))
 
 
+@jax.jit
 @jax.vmap
 def through_depth(gain):
     gradient = jax.grad(stack_loss, argnums=1, has_aux=True)
@@ -1016,19 +1026,19 @@ def train_stack(layers, norm):
         (value, _), gradients = gradient(params, deep_taps, layers, X[batch], Y[batch], norm)
         return jax.tree.map(lambda p, g: p - 0.1 * g, params, gradients), value
 
-    return jax.lax.scan(step, stack_start(5 / 3), rows_deep[:300])[1]
+    return jax.lax.scan(step, stack_start(5 / 3), rows_deep[:120])[1]
 
 
-depths = jnp.array([1, 5, 10, 20, 50])
+depths = jnp.array([1, 10, 50])
 by_depth = {
-    name: jax.vmap(train_stack, (0, None))(depths, norm)[:, -100:].mean(1)
+    name: jax.vmap(train_stack, (0, None))(depths, norm)[:, -40:].mean(1)
     for name, norm in (("plain, gain 5/3", lambda x: x), ("batch norm", standardise))
 }
 for name, values in by_depth.items():
     print(f"{name:16}", *(f"{layers:2} layers {value:.3f} " for layers, value in zip(depths, values, strict=True)))
 
 # %% [markdown]
-# Mean loss of the last 100 of 300 steps. Fifty plain layers have learned almost nothing, in spite of the right gain.
+# Mean loss of the last 40 of 120 steps. Fifty plain layers have learned almost nothing, in spite of the right gain.
 # Batch normalization is slower on shallow networks here, and gets further on the deepest; neither makes depth free.
 # Residual connections do, later.
 #
@@ -1149,7 +1159,9 @@ for i, name in enumerate(names_deep):
 axes[3].axhline(-3, color="black")
 axes[0].legend(fontsize=7)
 axes[2].legend(fontsize=7)
-for ax, name in zip(axes, ("activations", "gradients at them", "log10 gradient / data", "log10 update / data"), strict=True):
+for ax, name in zip(
+    axes, ("activations", "gradients at them", "log10 gradient / data", "log10 update / data"), strict=True
+):
     ax.set(title=name, xlabel="value" if name == "activations" else "step")
 
 # %% [markdown]
@@ -1178,6 +1190,7 @@ faulty_params, faulty_stats, faulty_read = jax.vmap(train_deep)(population, jnp.
 
 
 # %%
+@jax.jit
 def deep_logits(params, stats, X):
     x = params["C"][X].reshape(len(X), -1)
     for number, (layer, each) in enumerate(zip(params["layers"], stats, strict=True)):
@@ -1186,9 +1199,8 @@ def deep_logits(params, stats, X):
     return x
 
 
-faulty_dev = jax.vmap(lambda params, stats: cross_entropy(deep_logits(params, stats, X_dev), Y_dev))(
-    faulty_params, faulty_stats
-)
+faulty_logits = jax.vmap(deep_logits, (0, 0, None))(faulty_params, faulty_stats, X_dev)  # (4, 22655, 27)
+faulty_dev = [float(cross_entropy(each, Y_dev)) for each in faulty_logits]
 for i, name in enumerate(faulty):
     print(f"{name:10}  dev {faulty_dev[i]:.3f}   activations", faulty_read["std"][i, -1], end="")
     print("   updates", np.array(faulty_read["update to data"])[i, -1].round(1))
@@ -1243,7 +1255,7 @@ for gain in (1, 5 / 3):
 linear_six = plain_start(1)
 product = functools.reduce(jnp.matmul, (layer["W"] for layer in linear_six["layers"]))  # (30, 27)
 linear_one = {"C": linear_six["C"], "layers": [{"W": product, "b": jnp.zeros(len(vocab))}]}
-six_logits = plain(linear_six, taps, X[:100], identity) if False else plain(linear_six, [0] * 5, X[:100], identity)
+six_logits = plain(linear_six, [0] * 5, X[:100], identity)
 one_logits = plain(linear_one, [], X[:100], identity)
 linear_apart = jnp.abs(six_logits[0] - one_logits[0]).max()
 print(f"six layers, and their product: logits {linear_apart:.0e} apart")
@@ -1331,9 +1343,10 @@ models = {
 }
 
 # %%
+gradients = {name: jax.jit(jax.grad(words_loss))(params) for name, params in models.items()}
 for name, params in models.items():
     figure, axes = plt.subplots(1, 2, figsize=(11, 3.6))
-    plotting.health(params, jax.grad(words_loss)(params), 0.1, axes)
+    plotting.health(params, gradients[name], 0.1, axes)
     figure.suptitle(f"{name}, rate 0.1")
 
 # %% [markdown]
@@ -1341,7 +1354,7 @@ for name, params in models.items():
 
 # %%
 for name, params in models.items():
-    readings = plotting.instruments(params, jax.grad(words_loss)(params), 0.1)
+    readings = plotting.instruments(params, gradients[name], 0.1)
     ordered = sorted(readings, key=lambda reading: reading.update_to_data)
     print(f"{name:12}", *(f"  {each.name} {each.update_to_data:.2f}" for each in (ordered[-1], ordered[0])))
 
