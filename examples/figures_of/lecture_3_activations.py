@@ -4,7 +4,6 @@ The lecture's runs are repeated with torch's generator. A long run's `seen` is w
 """
 
 import numpy as np
-
 from figures import lecture, own
 
 BATCHES = "3.3239 2.0322 2.5675 2.0125 2.2446 1.8897 2.0785 2.3681 2.2918 2.0238"
