@@ -926,7 +926,7 @@ grad_by_gain = taps_by_gain.std((2, 3), ddof=1)
 # %%
 for gain, std, share, grad in zip(gains, std_by_gain, flat_by_gain, grad_by_gain, strict=True):
     shown = "  ".join(f"{a:.2f} {b:5.2f}%" for a, b in zip(std, share, strict=True))
-    print(f"gain {gain:<4.3g}  {shown}   gradient {grad[0]:.1e} {grad[-1]:.1e}")
+    print(f"gain {gain:<4.3g}  {shown}  grad {grad[0]:.0e} {grad[-1]:.0e}")
 
 # %% [markdown]
 # Deviation and saturation (beyond 0.97) of the five layers, and the gradient's deviation at the first and the last. The
@@ -1032,7 +1032,8 @@ for layers, value in zip(depths, by_depth, strict=True):
 
 # %% [markdown]
 # Mean loss of the last 40 of 120 steps. Ten layers learn as one does; fifty have learned almost nothing, in spite
-# of the right gain. (Nor does a normalization in each layer help within these few steps. Residual connections do, later.)
+# of the right gain. (Nor does a normalization in each layer help within these few
+# steps.)
 #
 # ## 70. Batch normalization in all layers, and instruments
 #
@@ -1141,7 +1142,7 @@ for i, W in enumerate(matrices(params_deep)):
 
 # %%
 edges = np.linspace(-1, 1, 61)
-figure, axes = plt.subplots(1, 4, figsize=(15, 3.4))
+figure, axes = plt.subplots(1, 4, figsize=(13, 3))
 for i in range(5):
     axes[0].plot((edges[1:] + edges[:-1]) / 2, last["histogram"][i], label=f"layer {i + 1}")
     axes[1].plot(read["at activations"][:, i], linewidth=0.7)
@@ -1194,11 +1195,11 @@ def deep_logits(params, stats, X):
 faulty_logits = jax.vmap(deep_logits, (0, 0, None))(faulty_params, faulty_stats, X_dev)  # (4, 22655, 27)
 faulty_dev = [float(cross_entropy(each, Y_dev)) for each in faulty_logits]
 for i, name in enumerate(faulty):
-    print(f"{name:10}  dev {faulty_dev[i]:.3f}   activations", faulty_read["std"][i, -1], end="")
+    print(f"{name:10}  dev {faulty_dev[i]:.3f}   std", np.array(faulty_read["std"])[i, -1].round(2), end="")
     print("   updates", np.array(faulty_read["update to data"])[i, -1].round(1))
 
 # %%
-figure, axes = plt.subplots(2, 4, figsize=(13, 4.8), sharex="row", sharey="row")
+figure, axes = plt.subplots(2, 4, figsize=(12, 4.4), sharex="row", sharey="row")
 for i, name in enumerate(faulty):
     for number in range(5):
         axes[0, i].plot((edges[1:] + edges[:-1]) / 2, faulty_read["histogram"][i, -1, number], linewidth=1)
@@ -1337,7 +1338,7 @@ models = {
 # %%
 gradients = {name: jax.jit(jax.grad(words_loss))(params) for name, params in models.items()}
 for name, params in models.items():
-    figure, axes = plt.subplots(1, 2, figsize=(11, 3.6))
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.2))
     plotting.health(params, gradients[name], 0.1, axes)
     figure.suptitle(f"{name}, rate 0.1")
 
