@@ -230,6 +230,7 @@ ax.loglog(scales[1:], losses_at[1:])
 ax.axhline(losses_at[0], color="black", linewidth=1, label=f"W2 = 0: {losses_at[0]:.4f}")
 ax.loglog([0.01, 0.1, 1], [scaled_W2[s] for s in (0.01, 0.1, 1)], "o", label="0.01, 0.1, 1")
 ax.set(xlabel="scale of W2", ylabel="first loss", yticks=[3, 5, 10, 30], yticklabels=["3", "5", "10", "30"])
+ax.minorticks_off()
 _ = ax.legend()
 
 # %% [markdown]
@@ -706,7 +707,7 @@ figure, ax = plt.subplots(figsize=(9, 3.4))
 for name, values in {**four_losses, "batch norm": losses_bn}.items():
     line = smoothed(np.array(values)[:10_000], 500)
     ax.plot(np.arange(len(line)) * 500 + 250, line, label=name)
-ax.set(xlabel="step", ylabel="loss, mean of 500 steps", title="five starts")
+ax.set(xlabel="step", ylabel="loss, mean of 500 steps", title="five starts", ylim=(2.2, 3.2))
 _ = ax.legend()
 
 # %% [markdown]

@@ -77,7 +77,8 @@ def health(params: Params, gradients: Params, rate: float, axes: Axes) -> Axes:
             right.plot([reading.update_to_data], [number], "o" if number < 10 else "D", color=f"C{number % 10}")
     left.set_xlabel("log10 |gradient|")
     left.set_ylabel("share of the matrix")
-    left.legend(fontsize=7)
+    if len(matrices) <= 10:  # more would cover the picture: colours and marks are those of the right one
+        left.legend(fontsize=7)
     right.axvline(_TARGET, color="black", linewidth=1)
     labels = [f"{name} {' x '.join(map(str, data.shape))}" for name, data, _ in matrices]
     right.set_yticks(range(len(matrices)), labels, fontsize=8)
