@@ -4,7 +4,7 @@ figure, ax = matplotlib.pyplot.subplots()
 mm_jax.plotting.embedding(params, ax)
 
 tables.py: tables of pairs, one-hot rows, a matrix product. curves.py: losses and functions. letters.py: the embedding.
-words.py: words and their scores. ladder.py: models side by side.
+words.py: words and their scores. ladder.py: models side by side. health.py: gradients and updates of any model.
 """
 
 import functools
@@ -18,6 +18,9 @@ from mm_jax.plotting.curves import curves as curves
 from mm_jax.plotting.curves import function as function
 from mm_jax.plotting.curves import losses as losses
 from mm_jax.plotting.curves import range_test as range_test
+from mm_jax.plotting.health import Reading as Reading
+from mm_jax.plotting.health import health as health
+from mm_jax.plotting.health import instruments as instruments
 from mm_jax.plotting.ladder import ladder as ladder
 from mm_jax.plotting.letters import embedding as embedding
 from mm_jax.plotting.tables import count_table as count_table
