@@ -18,7 +18,7 @@
 # | 1 The words | 13 The same model as a neural network | 21 All words |
 # | 2 Pairs | 14 One-hot | 22 **JAX in ten minutes** |
 # | 3 Counting with a dictionary | 15 Neurons, and the matrix product | 23 One-hot times W is a row of W |
-# | 4 Arrays, and the table of 28 x 28 | 16 Softmax | 24 Regularisation (the longest run) |
+# | 4 Arrays, and the table of 28 x 28 | 16 Softmax | 24 Regularisation |
 # | 5 Pictures of the table | 17 Example by example | 25 Names from the network |
 # | 6 One token, the dot | 18 The loss in one line | 26 Why both are the same model |
 # | 7 Sampling from a distribution | 19 The gradient | 27 Splits, and the lecture's exercises |
@@ -28,7 +28,7 @@
 # | 11 A word's own score | | |
 # | 12 Infinite loss, and smoothing | | |
 #
-# All cells together take about a minute, a third of it in section 24; reading takes two hours.
+# All cells together take about a minute, most of it compiling; none takes longer than ten seconds. Reading takes two hours.
 #
 # - **Read it** here: all outputs and pictures are on the page. **Run it**: `pip install -e '.[notebooks]'`, then
 #   `jupyter lab` and open it in its folder, `examples`.
@@ -521,9 +521,9 @@ print(fresh, itos[fresh], "with a fresh generator;", used, itos[used], "with the
 # Is m plausible? And then the row of m is next:
 
 # %%
-m = stoi["m"]
-print(f"m begins {N[0, m]:,} names, {p[m]:.1%}")
-print(f"m ends {N[m, 0]} names, a follows it {N[m, stoi['a']]:,} times, b {N[m, stoi['b']]} times")
+m_ = stoi["m"]
+print(f"m begins {N[0, m_]:,} names, {p[m_]:.1%}")
+print(f"m ends {N[m_, 0]} names, a follows it {N[m_, stoi['a']]:,} times, b {N[m_, stoi['b']]} times")
 
 # %% [markdown]
 # ## 8. The sampling loop
@@ -798,8 +798,8 @@ for word in ("anubhav", "andrej", "andre"):
 # What is rare in andrej?
 
 # %%
-e, j = stoi["e"], stoi["j"]
-print(f"ej occurs {N[e, j]} times: probability {P[e, j]:.4f}, log {jnp.log(P[e, j]):.4f}")
+e_, j_ = stoi["e"], stoi["j"]
+print(f"ej occurs {N[e_, j_]} times: probability {P[e_, j_]:.4f}, log {jnp.log(P[e_, j_]):.4f}")
 
 # %% [markdown]
 # **Try** your own name, in small letters. Is it more like a name than *andrej*?
@@ -825,8 +825,8 @@ def show_pairs(word, P):
 show_pairs("anubhavm", P)
 
 # %%
-v, q_ = stoi["v"], stoi["q"]
-print(f"vm occurs {N[v, m]} times, jq {N[j, q_]} times; {(N == 0).sum()} of the {N.size} cells are zero")
+v_, q_ = stoi["v"], stoi["q"]
+print(f"vm occurs {N[v_, m_]} times, jq {N[j_, q_]} times; {(N == 0).sum()} of the {N.size} cells are zero")
 
 # %% [markdown]
 # A sensible name should not be impossible. **Smoothing** adds fake counts to every cell. The more fake counts, the more
@@ -848,15 +848,14 @@ show_pairs("anubhavm", P1)
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(6.4, 3.3))
-rows, columns = np.array([stoi[c] for c in "uvw"]), np.array([stoi[c] for c in "lmn"])
+corner_rows, corner_columns = np.array([stoi[c] for c in "uvw"]), np.array([stoi[c] for c in "lmn"])
 for ax, title, corner in zip(axes, ("N", "N + 1"), (N, N + 1)):
-    corner = np.asarray(corner)[np.ix_(rows, columns)]
+    corner = np.asarray(corner)[np.ix_(corner_rows, corner_columns)]
     ax.imshow(np.sqrt(corner), cmap="Blues", vmax=30)
-    for i, j_ in np.ndindex(corner.shape):
-        ax.text(j_, i, f"{'uvw'[i]}{'lmn'[j_]}\n{corner[i, j_]}", ha="center", va="center", fontsize=13)
+    for i, k in np.ndindex(corner.shape):
+        ax.text(k, i, f"{'uvw'[i]}{'lmn'[k]}\n{corner[i, k]}", ha="center", va="center", fontsize=13)
+    ax.add_patch(Rectangle((0.5, 0.5), 1, 1, fill=False, edgecolor="tab:red", linewidth=2))
     ax.set(title=title, xticks=[], yticks=[])
-axes[1].add_patch(Rectangle((0.5, 0.5), 1, 1, fill=False, edgecolor="tab:red", linewidth=2))
-axes[0].add_patch(Rectangle((0.5, 0.5), 1, 1, fill=False, edgecolor="tab:red", linewidth=2))
 
 # %% [markdown]
 # One fake count changes the probabilities so little that the names stay the same: the first five, from a fresh
@@ -1152,14 +1151,14 @@ print("gradient of row 0:", gradient_emma[0], sep="\n")
 up = loss(W_start.at[0, 0].add(0.01), xs_emma, ys_emma)
 down = loss(W_start.at[0, 0].add(-0.01), xs_emma, ys_emma)
 print(f"gradient[0, 0] = {gradient_emma[0, 0]:.5f}; the nudges give {(up - down) / 0.02:.5f}")
-print(f"gradient[0, {e}] = {gradient_emma[0, e]:.5f}: a larger weight from . to e lowers the loss")
+print(f"gradient[0, {e_}] = {gradient_emma[0, e_]:.5f}: a larger weight from . to e lowers the loss")
 
 # %% [markdown]
 # Only the rows of emma's inputs have a gradient. And a row can be written down: for an example it is probability minus
 # target, here divided by the five examples.
 
 # %%
-by_hand = (probs[0] - jax.nn.one_hot(e, V)) / 5
+by_hand = (probs[0] - jax.nn.one_hot(e_, V)) / 5
 print("rows that are not zero:", np.flatnonzero(jnp.abs(gradient_emma).sum(1)))
 print(f"row 0 by hand, largest difference {jnp.abs(by_hand - gradient_emma[0]).max():.0e}")
 print(f"row 0 sums to {gradient_emma[0].sum():.4f}")
@@ -1378,9 +1377,9 @@ jaxpr = jax.make_jaxpr(loss_from_counts)(W_start, N)
 print(jaxpr)
 
 # %% [markdown]
-# 17 lines with an equals sign do something: 10 are `log_softmax` (the greatest logit, subtracted; exp, sum, log), 7 are ours
-# (counts to float32, times, sum, minus, and the division). Everything JAX does starts from this list. What is not on
-# it - a `print`, an `if` on a number, a value of a Python variable - happened once, while it was recorded.
+# 17 operations: 10 inside `log_softmax` (the greatest logit, subtracted; exp, sum, log), 7 of our own (counts to float32,
+# times, sum, minus, the sum of counts, and the division). Everything JAX does starts from this list. What is not on it -
+# a `print`, an `if`, the name of a Python variable - happened once, while it was recorded.
 #
 # ### grad: another such list
 #
@@ -1416,7 +1415,7 @@ def compiled_loss(W, N):
 compiled_loss(W_start, N)
 compiled_loss(trained.W, N)
 compiled_loss(W_start[:5], N[:5])
-compiled_loss(2 * W_start, N)
+_ = compiled_loss(2 * W_start, N)
 
 # %% [markdown]
 # Twice: once for each *shape*. (Another type, or a Python number in place of an array of float32, counts as another
@@ -1513,20 +1512,20 @@ print(by_scan)
 
 # %% [markdown]
 # Those of section 20. (`static_argnums`: the function and the number of steps are no arrays; another one of them is
-# another program.) What the loop in Python costs, with its step compiled:
+# another program.) What ten steps cost in a loop as in section 20, in a loop with a compiled step, and as a scan:
 
 
 # %%
-def python_loop(W, steps=100):
-    for _ in range(steps):
+def python_loop(step, W):
+    for _ in range(10):
         W, value = step(W, xs_emma, ys_emma, 0.1)
-    return W, value
+    return value
 
 
-usual, _ = milliseconds(python_loop, W_start)
-print(f"100 steps, loop in Python: {usual:6.2f} ms")
-usual, _ = milliseconds(lambda: descend(loss, W_start, (xs_emma, ys_emma), 0.1, 100))
-print(f"100 steps, scan:           {usual:6.2f} ms")
+print(f"loop in Python, no jit  {milliseconds(python_loop, step.__wrapped__, W_start)[0]:7.2f} ms")
+print(f"loop in Python, jit     {milliseconds(python_loop, step, W_start)[0]:7.2f} ms")
+scanned = functools.partial(descend, loss)
+print(f"scan                    {milliseconds(scanned, W_start, (xs_emma, ys_emma), 0.1, 10)[0]:7.2f} ms")
 
 # %% [markdown]
 # And the parts compose. The loop of section 21 over rates, as one program: `vmap` over the rate of a whole scan.
@@ -1561,7 +1560,7 @@ jax.tree.map(jnp.shape, gradients)
 # A dict of the same form. So a step is written once for every model, with `jax.tree.map`:
 
 # %%
-stepped = jax.tree.map(lambda p, g: p - 50.0 * g, params, gradients)
+stepped = jax.tree.map(lambda leaf, slope: leaf - 1.0 * slope, params, gradients)
 print(f"{loss_of_dict(params, N):.4f} -> {loss_of_dict(stepped, N):.4f}")
 
 # %% [markdown]
@@ -1573,8 +1572,6 @@ print(jax.tree.map(jnp.shape, jax.tree.leaves(net)))
 print(str(jax.tree.structure(net))[:98])
 
 # %% [markdown]
-# Why 3.2 is lower than section 21's 3.3711 after one step: b moves with the sum of 27 gradients.
-#
 # That was JAX: a pure function, recorded once, then differentiated, vectorised, looped and compiled. Its traps, all seen
 # above: arrays cannot be assigned to (4); keys are used once (7); indexes out of range (14); a value from outside is
 # frozen, a shape more is a program more, and a clock must wait (22). More of each:
@@ -1590,7 +1587,7 @@ print(str(jax.tree.structure(net))[:98])
 
 # %%
 figure, axes = plt.subplots(3, 1, figsize=(7.5, 6.2), height_ratios=[1.2, 27, 1.2])
-parts = [("row 3 of xenc, the input m", xenc[3:4], 0), (f"W, row {m} framed", W_start, m), ("row 3 of xenc @ W", logits[3:4], 0)]
+parts = [("row 3 of xenc, the input m", xenc[3:4], 0), (f"W, row {m_} framed", W_start, m_), ("row 3 of xenc @ W", logits[3:4], 0)]
 for ax, (title, values, row) in zip(axes, parts):
     ax.imshow(values, cmap="RdBu_r", vmin=-3, vmax=3, aspect="auto")
     ax.add_patch(Rectangle((-0.5, row - 0.5), V, 1, fill=False, edgecolor="black", linewidth=2.5, clip_on=False))
