@@ -28,13 +28,15 @@
 # | 11 A word's own score | | |
 # | 12 Infinite loss, and smoothing | | |
 #
-# All cells together take about a minute, most of it compiling; none takes longer than ten seconds. Reading takes two hours.
+# All cells together take about a minute, most of it compiling; none takes longer than ten seconds. Reading takes two
+# hours.
 #
 # - **Read it** here: all outputs and pictures are on the page. **Run it**: `pip install -e '.[notebooks]'`, then
 #   `jupyter lab` and open it in its folder, `examples`.
 # - **The words** are those of `names.txt` if it is found or can be downloaded, otherwise given names that come with
 #   mm_jax. Any list in which the letters a to z occur will do; particular counts and losses hold for `names.txt`.
-# - **The figures**: the last cell compares all of them with the lecture's. If you change something, it says what changed.
+# - **The figures**: the last cell compares all of them with the lecture's. If you change something, it says what
+#   changed.
 # - **Random numbers**: the lecture draws them with torch, from a generator started at 2147483647. `torch_random.py`
 #   repeats that generator in NumPy, so its names and losses are recomputed here. Our own draws use JAX's keys.
 
@@ -73,9 +75,9 @@ printed = figures.stored()  # what the lecture prints at length
 # %% [markdown]
 # ## 1. The words
 #
-# Looking for a name for a baby? The lecture's list has 32,033 of them, gathered from a government website, and makemore
-# makes more: one example a line goes in, and it learns to write lines like them. *dontel*, *irot* and *zhendi* are names
-# that a bigger network of the lecture invented; they are not in the list.
+# Looking for a name for a baby? The lecture's list has 32,033 of them, gathered from a government website, and
+# makemore makes more: one example a line goes in, and it learns to write lines like them. *dontel*, *irot* and
+# *zhendi* are names that a bigger network of the lecture invented; they are not in the list.
 #
 # It is a *character-level* model. Each line is one example, and an example is a sequence of characters: *Reese* is
 # R, e, e, s, e. The model learns one thing: which character comes next.
@@ -95,7 +97,7 @@ words[:10]
 # From here on the package does this (and drops blank lines, whatever the line ends are):
 
 # %%
-words == mm_jax.load_words()
+print(words == mm_jax.load_words())
 
 # %%
 len(words), min(len(word) for word in words), max(len(word) for word in words)
@@ -272,7 +274,7 @@ table[:10, :10]  # a to j
 xs28 = jnp.array([stoi28[first] for first, _ in pairs])  # (228146,)
 ys28 = jnp.array([stoi28[second] for _, second in pairs])
 N28 = jnp.zeros((tokens, tokens), dtype=jnp.int32).at[xs28, ys28].add(1)
-bool((N28 == table).all())
+bool((table == N28).all())
 
 # %% [markdown]
 # An entry of an array is an array itself, without dimensions. `int(...)` or `.item()` takes the plain number out.
@@ -300,7 +302,7 @@ ax.imshow(shade, cmap="Blues")
 for i in range(tokens):
     for j in range(tokens):  # x is the column, y is the row
         ink = "white" if shade[i, j] > 0.6 else "black"
-        ax.text(j, i, itos28[i] + itos28[j], ha="center", va="bottom", color=ink, fontsize=7)
+        ax.text(j, i, itos28[i] + itos28[j], ha="center", va="bottom", color=ink, fontsize=6)
         ax.text(j, i, str(table[i, j]), ha="center", va="top", color=ink, fontsize=9)
 _ = ax.axis("off")
 
@@ -503,7 +505,8 @@ for i, n in enumerate((50, 5_000, 500_000)):
 #
 # <details><summary>Answer</summary>
 #
-# The deviation falls with the square root of the number of draws: about 0.0007 at 500,000, 0.0002 at ten times as many.
+# The deviation to expect falls with the square root of the number of draws: 0.0007 at 500,000, 0.0002 at ten times as
+# many. One draw may be luckier than that.
 #
 # </details>
 #
@@ -776,8 +779,8 @@ print(f"{found.nll:.7f} +- {found.stderr:.4f}")
 # <details><summary>Answer</summary>
 #
 # 2.4540, the same number! Row i of the wrong table is row i of the counts, with each entry divided by the sum of its
-# column, and the logs of these sums add up to the same, since row and column sums are equal. It proves nothing: its rows
-# sum to 7 or to 0.2, so they are no probabilities of what comes next. Check sums before you believe a loss.
+# column, and the logs of these sums add up to the same, since row and column sums are equal. It proves nothing: its
+# rows sum to 7 or to 0.2, so they are no probabilities of what comes next. Check sums before you believe a loss.
 #
 # </details>
 #
@@ -884,7 +887,7 @@ for fake in (0, 1, 5, 10, 100, 1_000, 1_000_000):
 #
 # <details><summary>Answer</summary>
 #
-# `average_nll("andrejq", smoothed(0.01))` is 4.14, not infinite, and all words cost 2.4540 still. With 1 it is 3.48.
+# `average_nll("andrejq", smoothed(0.01))` is 4.05, not infinite, and all words cost 2.4540 still. With 1 it is 3.48.
 #
 # </details>
 #
@@ -903,9 +906,9 @@ print("inputs ", xs_emma, "  targets", ys_emma)
 
 # %% [markdown]
 # > **In torch** two constructors differ in a capital letter: `tensor` takes the type from the data, `Tensor` makes
-# > float32 of everything. Such traps are why the lecture says: get used to reading documentation and threads. JAX has no
-# > such twins, `jnp.array` of whole numbers is int32, of others float32, but traps of its own: read
-# > [Sharp bits](https://docs.jax.dev/en/latest/notebooks/Common_Gotchas_in_JAX.html) once.
+# > float32 of everything. Such traps are why the lecture says: get used to reading documentation and threads. JAX has
+# > no such twins, `jnp.array` of whole numbers is int32, of others float32, but traps of its own: read [Sharp
+# > bits](https://docs.jax.dev/en/latest/notebooks/Common_Gotchas_in_JAX.html) once.
 #
 # A float array used as an index is refused:
 
@@ -1032,8 +1035,8 @@ float(jnp.abs(probs - jax.nn.softmax(logits)).max())
 # <details><summary>Answer</summary>
 #
 # Adding 100 to all logits multiplies all fake counts by one factor, which normalising takes out: nothing changes, up to
-# rounding. Doubling them squares the counts: the distribution becomes more peaked (q after a dot was the likeliest...
-# look at `probs[0].max()`: 0.24 becomes 0.44).
+# rounding. Doubling them squares the counts: the distribution becomes more peaked: after the dot, o goes from 0.24
+# to 0.48.
 #
 # </details>
 #
@@ -1055,9 +1058,8 @@ for i in range(5):
     print(f"  its probability: {prob:.6f}   log: {math.log(prob):.6f}   nll: {-math.log(prob):.6f}")
 print(f"average nll, the loss: {nlls.mean():.7f}")
 
-# %% [markdown]
-# Another draw of W, another loss. Three that can be recomputed: this one; the same generator after all draws of sections
-# 7 to 9; and the generator one higher.
+# %% [markdown] Another draw of W, another loss. Three that can be recomputed: this one; the same generator after all
+# draws of sections 7 to 9; and the generator one higher.
 
 
 # %%
@@ -1118,8 +1120,8 @@ loss_emma
 #
 # <details><summary>Answer</summary>
 #
-# `import optax` first: 3.7693. It is shorter to read, leaves no place for a bug of one's own, and works from the logits,
-# so that exp neither overflows nor underflows. Part 2 takes the reasons one by one.
+# `import optax` first: 3.7693. It is shorter to read, leaves no place for a bug of one's own, and works from the
+# logits, so that exp neither overflows nor underflows. Part 2 takes the reasons one by one.
 #
 # </details>
 #
@@ -1144,8 +1146,8 @@ print("gradient of row 0:", gradient_emma[0], sep="\n")
 # > **In torch** one flags W with `requires_grad`, the forward pass records a graph, and one zeroes the old gradient and
 # > calls `backward`, which writes into `W.grad`. In JAX the gradient is returned: nothing to flag, nothing to zero.
 #
-# Entry [0, 0] is positive: raise this weight a little, and the loss rises a little. Try it, by 0.01 both ways. (By 0.001
-# the two losses would differ by less than float32 can tell well: 2% off.)
+# Entry [0, 0] is positive: raise this weight a little, and the loss rises a little. Try it, by 0.01 both ways. (By
+# 0.001 the two losses would differ by less than float32 can tell well: 2% off.)
 
 # %%
 up = loss(W_start.at[0, 0].add(0.01), xs_emma, ys_emma)
@@ -1163,9 +1165,8 @@ print("rows that are not zero:", np.flatnonzero(jnp.abs(gradient_emma).sum(1)))
 print(f"row 0 by hand, largest difference {jnp.abs(by_hand - gradient_emma[0]).max():.0e}")
 print(f"row 0 sums to {gradient_emma[0].sum():.4f}")
 
-# %% [markdown]
-# The lecture prints row 0 of the gradient of another W. It has the same structure: one negative entry, at e, and the sum
-# is 0 up to the four decimals.
+# %% [markdown] The lecture prints row 0 of the gradient of another W. It has the same structure: one negative entry,
+# at e, and the sum is 0 up to the four decimals.
 
 # %%
 printed_row = printed["printed_gradient_row0"]
@@ -1202,8 +1203,8 @@ print(*(f"{value:.4f}" for value in by_fit.loss))
 #
 # <details><summary>Answer</summary>
 #
-# To 0.277: after m comes m once and a once, and no model of one character can know which. 2 of 5 examples cost ln 2, and
-# 2 ln 2 / 5 = 0.2773.
+# To 0.278 after 1,000 steps, and never below 0.277: after m comes m once and a once, and no model of one character can
+# know which. 2 of 5 examples cost ln 2, and 2 ln 2 / 5 = 0.2773.
 #
 # </details>
 #
@@ -1250,9 +1251,7 @@ print(f"gradients differ by {jnp.abs(slow_gradient - gradient_N).max():.0e}")
 # %%
 def train(steps, rate, l2=0.0):
     """Trains from W_start on all words; returns the trained model, and the loss before each step."""
-    model, history = mm_jax.fit(
-        net, words, jax.random.key(0), steps=steps, batch_size=None, learning_rate=rate, l2=l2
-    )
+    model, history = mm_jax.fit(net, words, jax.random.key(0), steps=steps, batch_size=None, learning_rate=rate, l2=l2)
     return model, history.loss
 
 
@@ -1273,19 +1272,18 @@ for rate, values in rates.items():
 
 # %%
 figure, ax = plt.subplots(figsize=(7.5, 4))
-for (rate, values), up_by in zip(rates.items(), (0, 0, 0.03, -0.03, 0.015, 0)):
+for (rate, values), up_by in zip(rates.items(), (0, 0, 0.02, -0.06, 0.03, 0.06)):
     wild = {"color": "0.6", "linewidth": 0.8, "zorder": 0} if rate == 200 else {}
     line = ax.plot(values, **wild)[0]
     ax.text(101, values[99] + up_by, f"rate {rate:g}", color=line.get_color(), va="center")
 ax.axhline(all_nll, color="black", linestyle="--", linewidth=1)
-ax.text(40, all_nll - 0.02, f"counting: {all_nll:.4f}", va="top")
+ax.text(2, all_nll - 0.02, f"counting: {all_nll:.4f}", va="top")
 ax.grid(alpha=0.3)
 _ = ax.set(xlabel="step", ylabel="nats per character", xlim=(0, 116), ylim=(2.3, 3.9))
 
-# %% [markdown]
-# At 200 the steps overshoot: the loss jumps about near 3 and stays there. At 100 it still works, with jumps up now and
-# then: the edge of stability. The lecture compares 1, 10 and 100 for ten steps from a W drawn without a seed; from our W
-# the digits differ and the picture is the same.
+# %% [markdown] At 200 the steps overshoot: the loss jumps between 2.6 and 3.4 and gets nowhere. At 100 it still works,
+# with jumps up now and then: the edge of stability. The lecture compares 1, 10 and 100 for ten steps from a W drawn
+# without a seed; from our W the digits differ and the picture is the same.
 
 # %%
 for rate in (1, 10, 100):
@@ -1345,13 +1343,13 @@ for steps in (10, 100, 200, 400, 1_000, 3_000):
 # more characters of context, to bigger networks, up to transformers. Only the way to the logits changes; softmax, nll
 # and the steps stay as they are.
 #
-# **Try** (an exercise of the lecture) another start: `net` with `W=0.01 * W_start`. What is the first loss, and how much
-# does it gain after 100 steps at rate 50?
+# **Try** (an exercise of the lecture) another start: `net` with `W=0.01 * W_start`. What is the first loss, and how
+# much does it gain after 100 steps at rate 50?
 #
 # <details><summary>Answer</summary>
 #
-# All logits are nearly 0, so the first loss is ln 27 = 3.2958 instead of 3.7590: no steps are lost on unlearning what the
-# random weights claim. After 100 steps:
+# All logits are nearly 0, so the first loss is ln 27 = 3.2958 instead of 3.7590: no steps are lost on unlearning what
+# the random weights claim. After 100 steps:
 #
 # ```python
 # small = mm_jax.Bigram(W=0.01 * W_start, vocab=vocab)
@@ -1359,7 +1357,7 @@ for steps in (10, 100, 200, 400, 1_000, 3_000):
 # history.loss[0], history.loss[99]
 # ```
 #
-# gives 3.2957 and SMALL99, where W_start gave 2.4729. Part 3 of the lectures is about the start.
+# gives 3.2957 and 2.4705, where W_start gave 2.4729. Part 3 of the lectures is about the start.
 #
 # </details>
 #
@@ -1376,10 +1374,9 @@ for steps in (10, 100, 200, 400, 1_000, 3_000):
 jaxpr = jax.make_jaxpr(loss_from_counts)(W_start, N)
 print(jaxpr)
 
-# %% [markdown]
-# 17 operations: 10 inside `log_softmax` (the greatest logit, subtracted; exp, sum, log), 7 of our own (counts to float32,
-# times, sum, minus, the sum of counts, and the division). Everything JAX does starts from this list. What is not on it -
-# a `print`, an `if`, the name of a Python variable - happened once, while it was recorded.
+# %% [markdown] 17 operations: 10 inside `log_softmax` (the greatest logit, subtracted; exp, sum, log), 7 of our own
+# (counts to float32, times, sum, minus, the sum of counts, and the division). Everything JAX does starts from this
+# list. What is not on it - a `print`, an `if`, the name of a Python variable - happened once, while it was recorded.
 #
 # ### grad: another such list
 #
@@ -1440,7 +1437,7 @@ usual, first_call = milliseconds(jax.jit(plain_step), W_start, N)
 print(f"with jit     first {first_call:7.2f} ms   then {usual:6.3f} ms")
 
 # %% [markdown]
-# The first call pays for tracing and compiling, the others are some fifty times faster: operations run without Python
+# The first call pays for tracing and compiling, the others are tens of times faster: operations run without Python
 # between them, and are fused.
 #
 # ### What is frozen
@@ -1479,9 +1476,8 @@ def row_loss(w, n):  # (27,), (27,)
 row_losses = jax.vmap(row_loss)(W_start, N)
 row_losses.shape, float(row_losses.sum() / N.sum())
 
-# %% [markdown]
-# A vector of 27, whose sum over the count of pairs is 3.7590, the loss. `in_axes` says which arguments have the new axis:
-# `(0, None)` is many W for one table. Six starts, of six sizes, at once:
+# %% [markdown] A vector of 27, whose sum over the count of pairs is 3.7590, the loss. `in_axes` says which arguments
+# have the new axis: `(0, None)` is many W for one table. Six starts, of six sizes, at once:
 
 # %%
 sizes = jnp.array([0.0, 0.01, 0.1, 0.5, 1.0, 2.0])
@@ -1493,8 +1489,8 @@ print(sizes, of_starts, sep="\n")
 # ### scan: the loop is on the list, too
 #
 # A Python loop of 10 steps is 10 calls. `jax.lax.scan` takes a function from a state to the next state and a value to
-# keep, and runs it as often as asked, inside one compiled program. This is all there is to `mm_jax.fit`. **Predict**: which
-# ten losses does it print?
+# keep, and runs it as often as asked, inside one compiled program. This is all there is to `mm_jax.fit`. **Predict**:
+# which ten losses does it print?
 
 
 # %%
@@ -1538,7 +1534,7 @@ print(at_once.shape)
 print(at_once[:, 99])
 
 # %% [markdown]
-# Six runs of 100 losses: those of the table in section 21. (At 200 it is another number, since there the path is
+# Six runs of 100 losses: those of the table in section 21. (At 200 the number is another one, since there the path is
 # chaotic: a rounding of 1e-7 decides where it jumps.)
 #
 # ### Pytrees: any nest of arrays
@@ -1571,15 +1567,20 @@ print(f"{loss_of_dict(params, N):.4f} -> {loss_of_dict(stepped, N):.4f}")
 print(jax.tree.map(jnp.shape, jax.tree.leaves(net)))
 print(str(jax.tree.structure(net))[:98])
 
-# %% [markdown]
-# That was JAX: a pure function, recorded once, then differentiated, vectorised, looped and compiled. Its traps, all seen
-# above: arrays cannot be assigned to (4); keys are used once (7); indexes out of range (14); a value from outside is
-# frozen, a shape more is a program more, and a clock must wait (22). More of each:
-# [Key concepts](https://docs.jax.dev/en/latest/key-concepts.html),
-# [Sharp bits](https://docs.jax.dev/en/latest/notebooks/Common_Gotchas_in_JAX.html).
+# %% [markdown] That was JAX: a pure function, recorded once, then differentiated, vectorised, looped and compiled. Its
+# traps, all seen above: arrays cannot be assigned to (4); keys are used once (7); indexes out of range (14); a value
+# from outside is frozen, a shape more is a program more, and a clock must wait (22). More of each: [Key
+# concepts](https://docs.jax.dev/en/latest/key-concepts.html), [Sharp
+# bits](https://docs.jax.dev/en/latest/notebooks/Common_Gotchas_in_JAX.html).
 #
-# **Try** `jax.make_jaxpr(step)(W_start, all_xs, all_ys, 50.0)` and find the one-hot; then the same with `loss` written
-# with `W[xs]`, the next section.
+# **Try** `jax.make_jaxpr(step)(W_start, all_xs, all_ys, 50.0)` and find the one-hot, and its shape.
+#
+# <details><summary>Answer</summary>
+#
+# It is the first operation, f32[228146,27]: 6 million numbers, of which all but 228,146 are zero. `dot_general` after
+# it is the product with W. The next section does without both.
+#
+# </details>
 #
 # ## 23. One-hot times W is a row of W
 #
@@ -1587,7 +1588,11 @@ print(str(jax.tree.structure(net))[:98])
 
 # %%
 figure, axes = plt.subplots(3, 1, figsize=(7.5, 6.2), height_ratios=[1.2, 27, 1.2])
-parts = [("row 3 of xenc, the input m", xenc[3:4], 0), (f"W, row {m_} framed", W_start, m_), ("row 3 of xenc @ W", logits[3:4], 0)]
+parts = [
+    ("row 3 of xenc, the input m", xenc[3:4], 0),
+    (f"W, row {m_} framed", W_start, m_),
+    ("row 3 of xenc @ W", logits[3:4], 0),
+]
 for ax, (title, values, row) in zip(axes, parts):
     ax.imshow(values, cmap="RdBu_r", vmin=-3, vmax=3, aspect="auto")
     ax.add_patch(Rectangle((-0.5, row - 0.5), V, 1, fill=False, edgecolor="black", linewidth=2.5, clip_on=False))
@@ -1595,9 +1600,8 @@ for ax, (title, values, row) in zip(axes, parts):
     ax.set(xticks=[], yticks=[])
 _ = axes[1].set_yticks(range(V), list(chars), fontsize=7)
 
-# %% [markdown]
-# So `xenc @ W` is `W[xs]`: the network looks up a row, as the counting model did. (On an accelerator a matrix product may
-# round; a lookup never does.)
+# %% [markdown] So `xenc @ W` is `W[xs]`: the network looks up a row, as the counting model did. (On an accelerator a
+# matrix product may round; a lookup never does.)
 
 # %%
 bool((xenc @ W_start == W_start[xs_emma]).all())
@@ -1651,7 +1655,7 @@ axes[2].imshow(learned - P, cmap="RdBu", vmin=-0.3, vmax=0.3)
 _ = axes[2].set_title("softmax(W) - P")
 
 # %% [markdown]
-# The row of q stands out: it occurs 272 times in 228,146 pairs.
+# One cell stands out, u after q: q occurs 272 times in 228,146 pairs, too few to pull its row in 100 steps.
 #
 # ## 24. Regularisation
 #
@@ -1668,11 +1672,11 @@ print(probs_of(zero)[0, :5], f"loss {loss(zero, xs_emma, ys_emma):.4f}")
 million = smoothed(1_000_000)[0]
 print(f"row 0 lies between {million.min():.5f} and {million.max():.5f}; 1/27 is {1 / 27:.5f}")
 
-# %% [markdown]
-# So pulling W towards 0 is the network's version of adding fake counts: the stronger the pull, the smoother the
-# distribution. Why would one want it? Large weights make peaked rows: a network that was sure, and is wrong on a pair it
-# has not seen, pays a lot. The two do the same kind of thing, not exactly the same thing. (The lecture calls both *label
-# smoothing* once. That is another technique: it changes the targets. Ours is *model smoothing*.)
+# %% [markdown] So pulling W towards 0 is the network's version of adding fake counts: the stronger the pull, the
+# smoother the distribution. Why would one want it? Large weights make peaked rows: a network that was sure, and is
+# wrong on a pair it has not seen, pays a lot. The two do the same kind of thing, not exactly the same thing. (The
+# lecture calls both *label smoothing* once. That is another technique: it changes the targets. Ours is *model
+# smoothing*.)
 #
 # Add to the loss a strength times the mean of the 729 squares, an **L2 penalty**: 0 only at W = 0, a spring that pulls
 # back. Squaring removes the signs. Its gradient takes a little off every weight in each step, hence its other name,
@@ -1712,9 +1716,8 @@ print("fake counts       data loss")
 for fake, value in price.items():
     print(f"{fake:<9,}         {value:.4f}      {distance_from_uniform(smoothed(fake)):.3f}")
 
-# %% [markdown]
-# The lecture compares strengths after 100 steps at rate 10, on 80% of the pairs, by the total loss. On all pairs, from our
-# W:
+# %% [markdown] The lecture compares strengths after 100 steps at rate 10, on 80% of the pairs, by the total loss. On
+# all pairs, from our W:
 
 # %%
 strengths = {l2: float(train(100, 10.0, l2=l2)[1][99]) for l2 in (0.1, 1.0, 0.001, 0.0001)}
@@ -1780,7 +1783,7 @@ print(figures.columns({"300 steps, no penalty": agreed, "counts": counts_names})
 # %%
 rate_10 = names_of(network(train(100, 10.0)[0].W))
 old_names = names_from(learned, TorchGenerator(2147483647), 5)
-lost_names = "zriwreisona. ady. myonaxrolin. arravispgoikeen. arolouliymairekorqgbwyuere.".split()
+lost_names = ["zriwreisona.", "ady.", "myonaxrolin.", "arravispgoikeen.", "arolouliymairekorqgbwyuere."]
 print(figures.columns({"lecture, rate 10": lost_names, "here, rate 10": rate_10, "numbers of section 8": old_names}))
 
 # %% [markdown]
@@ -1836,11 +1839,10 @@ for (name, value), theirs in zip(final.items(), (2.5629, 2.5745, 2.5639)):
 split = mm_jax.split_words(words)
 [len(part) for part in split]
 
-# %% [markdown]
-# **The exercises of the lecture**, with answers folded. (1) Train a trigram model: take two characters to predict the
-# third, by counting or with a network. Is its loss better than the bigram's? (2) Split the words, train bigram and trigram
-# on train only, evaluate on dev. (3) Tune the smoothing of the trigram on dev; then look at test, once. (4) An index in
-# place of one-hot: section 23. (5) Cross entropy: section 18. (6) One of your own.
+# %% [markdown] **The exercises of the lecture**, with answers folded. (1) Train a trigram model: take two characters
+# to predict the third, by counting or with a network. Is its loss better than the bigram's? (2) Split the words, train
+# bigram and trigram on train only, evaluate on dev. (3) Tune the smoothing of the trigram on dev; then look at test,
+# once. (4) An index in place of one-hot: section 23. (5) Cross entropy: section 18. (6) One of your own.
 #
 # (1) **Try** it: how many entries has the table of a trigram, and what loss on all words do you expect, below 2.4540?
 
@@ -1879,34 +1881,42 @@ print(f"bigram +1, dev {bigram_dev:.4f}")
 # %% [markdown]
 # <details><summary>What to see</summary>
 #
-# On train less smoothing is always better. On dev 0.2 is best: 2.2223, after 2.2447 at 0.001, 2.2225 at 0.1, 2.2365 at 1.
-# The trigram gains 0.23 nats on the bigram. Now, and only now, the test list: `trigram_nll(T_train, T_test, 0.2)` is
-# TESTNLL.
+# On train less smoothing is always better. On dev 0.2 is best: 2.2223, after 2.2447 at 0.001, 2.2225 at 0.1, 2.2365 at
+# 1. The trigram gains 0.23 nats on the bigram. Now, and only now, the test list: `trigram_nll(T_train, T_test, 0.2)`
+# is 2.2235.
 #
 # </details>
 #
 # ## 28. What we have
 #
 # One model, trained twice: by counting, and by following the gradient of one loss. Sampled twice, with the same names.
-# Scored with one number, 2.4540 nats per character. And a way of working in JAX: pure functions, keys, one compiled loop.
+# Scored with one number, 2.4540 nats per character. And a way of working in JAX: pure functions, keys, one compiled
+# loop.
 #
 # Three questions, each answered by one changed number:
 #
 # 1. In section 25, how many steps without the penalty does it take until the five names agree? (Change 300.)
-# 2. In section 21, which is the largest rate that still ends below 2.5 after 100 steps? (Change 100.0 in `rates`.)
-# 3. In section 27, which part of the trigram's gain is left if it is trained on a tenth of the words? (Slice
+# 2. In section 21, which is the largest rate that still ends below 2.5 after 100 steps? (Change 200.0 in `rates`.)
+# 3. In section 27, what is left of the trigram's gain if it is trained on a tenth of the words? (Count
 #    `split.train[:2563]`.)
 #
-# On: [part 2, the MLP](lecture_2_mlp.ipynb), three characters of context and bigger networks, at the same loss;
-# [all notebooks](README.md#the-lectures-step-by-step). To read: the [lecture](https://www.youtube.com/watch?v=PaCmpygFfXo);
+# <details><summary>Answers</summary>
+#
+# (1) Between 200 and 250. (2) About 130, with 2.4983; 140 gives 2.5139. It is not monotone at the edge: 110 gives
+# 2.5094. (3) Dev 2.3345 in place of 2.2223, against 2.4533 of the bigram: half of the gain.
+#
+# </details>
+#
+# On: [part 2, the MLP](lecture_2_mlp.ipynb), three characters of context and bigger networks, at the same loss; [all
+# notebooks](README.md#the-lectures-step-by-step). To read: the [lecture](https://www.youtube.com/watch?v=PaCmpygFfXo);
 # Bengio et al., [A Neural Probabilistic Language Model](https://www.jmlr.org/papers/v3/bengio03a.html), which part 2
-# builds; [Thinking in JAX](https://docs.jax.dev/en/latest/notebooks/thinking_in_jax.html); Maddison et al.,
-# [A* Sampling](https://arxiv.org/abs/1411.0030), on Gumbel-max.
+# builds; [Thinking in JAX](https://docs.jax.dev/en/latest/notebooks/thinking_in_jax.html); Maddison et al., [A*
+# Sampling](https://arxiv.org/abs/1411.0030), on Gumbel-max.
 #
 # ## All figures
 #
-# "lecture": printed in the lecture or its public notebook. "ours": computed for this notebook. "draws lost": the lecture
-# drew without a seed, so its figure and ours stand side by side, unchecked.
+# "lecture": printed in the lecture or its public notebook. "ours": computed for this notebook. "draws lost": the
+# lecture drew without a seed, so its figure and ours stand side by side, unchecked.
 
 # %%
 figures.show("lecture_1_bigrams", globals())

@@ -1,4 +1,4 @@
-"""The figures of lecture_1_bigrams: what the lecture prints, what was computed for the notebook, what cannot be checked."""
+"""The figures of lecture_1_bigrams: what the lecture prints, what is computed for it, what is lost."""
 
 import math
 
@@ -225,7 +225,7 @@ ALL_WORDS = [
 ]
 
 JAX = [
-    own("lines of the jaxpr, outer", 8, lambda at: len(at.jaxpr.eqns), names=False),
+    own("operations of the jaxpr, outer", 8, lambda at: len(at.jaxpr.eqns), names=False),
     own("gradient by the formula", 0, lambda at: float(np.abs(at.formula - at.gradient_N).max()), 1e-7, names=False),
     own("27 row losses, averaged", 3.7590, lambda at: float(at.row_losses.sum() / at.N.sum()), 6e-5),
     own("losses of six starts", [3.2958, 3.2957, 3.2988, 3.4095, 3.7590, 4.9777], lambda at: at.of_starts, 1e-4),

@@ -40,7 +40,7 @@ def table(values: Numbers, tokens: Sequence[str], ax: Axes, *, form: str = "{:d}
         # Black is readable on all but the darkest blues; cells that hold nothing stay in the background.
         color = "white" if shade[i, j] > 0.7 else "black" if values[i, j] > 0 else "0.7"
         ax.text(j, i - 0.02, f"{tokens[i]}{tokens[j]}", ha="center", va="bottom", color=color, fontsize=8.5)
-        ax.text(j, i + 0.02, form.format(values[i, j]), ha="center", va="top", color=color, fontsize=9.5)
+        ax.text(j, i + 0.02, form.format(values[i, j]), ha="center", va="top", color=color, fontsize=8.5)
     _label(ax, tokens)
     ax.tick_params(length=0)
     return ax
