@@ -70,6 +70,7 @@ from mm_jax.words import find_words
 
 plt.rcParams.update({"figure.dpi": 90, "figure.constrained_layout.use": True})
 np.set_printoptions(precision=4, suppress=True, linewidth=84)
+jax.config.update("jax_pprint_use_color", False)  # of a jaxpr, which section 22 prints
 printed = figures.stored()  # what the lecture prints at length
 
 # %% [markdown]
