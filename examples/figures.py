@@ -9,7 +9,7 @@ MM_JAX_LONG asks for the runs that take minutes. Where they are left out, the ta
 they gave.
 
 fixtures/torch_init_2147483647.npz holds the weights that torch's generator gives for the lectures' seed;
-fixtures/torch_draws.npz the uniform numbers behind the names that the lectures print, and what they print at length.
+fixtures/torch_draws.npz what the lectures print at length. What torch drew is drawn again, by `torch_random`.
 """
 
 import hashlib

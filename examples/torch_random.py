@@ -27,7 +27,8 @@ class TorchGenerator:
 
     def _bits(self, n: int) -> np.ndarray:
         """Returns the next n numbers of the twister: uint64 [n], each below 2**32."""
-        return np.frombuffer(self._twister.bytes(4 * n), "<u4").astype(np.uint64)
+        drawn = self._twister.bytes(4 * n) if n else b""  # NumPy takes a number of the twister even for 0 bytes
+        return np.frombuffer(drawn, "<u4").astype(np.uint64)
 
     def rand(self, *shape: int) -> np.ndarray:
         """Draws uniform numbers in [0, 1): float32, as `torch.rand(*shape)`. 24 bits of one number make each."""

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 
+from .conftest import LETTERS
 from .test_examples import EXAMPLES
 
 sys.path.insert(0, str(EXAMPLES))
@@ -21,6 +22,26 @@ def test_what_torch_printed():
     """`torch.rand(3)` and `torch.randn(27, 27)[0]` of lecture 1, to the digits printed."""
     np.testing.assert_allclose(TorchGenerator(2147483647).rand(3), [0.7081, 0.3542, 0.1054], atol=5e-5)
     np.testing.assert_allclose(TorchGenerator(2147483647).randn(27, 27)[0, :3], [1.5674, -0.2373, -0.0274], atol=5e-5)
+
+
+def test_one_generator_goes_on():
+    """Lecture 1: three numbers, then 20 draws from them, then 50. Nothing drawn takes nothing."""
+    torch = TorchGenerator(2147483647)
+    probs = torch.rand(3)
+    assert torch.rand64(0).shape == (0,)
+    assert "".join(map(str, torch.categorical_old(probs, 20))) == "11200211000110011001"
+    assert "".join(map(str, torch.categorical_old(probs, 50))) == "02001001000111011001110110110200000000001100000000"
+
+
+def test_the_first_names_of_the_table(table):
+    """One name by each of torch's ways to draw a letter, from a fresh generator: mor. and cexze."""
+    old, new = TorchGenerator(2147483647), TorchGenerator(2147483647)
+    for draw, name in ((lambda p: int(old.categorical_old(p)[0]), "mor."), (new.categorical, "cexze.")):
+        found, ix = "", 0
+        while not found.endswith("."):
+            ix = draw((table[ix] / table[ix].sum()).astype(np.float32))
+            found += LETTERS.chars[ix]
+        assert found == name
 
 
 def test_a_cut_block_is_drawn_anew(torch_init):

@@ -97,6 +97,8 @@ def function(
 ) -> Axes:
     """Draws a function of one number from `low` to `high`, and writes its values at `marks`.
 
+    The values stand to the upper left of their marks, where an increasing curve leaves room.
+
     Args:
       f: takes and returns an array [points].
       low: left end of the curve.
@@ -110,7 +112,7 @@ def function(
     for mark in marks:
         value = float(f(np.array([mark]))[0])
         ax.plot([mark], [value], "o", color="tab:orange", markersize=5)
-        ax.annotate(f"{value:.2f}", (mark, value), xytext=(6, -2), textcoords="offset points", va="top", fontsize=8)
+        ax.annotate(f"{value:.2f}", (mark, value), xytext=(-4, 3), textcoords="offset points", ha="right", fontsize=8)
     ax.axhline(0, color="0.6", linewidth=0.8)
     ax.set_title(name, fontsize=11)
     ax.margins(x=0.12, y=0.1)

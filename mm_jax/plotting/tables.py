@@ -37,9 +37,10 @@ def table(values: Numbers, tokens: Sequence[str], ax: Axes, *, form: str = "{:d}
     shade = np.sqrt(values / values.max())
     ax.imshow(shade, cmap="Blues", vmax=1.15)  # leaves out the darkest blue: no text is readable on it
     for i, j in np.ndindex(values.shape):
-        color = "white" if shade[i, j] > 0.6 else "0.25" if values[i, j] > 0 else "0.7"
-        ax.text(j, i - 0.04, f"{tokens[i]}{tokens[j]}", ha="center", va="bottom", color=color, fontsize=7.5)
-        ax.text(j, i + 0.04, form.format(values[i, j]), ha="center", va="top", color=color, fontsize=6.5)
+        # Black is readable on all but the darkest blues; cells that hold nothing stay in the background.
+        color = "white" if shade[i, j] > 0.7 else "black" if values[i, j] > 0 else "0.7"
+        ax.text(j, i - 0.02, f"{tokens[i]}{tokens[j]}", ha="center", va="bottom", color=color, fontsize=8.5)
+        ax.text(j, i + 0.02, form.format(values[i, j]), ha="center", va="top", color=color, fontsize=8.5)
     _label(ax, tokens)
     ax.tick_params(length=0)
     return ax
