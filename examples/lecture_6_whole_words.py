@@ -459,8 +459,8 @@ ax.set(xlabel="character read", ylabel="numbers of the state, sorted", yticks=[]
 _ = figure.colorbar(drawn, label="z: share of the state that is kept")
 
 # %% [markdown]
-# TODO_GATES2 The bright rows at the top are numbers that remember, the dark ones at the bottom are written anew with
-# each character.
+# No gate keeps all. The top rows keep 0.7 to 0.8 of their number at each character; the mean is 0.34, and 61 of the 128
+# numbers keep less than 0.3: they are written anew each time. The first dot is kept most (0.65): nothing has been read.
 #
 # ## 109. Attention, one step
 #
@@ -712,7 +712,9 @@ def heat_map(word):
 heat_map("isabella")
 
 # %% [markdown]
-# TODO_ISABELLA
+# All pay some 4 nats for the i at the start: few names begin with it, and no context can help. The last three cells, l,
+# a and the end, cost RNN, GRU and Kneser-Ney together 0.9 to 1.0 nats, the transformer 1.4, the MLP 2.1, the bag of
+# words 2.6. But *isabella* is in the training list: some of this is memory, not knowledge.
 #
 # And a word that no list has:
 
@@ -720,7 +722,9 @@ heat_map("isabella")
 heat_map("makemora")
 
 # %% [markdown]
-# TODO_MAKEMORA
+# Here the order is another: the MLP pays 1.80 a character, Kneser-Ney 1.90, the GRU 2.21. No name goes on after `make`
+# as this word does, and a model that trusts a long memory is punished for it, at m and o (GRU 5.2 and 3.7, MLP 3.6 and
+# 2.1).
 #
 # One word is an anecdote. The mean over all of dev, by place in the word:
 
@@ -738,8 +742,8 @@ by_place = {name: np.bincount(place, found) / np.bincount(place) for name, found
 
 # %%
 figure, ax = plt.subplots(figsize=(8, 4.2))
-for name, nats in by_place.items():
-    ax.plot(np.arange(len(nats))[:11], nats[:11], "o-", markersize=3, label=name)
+for name, means in by_place.items():
+    ax.plot(np.arange(len(means))[:11], means[:11], "o-", markersize=3, label=name)
 ax.set(xlabel="characters read before", ylabel="dev, nats per character", xticks=range(11))
 ax.grid(alpha=0.3)
 _ = ax.legend(fontsize=8)
