@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 
 COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:red")
-WIDTH, GAP, HEIGHT = 1.0, 1.22, 2.5  # of a box; from box to box; from row to row
+WIDTH, GAP, HEIGHT = 0.9, 1.22, 2.7  # of a box; from box to box; from row to row
 
 
 def chain(reads: Mapping[str, Sequence[str]], at: Mapping[str, Any], ax: Axes, rows: Sequence[int]) -> Axes:
@@ -33,12 +33,15 @@ def chain(reads: Mapping[str, Sequence[str]], at: Mapping[str, Any], ax: Axes, r
         colour = COLOURS[forks.index(name)] if name in forks else "0.35"
         _box(ax, name, np.shape(at[name]), x, y, colour)
         others = [each for each in inputs if each not in reads]
-        ax.text(x, y + 0.62, ", ".join(others), ha="center", va="bottom", fontsize=8, style="italic")
+        ax.text(x, y + 0.62, ", ".join(others), ha="center", va="bottom", fontsize=9, style="italic")
         for source in inputs:
             if source in reads:
                 _arrow(ax, places[source], (x, y), COLOURS[forks.index(source)] if source in forks else "0.35")
-    ax.set_xlim(-0.75, max(rows) * GAP - 0.45)
-    ax.set_ylim(-(len(rows) - 1) * HEIGHT - 0.9, 1.3)
+    below = -(len(rows) - 1) * HEIGHT
+    ax.text(8 * GAP, below + 0.3, "forward: shape of the value", ha="right", va="bottom", fontsize=9, color="0.3")
+    ax.text(8 * GAP, below - 0.3, "backward: of its gradient d", ha="right", va="top", fontsize=9, color="tab:purple")
+    ax.set_xlim(-0.7, max(rows) * GAP - 0.4)
+    ax.set_ylim(below - 1.0, 1.1)
     ax.axis("off")
     return ax
 
@@ -46,10 +49,10 @@ def chain(reads: Mapping[str, Sequence[str]], at: Mapping[str, Any], ax: Axes, r
 def _box(ax: Axes, name: str, shape: tuple[int, ...], x: float, y: float, colour: str) -> None:
     """Draws a box with its name, the shape above it (forward) and the gradient's below it (backward)."""
     style = {"boxstyle": "round,pad=0.3", "facecolor": "white", "edgecolor": colour, "linewidth": 1.6}
-    ax.text(x, y, name, ha="center", va="center", fontsize=7.5, bbox=style, zorder=3)
+    ax.text(x, y, name, ha="center", va="center", fontsize=8.5, bbox=style, zorder=3)
     text = str(shape).replace(",)", ")") if shape else "()"
-    ax.text(x, y + 0.3, text, ha="center", va="bottom", fontsize=7.5, color="0.3")
-    ax.text(x, y - 0.3, f"d: {text}", ha="center", va="top", fontsize=7.5, color="tab:purple")
+    ax.text(x, y + 0.3, text, ha="center", va="bottom", fontsize=8.5, color="0.3")
+    ax.text(x, y - 0.3, f"d: {text}", ha="center", va="top", fontsize=8.5, color="tab:purple")
 
 
 def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], colour: str) -> None:
@@ -57,14 +60,14 @@ def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], colou
     style: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 9, "color": colour, "linewidth": 1.4, "zorder": 1}
     (x, y), (u, v) = start, end
     half = WIDTH / 2
-    if y != v:  # the next row starts below its left end
-        ax.plot([x, x, u, u], [y - 0.55, y - 0.95, y - 0.95, v + 1.0], color=colour, linewidth=1.4, zorder=1)
+    if y != v:  # out at the right end of a row, in from above at the left end of the next
+        ax.plot([x + half, x + 0.6, x + 0.6, u, u], [y, y, y - 1.15, y - 1.15, v + 1.0], color=colour, linewidth=1.4)
+        ax.add_patch(FancyArrowPatch((u, v + 1.2), (u, v + 0.9), shrinkA=0, shrinkB=0, **style))
         return
     if u - x < 1.5 * GAP:
         ax.add_patch(FancyArrowPatch((x + half, y), (u - half, v), shrinkA=0, shrinkB=0, **style))
         return
-    bend = 0.28 if u - x > 2.5 * GAP else 0.4
-    line = f"arc3,rad={bend}"
+    line = f"arc3,rad={0.6 / (u - x)}"  # as deep for each
     ax.add_patch(FancyArrowPatch((x, y - 0.56), (u, v - 0.56), connectionstyle=line, shrinkA=0, shrinkB=0, **style))
 
 

@@ -113,7 +113,7 @@ class Figures:
         if names and not self.with_names:
             self.rows.append((step, source, _shown(expected, tolerance), "needs names.txt", ""))
             return
-        if np.ndim(expected):
+        if np.ndim(expected) and not isinstance(ours, str):  # a text says that a cell was not run
             wanted, got = np.asarray(expected, np.float64), np.asarray(ours, np.float64)
             off = float(np.abs(wanted - got).max()) if wanted.shape == got.shape else np.inf
             within = off <= tolerance

@@ -562,7 +562,8 @@ rules = {
 
 # %% [markdown]
 # **Each rule alone**, with a random dy that no loss has made. A wrong line is found where it stands, not nine lines
-# later; and a rule that is right for the dy of this loss alone is found too.
+# later. And one more is found: in the chain dlogit_maxes is 0, so a wrong mask in the rule of logit_maxes would
+# multiply 0, and no comparison at the end of the chain could see it.
 
 
 # %%
@@ -689,12 +690,12 @@ print(f"largest difference {jacobian_apart:.0e}; row sums at most {jnp.abs(jacob
 
 # %%
 figure, ax = plt.subplots(figsize=(6.5, 5.5))
-reach = float(jnp.abs(jacobian).max())
+reach = 3 * float(-jacobian.min())  # the diagonal is darker than the scale shows
 image = ax.imshow(jacobian, cmap="RdBu", vmin=-reach, vmax=reach)
 ax.set_xticks(range(len(vocab)), vocab.chars)
 ax.set_yticks(range(len(vocab)), vocab.chars, fontsize=7)
 ax.set(xlabel="logit", ylabel="probability")
-_ = figure.colorbar(image)
+_ = figure.colorbar(image, extend="max")
 
 # %% [markdown]
 # **Try** to get (p - one_hot) from this matrix. Hint: the gradient at p of -log p_y is 0 but at y.
@@ -853,7 +854,7 @@ for limit in (0, 1e-7, 3e-7, 1e-6, 1e-5):
 # %%
 figure, ax = plt.subplots(figsize=(8, 3.6))
 ax.semilogy(np.arange(len(off))[off > 0], off[off > 0], ".", markersize=2)
-ax.axhline(2.0**-22, color="k", linewidth=1, label="one rounding of a loss of 2 to 4")
+ax.axhline(2.0**-22, color="C1", zorder=3, label="one rounding of a loss between 2 and 4")
 ax.set(xlabel="step", ylabel="difference of the losses", ylim=(5e-8, 1e-4))
 _ = ax.legend()
 
