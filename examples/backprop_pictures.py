@@ -49,7 +49,7 @@ def chain(reads: Mapping[str, Sequence[str]], at: Mapping[str, Any], ax: Axes, r
 def _box(ax: Axes, name: str, shape: tuple[int, ...], x: float, y: float, colour: str) -> None:
     """Draws a box with its name, the shape above it (forward) and the gradient's below it (backward)."""
     style = {"boxstyle": "round,pad=0.3", "facecolor": "white", "edgecolor": colour, "linewidth": 1.6}
-    ax.text(x, y, name, ha="center", va="center", fontsize=8.5, bbox=style, zorder=3)
+    ax.text(x, y, name, ha="center", va="center", fontsize=8, bbox=style, zorder=3)
     text = str(shape).replace(",)", ")") if shape else "()"
     ax.text(x, y + 0.3, text, ha="center", va="bottom", fontsize=8.5, color="0.3")
     ax.text(x, y - 0.3, f"d: {text}", ha="center", va="top", fontsize=8.5, color="tab:purple")
