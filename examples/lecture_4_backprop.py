@@ -748,7 +748,8 @@ print("lecture: 9e-10 apart")
 #
 # Next to nothing. Two normalised numbers are always +0.7071 and -0.7071 (n - 1 = 1), whatever they were; moving one of
 # them changes nothing, but for eps. In the formula the three terms cancel: the median of |dhprebn| is 1e-07 (of
-# |dhpreact| 0.02). Only columns in which the two nearly agree, as near as the root of eps, feel a force, and a large one.
+# |dhpreact| 0.02). Only columns in which the two nearly agree, as near as the root of eps, feel a force, and a large
+# one.
 #
 # ```python
 # two = walk_back(forward(params, X[:2], Y[:2]), pull_by_jax)
