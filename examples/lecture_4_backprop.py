@@ -172,7 +172,7 @@ params = draw_params(torch, 64, jax.random.key(4))
 rows = torch.randint(len(X_train), 32)
 X, Y = X_train[rows], Y_train[rows]  # (32, 3) (32,)
 num_params = sum(leaf.size for leaf in params.values())
-print({name: leaf.shape for name, leaf in params.items()})
+print(*(f"{name} {leaf.shape}" for name, leaf in params.items()), sep="  ")
 print(f"{num_params:,} parameters; targets of the minibatch:")
 print(Y)
 
