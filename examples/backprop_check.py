@@ -2,7 +2,7 @@
 
     >>> import numpy as np
     >>> print(check("W2", np.ones((27, 64)), np.ones((64, 27))))
-    W2: wrong. Shape (27, 64), wanted (64, 27): transposed. Swap the two factors of the product, each transposed.
+    W2: wrong. Shape (27, 64), wanted (64, 27): transposed. Swap the factors of the product.
     >>> print(check("b2", 32 * np.arange(27.0), np.arange(27.0)))
     b2: wrong. It is 32 times the right one: the mean over n examples divides by n, once.
 
@@ -51,7 +51,7 @@ def _shapes(got: np.ndarray, wanted: np.ndarray) -> str:
     """Explains a wrong shape."""
     said = f"Shape {got.shape}, wanted {wanted.shape}"
     if got.ndim > 1 and got.shape == wanted.shape[::-1]:
-        return f"{said}: transposed. Swap the two factors of the product, each transposed."
+        return f"{said}: transposed. Swap the factors of the product."
     if got.size == wanted.size:
         return f"{said}: as many numbers, so reshape."
     repeated = _repeated(got.shape, wanted.shape)

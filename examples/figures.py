@@ -114,10 +114,11 @@ class Figures:
             self.rows.append((step, source, _shown(expected, tolerance), "needs names.txt", ""))
             return
         if np.ndim(expected):
-            wanted, got = np.asarray(expected, np.float64), np.asarray(ours, np.float64)
+            missing = isinstance(ours, str)  # a cell that was not run
+            wanted, got = np.asarray(expected, np.float64), np.asarray(np.nan if missing else ours, np.float64)
             off = float(np.abs(wanted - got).max()) if wanted.shape == got.shape else np.inf
             within = off <= tolerance
-            found = "equal" if off == 0 else f"off by {off:.0e}"
+            found = ours if missing else "equal" if off == 0 else f"off by {off:.0e}"
         else:
             text = isinstance(expected, str) or isinstance(ours, str)
             within = bool(expected == ours or (not text and abs(float(expected) - float(ours)) <= tolerance))
