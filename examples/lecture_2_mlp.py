@@ -884,7 +884,8 @@ figure, ax = plt.subplots(figsize=(7.5, 6))
 _ = plotting.embedding(wide, ax)
 
 # %% [markdown]
-# @EMBEDDING@ The dot, which is the end of a word and also fills the window at its start, lies apart.
+# Look for the vowels (orange, y among them), for the dot, which is the end of a word and also fills the window at its
+# start, and for letters that stand for each other in names.
 #
 # How much of this is chance? Six more networks of this size, each from a key of its own. (`fit_population` trains them
 # side by side, with a quicker recipe that section 53 explains.)
@@ -924,9 +925,9 @@ def distances(C):
 np.array([distances(np.asarray(plane)) for plane in six.C])
 
 # %% [markdown]
-# In five of the six two vowels are nearer to each other than a vowel is to a consonant; in one they are not. Two numbers
-# a character leave little room, and one outlier weighs heavily in such a mean: look at several runs before you read
-# meaning into one.
+# In five of the six two vowels are nearer to each other than a vowel is to a consonant; in one they are not. Two
+# numbers a character leave little room, and one outlier weighs heavily in such a mean: look at several runs before you
+# read meaning into one.
 
 # %% [markdown]
 # ## 50. Ten numbers a character
@@ -1305,8 +1306,8 @@ print(*mm_jax.sample(chosen, jax.random.key(50), 20), sep="\n")
 #
 # <details><summary>Answers</summary>
 #
-# 1. 2.4532 with one character: the bigram's 2.4533, reached through a hidden layer. 2.0430 with eight: better than three
-#    (2.0932), at 21,897 numbers.
+# 1. 2.4532 with one character: the bigram's 2.4533, reached through a hidden layer. 2.0430 with eight: better than
+#    three (2.0932), at 21,897 numbers.
 # 2. Train falls from 2.0076 to 1.9777, dev rises from 2.0932 to 2.1022: overfitting. Stop early.
 # 3. Four neurons give 2.3813 with 529 numbers, fewer than the 729 of the bigram.
 #
