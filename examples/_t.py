@@ -697,7 +697,9 @@ at_once.shape, float(jnp.abs(at_once - one_call_each).max())
 # %%
 figure, ax = plt.subplots(figsize=(9, 3.2))
 draw_tree(ax, text, {edge: 1.1 * uses for edge, uses in every.items()})
-title = f"{sum(every.values())} edges in eight trees, {len(every)} different ones: the widest serve {max(every.values())}"
+title = (
+    f"{sum(every.values())} edges in eight trees, {len(every)} different ones: the widest serve {max(every.values())}"
+)
 _ = ax.set_title(title, fontsize=10)
 
 # %% [markdown]
@@ -827,7 +829,16 @@ print(*mm_jax.sample(folded, jax.random.key(100), 10))
 # %%
 start = time.process_time()
 ours = mm_jax.wavenet.init(jax.random.key(0), vocab, embedding_dim=24, hidden_dim=128)
-ours, history = mm_jax.fit(ours, split.train, jax.random.key(1), steps=30, batch_size=320, draw="contexts", optimizer=__import__("optax").adam, learning_rate=.005)
+ours, history = mm_jax.fit(
+    ours,
+    split.train,
+    jax.random.key(1),
+    steps=30,
+    batch_size=320,
+    draw="contexts",
+    optimizer=__import__("optax").adam,
+    learning_rate=0.005,
+)
 print(f"{mm_jax.num_params(ours):,} parameters, {time.process_time() - start:.0f} s of CPU time")
 
 # %%
