@@ -46,6 +46,7 @@ from .models import network as network
 from .models import ngram as ngram
 from .models import rnn as rnn
 from .models import transformer as transformer
+from .models import wavenet as wavenet
 from .models.bigram import Bigram as Bigram
 from .models.bow import BagOfWords as BagOfWords
 from .models.contract import advance as advance
@@ -64,6 +65,7 @@ from .models.network import Network as Network
 from .models.ngram import NGram as NGram
 from .models.rnn import RNN as RNN
 from .models.transformer import Transformer as Transformer
+from .models.wavenet import WaveNet as WaveNet
 from .pytrees import pytree as pytree
 from .pytrees import static as static
 from .sampling import sample as sample

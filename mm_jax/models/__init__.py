@@ -3,6 +3,7 @@
     Counts       log(N + smoothing)[previous]                          counts.fit(words, vocab, smoothing=1.0)
     Bigram       W[previous]                                           bigram.init(key, vocab)
     MLP          tanh(C[context] @ W1 + b1) @ W2 + b2                  mlp.init(key, vocab, block_size=3)
+    WaveNet      a tree: tanh(two neighbours end to end @ W + b)       wavenet.init(key, vocab, num_layers=3)
     NGram        interpolated modified Kneser-Ney, any order           ngram.fit(words, vocab, order=6)
     BagOfWords   mean of the embeddings so far, the last, a layer      bow.init(key, vocab)
     RNN          h = tanh(C[token] + h @ W1 + b1)                      rnn.init(key, vocab)
@@ -13,7 +14,7 @@
     Widened      a model over a larger alphabet                        widened.wrap(params, vocab)
     Network      a network of your own, of flax or any other kind      network.wrap(module, vocab, key=key)
 
-The first four are windowed: they see the last `block_size` tokens. The others see the whole word so far. All verbs
+The first five are windowed: they see the last `block_size` tokens. The others see the whole word so far. All verbs
 (`fit`, `sample`, `score`, `evaluate`, `most_probable`, `save`, ...) take any of them. `Counts` and a trained `Bigram`
 are the same model, fitted in two ways: tests/test_equivalence.py proves it.
 """
@@ -33,7 +34,7 @@ def makeable() -> dict[str, Any]:
     """Returns the `contract.Model` of each model that a list of words can make, by name; imports all files here.
 
     >>> sorted(makeable())
-    ['bigram', 'bow', 'counts', 'gru', 'mlp', 'ngram', 'rnn', 'transformer']
+    ['bigram', 'bow', 'counts', 'gru', 'mlp', 'ngram', 'rnn', 'transformer', 'wavenet']
     """
     for name in _NAMES:
         importlib.import_module(f"{__name__}.{name}")

@@ -19,8 +19,7 @@ A model is a class of parameters, decorated by `mm_jax.pytree` and with a field 
 
 Both calls fill in all other functions and keep the record, a `Model`, by class. The functions below look it up:
 `logits(params, state)` checks its arguments and calls `model_of(params).logits(params, state)`. A class in a notebook
-is a model in the same way. All functions are written for one word; `jax.vmap` makes batches, unless a model registers
-an `unroll_rows`.
+is a model too. All functions are written for one word; `jax.vmap` makes batches, unless there is an `unroll_rows`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -161,6 +160,8 @@ def windowed(
     *,
     block_size: Callable[[P], int],
     logits: Callable[[P, Array], Array],
+    unroll: Callable[..., Array] | None = None,
+    drops: tuple[str, ...] = (),
     **others: Any,
 ) -> Model[P]:
     """Registers a model that sees the last block_size tokens, and returns its record.
@@ -170,8 +171,9 @@ def windowed(
       block_size: (params) -> the size of the window.
       logits: (params, window) -> float32 [vocab_size]. The window is int32 [block_size], oldest token first, 0 before a
         word's start.
-      others: other fields of `Model`: name (by default that of the class in lower case), init, fit, recipes, validate,
-        context_log_probs (by default a compiled `jax.vmap` of `logits`), pictures, ...
+      unroll, drops: as for `sequential`; None computes each window by itself.
+      others: other fields of `Model`: name (default: the class in lower case), init, fit, recipes, validate, pictures,
+        context_log_probs (default: a compiled `jax.vmap` of `logits`), ...
 
     Raises ValueError for a class that is not decorated or has no field `vocab`, TypeError for an unknown field.
 
@@ -184,12 +186,13 @@ def windowed(
     >>> jax.jit(unroll)(Biased(b=jnp.zeros(3), vocab=mm_jax.Vocab(".ab")), jnp.array([1])).shape
     (2, 3)
     """
-    unroll = unrolling.without_dropout(unrolling.sliding(block_size, logits))
+    unroll = unroll or unrolling.sliding(block_size, logits)
+    unroll = unroll if drops else unrolling.without_dropout(unroll)
 
     def start(params: P) -> Array:
         return jnp.zeros(block_size(params), jnp.int32)
 
-    own = {"start": start, "advance": unrolling.slide, "logits": logits, "block_size": block_size}
+    own = {"start": start, "advance": unrolling.slide, "logits": logits, "block_size": block_size, "drops": drops}
     return _register(cls, unroll=unroll, **own, **others)
 
 

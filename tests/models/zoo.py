@@ -232,7 +232,7 @@ QUICK = [*READ, "network"]
 OTHERS_TO_READ = [name for name in EVERY if name not in READ]  # in the long tests
 # The state is a window; the others see the whole word.
 WINDOWED = ["bigram", "bigram of counts", "counts", "mixture", "mlp", "mlp of the lecture", "ngram", "ngram of order 1"]
-WINDOWED += ["toy_windowed"]
+WINDOWED += ["toy_windowed", "wavenet"]
 # New parameters, to be trained by gradient steps.
 TRAINED = [name for name in [*SMALL, "network", "mlp of the lecture"] if name in EVERY]
 WORDS = {".ab": ("ab", "ba", "b", "abba"), VOCAB.chars: tuple(FIRST_FIVE)}

@@ -47,6 +47,7 @@ KINDS: dict[str, Callable[[], Any]] = {
     "rnn": lambda: _drawn(mm_jax.rnn.init, 4, hidden_dim=32),
     "gru": lambda: _drawn(mm_jax.gru.init, 5, hidden_dim=32),
     "transformer": lambda: _drawn(mm_jax.transformer.init, 6, num_layers=2, num_heads=4, width=16),
+    "wavenet": lambda: _drawn(mm_jax.wavenet.init, 7, num_layers=3, embedding_dim=8, hidden_dim=16),
     "fresh": lambda: mm_jax.fresh.wrap(model("mlp"), WORDS, share=0.0),
     "fresh, sequential": lambda: mm_jax.fresh.wrap(model("gru"), WORDS),
     "mixture of sequential": lambda: _mixture(model("gru"), model("ngram"), model("transformer")),
