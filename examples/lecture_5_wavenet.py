@@ -308,7 +308,7 @@ def lecture_run(X, Y, steps, sizes, measure=over_examples):
 cpu = time.process_time()
 net3, stats3, losses3 = lecture_run(X3, Y3, 2_000, THREE)
 print(f"{time.process_time() - cpu:.1f} s of CPU time, compilation included")
-losses3[:1_000].mean(), losses3[1_000:].mean()
+print(f"mean loss {losses3[:1_000].mean():.4f}, then {losses3[1_000:].mean():.4f}")
 
 # %% [markdown]
 # `lax.map` evaluates all windows, 4,096 at a time:
@@ -324,7 +324,7 @@ def evaluate(net, stats, X, Y):
 
 
 X3_dev, Y3_dev = build_dataset(split.dev, 3)
-evaluate(net3, stats3, X3, Y3), evaluate(net3, stats3, X3_dev, Y3_dev)
+float(evaluate(net3, stats3, X3, Y3)), float(evaluate(net3, stats3, X3_dev, Y3_dev))
 
 # %% [markdown]
 # The whole run of 200,000 steps takes 45 s of CPU time. Where `MM_JAX_LONG` is set it is made here; the lecture's
@@ -565,7 +565,7 @@ early = float(evaluate(net, stats, X8, Y8)), float(evaluate(net, stats, X8_dev, 
 print(f"train {early[0]:.4f}, dev {early[1]:.4f}")
 
 # %% [markdown]
-# A tenth of the way, and at the high rate, it is where the three-character network ended.
+# A tenth of the way, and at the high rate, it is about where the three-character network ended.
 #
 # ## 95. The whole run
 #
@@ -583,7 +583,7 @@ if whole:
 
 # %%
 final: mm_jax.WaveNet = mm_jax.load(figures.FIXTURES / "lecture_5_wavenet.safetensors")  # pyright: ignore
-final
+print(textwrap.fill(str(final), 90))
 
 # %%
 readable = [[word for word in part if set(word) <= set(final.vocab.chars)] for part in split[:2]]  # of its alphabet
@@ -706,7 +706,7 @@ for better, worse in (("tree, mended", "tree, bug"), ("tree, bug", "flat"), ("tr
 #
 # So at this length both questions have an answer. Mending helps. The tree helps only when it is mended: with the bug it
 # is *worse* than the flat network. One pair of runs scatters by 0.003, so it may see a gain of 0.009, but not the
-# lecture's 0.002 between flat and tree, nor be sure of its 0.005 for the mending and the tree together.
+# lecture's 0.002 between flat and tree.
 #
 # What it does not show: 200,000 steps, a larger network, and another learning rate, which each of the three may prefer.
 # (`mm_jax.compare_paired` is `paired` ready-made.)
@@ -728,7 +728,7 @@ for better, worse in (("tree, mended", "tree, bug"), ("tree, bug", "flat"), ("tr
 word = jnp.array(final.vocab.encode("diondre"))
 padded = jnp.concatenate([jnp.zeros(8, jnp.int32), word])
 windows = jnp.stack([padded[i : i + 8] for i in range(len(word) + 1)])
-windows
+print(windows)
 
 # %%
 one_call_each = jnp.stack([mm_jax.logits(final, window) for window in windows])
@@ -911,8 +911,8 @@ print(f"train {ours_train:.4f}, dev {ours_dev:.4f}")
 print(*mm_jax.sample(ours, jax.random.key(101), 10))
 
 # %% [markdown]
-# The lecture's network with 1.77 on train and 1.99 on dev; here train is higher, and dev lower. So the way of training
-# did more than the tree. All on one ladder, with counting done well (Kneser-Ney) at its end:
+# The lecture's network has 1.77 on train and 1.99 on dev; here train is higher and dev lower. The way of training did
+# more than the tree. All on one ladder, with counting done well (Kneser-Ney) at its end:
 
 # %%
 small, _ = mm_jax.fit(
