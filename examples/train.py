@@ -1,6 +1,6 @@
 """Trains any of the models that learn by gradient steps, and prints new names.
 
-python examples/train.py --model gru            # also bigram, mlp, bow, rnn, transformer
+python examples/train.py --model gru            # also bigram, mlp, wavenet, bow, rnn, transformer
 python examples/train.py --model transformer --data my_list.txt --steps 500
 
 The main job, `train_mlp.py`, is this file for one model: `main` is the same.

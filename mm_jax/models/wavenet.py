@@ -14,8 +14,8 @@ pass: each layer joins a place with the one 1, 2, 4, ... before it, a convolutio
         x_t = tanh((x_{t - 2^k} and x_t end to end) @ W + b)
 
 Before a word stand dots, as far as a window reaches: their rows are that of the `.` itself, in every layer, not zeros.
-The lecture has batch norm in every layer, which training by Muon does not need; one that was trained with it is folded
-into W and b, and is this model. The paper's gates, residual and skip connections are left out, as in the lecture.
+The lecture has batch norm in every layer; trained, it folds into W and b, and is this model. It is not
+tried here. The paper's gates, residual and skip connections are left out, as in the lecture.
 """
 
 import jax.numpy as jnp
