@@ -677,7 +677,7 @@ dev = {
 }
 print(f"{steps8:,} steps, {time.process_time() - cpu:.0f} s of CPU time")
 for name, losses8 in dev.items():
-    print(f"{name:13} {losses8.mean():.4f}   seeds differ by {losses8.std(ddof=1):.4f}   {losses8}")
+    print(f"{name:13} {losses8.mean():.4f}   seeds differ by {losses8.std(ddof=1):.4f}")
 
 # %% [markdown]
 # Two means can be compared by their spread. It is sharper to compare seed by seed, since the tree with the bug and the
