@@ -118,6 +118,7 @@ def main() -> None:
     parser.add_argument("--long", action="store_true", help="make the runs of minutes as well")
     args = parser.parse_args()
     os.environ["MM_JAX_CHECK"] = "1"
+    os.environ.pop("MPLBACKEND", None)  # Jupyter's own draws into the notebook
     if args.long:
         os.environ["MM_JAX_LONG"] = "1"
     sources = [HERE / f"{name}.py" for name in args.lectures] or sorted(HERE.glob("lecture_*.py"))
