@@ -23,7 +23,7 @@
 # 52 Hyperparameters - 53 Four changes, one by one - 54 What each change is worth - 55 Beat 2.17; test, once -
 # 56 What comes next.
 #
-# All of it takes about two minutes. Sections 47, 48 and 50 (three runs of 200,000 steps), 49 and 54 take most of them.
+# All of it takes about three minutes: most of it sections 47, 48 and 50 (three runs of 200,000 steps), 49 and 54.
 #
 # - **Run it**: `pip install -e '.[notebooks]'`, then `jupyter lab examples/lecture_2_mlp.ipynb`.
 #   It is a script as well: `python examples/lecture_2_mlp.py`.
@@ -723,6 +723,7 @@ ax.plot(tried.rates, tried.losses, "C1o-", markersize=4, label="1,000 steps a ra
 ax.axvspan(0.1, 0.2, color="tab:green", alpha=0.15, label="0.1 to 0.2, the lecture's choice")
 ax.set(xscale="log", yscale="log", ylim=(2, 30), xlabel="learning rate", ylabel="loss of a batch, nats")
 ax.set_yticks([2, 3, 5, 10, 20], ["2", "3", "5", "10", "20"])
+ax.minorticks_off()
 _ = ax.legend()
 
 # %% [markdown]
@@ -785,6 +786,7 @@ ax.plot(np.arange(20_250, 30_000, 500), smooth(losses_at_hundredth), "C1", label
 ax.axhline(2.4540, color="0.3", linewidth=0.8, linestyle=":", label="bigram, 2.4540")
 ax.set(yscale="log", ylim=(1.8, 8), xlabel="step", ylabel="loss of a batch, nats")
 ax.set_yticks([2, 2.5, 3, 4, 6], ["2", "2.5", "3", "4", "6"])
+ax.minorticks_off()
 _ = ax.legend(ncols=2)
 
 # %% [markdown]
@@ -902,9 +904,11 @@ figure, axes = plt.subplots(2, 3, figsize=(10, 6.2))
 for ax, plane in zip(axes.flat, six.C, strict=True):
     for char, (x, y) in zip(chars, plane.tolist(), strict=True):
         color = "tab:orange" if char in "aeiouy" else "black" if char == "." else "tab:blue"
-        ax.text(x, y, char, color=color, ha="center", va="center", fontsize=13 if char in "aeiouy." else 9)
-    ax.set(xlim=(plane[:, 0].min() - 0.5, plane[:, 0].max() + 0.5), aspect="equal", adjustable="datalim")
-    ax.set_ylim(plane[:, 1].min() - 0.5, plane[:, 1].max() + 0.5)
+        ax.text(
+            x, y, char, color=color, ha="center", va="center", clip_on=True, fontsize=13 if char in "aeiouy." else 9
+        )
+    low, high = plane.min(axis=0) - 0.5, plane.max(axis=0) + 0.5
+    ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
     ax.tick_params(labelsize=7)
 
 # %% [markdown]

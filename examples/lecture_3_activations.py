@@ -16,13 +16,13 @@
 #
 # **Contents**
 #
-# - The start: 50 without magic numbers · 51 the run · 52 the loss at the start · 53 the hockey stick
-# - Activations: 54 saturated tanh · 55 other activations · 56 smaller weights · 57 Kaiming
-# - Batch normalization: 58 standardise · 59 statistics as state (10 s) · 60 the price · 61 one name · 62 three details
-#   · 63 the whole run · 64 a named axis · 65 folded · 66 elsewhere
-# - Six layers: 67 taps · 68 four gains · 69 fifty layers (10 s) · 70 batch norm and instruments · 71 something is wrong
-#   · 72 without tanh · 73 losses and names · 74 any model
-# - Extras: 75 five numbers · 76 one linear layer · 77 exercises
+# - The start: 57 without magic numbers · 58 the run · 59 the loss at the start · 60 the hockey stick
+# - Activations: 61 saturated tanh · 62 other activations · 63 smaller weights · 64 Kaiming
+# - Batch normalization: 65 standardise · 66 statistics as state (10 s) · 67 the price · 68 one name · 69 three details
+#   · 70 the whole run · 71 a named axis · 72 folded · 73 elsewhere
+# - Six layers: 74 taps · 75 four gains · 76 fifty layers (10 s) · 77 batch norm and instruments · 78 something is wrong
+#   · 79 without tanh · 80 losses and names · 81 any model
+# - Extras: 82 five numbers · 83 one linear layer · 84 exercises
 #
 # It runs in about a minute. `pip install -e '.[notebooks]'`, then `jupyter lab examples/lecture_3_activations.ipynb`;
 # the source is a script as well. The words are those of `names.txt`, or the bundled given names; figures in the text
@@ -59,7 +59,7 @@ plt.rcParams.update({"figure.dpi": 90, "figure.constrained_layout.use": True})
 np.set_printoptions(precision=4, suppress=True, linewidth=90)
 
 # %% [markdown]
-# ## 50. Start again, without magic numbers
+# ## 57. Start again, without magic numbers
 #
 # Part 2's network, its sizes with names. The contexts are those of part 2, now from the package. The lecture says "val"
 # for what the package calls dev.
@@ -127,7 +127,7 @@ def loss(params, X, Y):
 # > **In torch** the evaluation stands under `@torch.no_grad()`, so that no graph is recorded for a backward pass. In
 # > JAX there is nothing to switch off: only what `jax.grad` is asked to differentiate is ever recorded.
 #
-# ## 51. The run
+# ## 58. The run
 #
 # 200,000 steps on 32 examples each, with rate 0.1 and, from step 100,000, 0.01. `jax.lax.scan` runs the whole loop in
 # one compiled call. It hands each step a row of `rows` and a rate, and stacks what the step returns: the losses.
@@ -160,7 +160,7 @@ for step in (0, 10_000, 20_000):
 print(*mm_jax.sample(mm_jax.MLP(**trained, vocab=vocab), jax.random.key(51), 8), sep="  ")
 
 # %% [markdown]
-# ## 52. The loss at the start
+# ## 59. The loss at the start
 #
 # The first loss is 27.88. What should it be? Before training nothing is known, so every character should get the same
 # probability.
@@ -210,7 +210,7 @@ for scale in (1, 0.1, 0.01, 0):
 
 # %% [markdown]
 # With W2 = 0 the loss is exactly ln 27. Yet weights that are exactly 0 are a bad habit: no gradient passes back through
-# W2 in the first step, and if every matrix is 0, none ever will (section 77). Small and random is enough.
+# W2 in the first step, and if every matrix is 0, none ever will (section 84). Small and random is enough.
 #
 # **In one call.** The scale is a number that goes into a function, and `jax.vmap` runs the function for many of them:
 
@@ -250,11 +250,11 @@ _ = ax.legend()
 #
 # </details>
 #
-# ## 53. The hockey stick is gone
+# ## 60. The hockey stick is gone
 #
 # The lecture tries four starts, one after the other. They share their draws and differ in scales alone, so here they
 # are *one population*: the four pytrees stacked, `train` under `vmap`. The other two starts are explained in sections
-# 56 and 57.
+# 63 and 64.
 
 # %%
 starts = {
@@ -291,7 +291,7 @@ _ = axes[1].legend()
 # The easy part of training, squeezing the logits together, is no longer needed. The steps go into the hard part, and
 # the final losses are lower: 2.07 on train and 2.13 on val in place of 2.12 and 2.17.
 #
-# ## 54. Saturated tanh
+# ## 61. Saturated tanh
 #
 # The second fault is hidden. All 6,400 hidden values of the first batch, and what went into tanh:
 
@@ -342,7 +342,7 @@ flat = saturation(original)
 # A column that is all white is a **dead neuron**: no example of the batch teaches it anything. There is none here, but
 # with six in ten values flat most of the gradient is lost.
 #
-# ## 55. Other activations
+# ## 62. Other activations
 #
 # All of them have flat parts (shaded: slope below 0.01), except the last two and the left side of ELU near 0. ReLU is
 # flat on one half: a neuron whose inputs all fall there is dead. It can be so from the start, or a step that was too
@@ -375,7 +375,7 @@ for ax, (name, activation) in zip(axes.flat, activations.items(), strict=True):
     ax.set_title(f"{name}: {shaded.mean():.0%} flat")
 
 # %% [markdown]
-# ## 56. Smaller weights
+# ## 63. Smaller weights
 #
 # The pre-activations are too large because W1 is. Times 0.1 tanh is hardly used; times 0.2 it is used and not
 # saturated. b1 times 0.01: not exactly 0, for variety.
@@ -394,10 +394,10 @@ flat_tanh = saturation(starts["tanh"])
 # %% [markdown]
 # Final losses 2.0356 on train and 2.1027 on val: lower again, for the same network and the same steps.
 #
-# One hidden layer forgives a bad start; it only costs time. The deeper the network, the less it forgives: section 69
+# One hidden layer forgives a bad start; it only costs time. The deeper the network, the less it forgives: section 76
 # shows fifty layers that do not train at all.
 #
-# ## 57. How large should weights be?
+# ## 64. How large should weights be?
 #
 # 0.2 was found by trying. What would have told us? Take normal inputs and normal weights:
 
@@ -457,7 +457,7 @@ figure, ax = plt.subplots(figsize=(7, 3))
 for gain, line in zip(gains, deviations, strict=True):
     ax.plot(line, label=f"gain {gain:.3g}: {line[-1]:.2f}")
 ax.set(xlabel="layer", ylabel="deviation after tanh")
-_ = ax.legend(loc="right")
+_ = ax.legend(loc="upper right", bbox_to_anchor=(1, 0.62))
 
 # %% [markdown]
 # At gain 1 the signal still fades, slowly; 3 saturates; 5/3 settles near 0.65, neither small nor flat. Now W1 by this
@@ -494,7 +494,7 @@ print(f"flat {(jnp.abs(jnp.tanh(pre_kaiming)) > 0.99).mean():.2%}")
 #
 # </details>
 #
-# ## 58. Batch normalization
+# ## 65. Batch normalization
 #
 # We want pre-activations of mean 0 and deviation 1. Ioffe and Szegedy (2015): then *make* them so. Standardising is
 # made of sums, products and a root, so gradients pass through it. Mean and deviation are over the batch, axis 0, one
@@ -512,7 +512,7 @@ print("deviations of four neurons:", pre.std(0, ddof=1)[:4], "after:", standardi
 # > rows the difference is 1.6%, enough to miss every figure of the lecture.
 #
 # But only *at the start* they should be so. Later the network may want them elsewhere. A **gain** of ones and a
-# **bias** of zeros, both trained, let it move them, even back to where they were. b1 goes: section 62 says why.
+# **bias** of zeros, both trained, let it move them, even back to where they were. b1 goes: section 69 says why.
 
 # %%
 generator_bn = TorchGenerator(2147483647)  # b1 is not drawn now, so W2 and all rows are others
@@ -531,7 +531,7 @@ num_parameters_bn
 
 
 # %% [markdown]
-# ## 59. The statistics are a second pytree
+# ## 66. The statistics are a second pytree
 #
 # Later we shall want one name at a time, without a batch. So keep a running mean and deviation of what the batches
 # showed: 0.999 of the old and 0.001 of the new. They belong to the model, but no gradient step trains them. In JAX this
@@ -596,7 +596,7 @@ for step in (0, 10_000, 20_000):
 # > and `model.train()` / `model.eval()` set the flag that says whether to use them. A forgotten flag is a classic bug.
 # > Here there is no flag and no side effect: statistics are an argument.
 #
-# ## 60. The price
+# ## 67. The price
 #
 # An example's logits now depend on the other 31 examples of its batch. Take one context, put it into 200 different
 # batches, and look at its probabilities:
@@ -627,7 +627,7 @@ print(f" in company, {alone:.2f} with the running statistics")
 # with each other are coupled, and many bugs come of it. Layer, group and instance normalization do not couple examples;
 # batch normalization came first, and works well enough to stay in use.
 #
-# ## 61. How to ask for one name
+# ## 68. How to ask for one name
 #
 # Either measure mean and deviation over all of train once, after training; or use the running ones. (The lecture does
 # both; they nearly agree.)
@@ -658,10 +658,10 @@ for momentum, line in zip((0.1, 0.01, 0.001), steady, strict=True):
     print(f"momentum {momentum:<5}: dev between {line.min():.4f} and {line.max():.4f}")
 
 # %% [markdown]
-# ## 62. Three details
+# ## 69. Three details
 #
 # **eps.** A neuron that gives the same for all 32 examples has deviation 0. So divide by sqrt(variance + 1e-5), as the
-# paper does. (The lecture's first version leaves it out; its layers of section 70 have it.)
+# paper does. (The lecture's first version leaves it out; its layers of section 77 have it.)
 #
 # **n or n - 1.** The paper uses one in training and the other in evaluation. The lecture takes n - 1 for both: training
 # and evaluation should not differ without a reason.
@@ -690,7 +690,7 @@ with jax.enable_x64(True):
 print(f"largest gradient of b1: {b1_float32:.0e} in float32, {b1_float64:.0e} in float64")
 
 # %% [markdown]
-# ## 63. The whole run, and the log
+# ## 70. The whole run, and the log
 #
 # The losses of single batches, all of them. Nothing can be read off but a band from 0.1 to 0.5. (Part 5 mends it, by
 # means over 1,000 steps.)
@@ -751,7 +751,7 @@ print(final, final_bn)
 
 
 # %% [markdown]
-# ## 64. One example, and a named axis
+# ## 71. One example, and a named axis
 #
 # Everything in this package is written for one example; `vmap` makes the batch. Batch normalization seems to be the one
 # layer that cannot be written so. It can: give the batch axis a name, and ask for a mean over it.
@@ -775,7 +775,7 @@ print(hidden_named.shape, f"{named_apart:.0e} apart")
 # The name *is* the explanation: what an example shares with its batch is exactly what goes through a `pmean`. The same
 # line works when the batch lies on several devices; their means are joined too.
 #
-# ## 65. Folded away
+# ## 72. Folded away
 #
 # After training, mean and deviation are constants. Then the normalization is a product and a sum, which W1 can absorb:
 #
@@ -828,7 +828,7 @@ with tempfile.TemporaryDirectory() as folder:
     print(*same[:3], f"... the page has {os.path.getsize(f'{folder}/folded.html'):,} bytes")
 
 # %% [markdown]
-# ## 66. The same block elsewhere
+# ## 73. The same block elsewhere
 #
 # A ResNet-50 is dozens of times this: *convolution without bias, batch normalization, ReLU*. The convolution is a
 # product at each place of a picture; the order linear layer, normalization, nonlinearity is ours. The statistics are
@@ -851,7 +851,7 @@ shapes = jax.ShapeDtypeStruct((8, 3, 64, 64), jnp.float32), jax.ShapeDtypeStruct
 # > track_running_stats=True)`: eps as above; momentum is the weight of the *new* statistics, too large for small
 # > batches; affine is whether there are gain and bias; track_running_stats whether running statistics are kept.
 #
-# ## 67. Six layers, and a tap at each
+# ## 74. Six layers, and a tap at each
 #
 # Now deeper: six linear layers, five of them followed by tanh, 100 neurons each. In torch they are classes collected in
 # a list; in JAX a list of dictionaries, and a loop over it. The last layer is times 0.1, so that no logit is confident.
@@ -905,7 +905,7 @@ taps = [jnp.zeros((batch_size, 100))] * 5
 # %% [markdown]
 # > **In torch** only parameters keep their gradient; an activation does after `h.retain_grad()`, one flag a tensor.
 #
-# ## 68. Activations and gradients, for four gains
+# ## 75. Activations and gradients, for four gains
 #
 # The first step, at gain g: the activations, and the gradients at them.
 
@@ -954,7 +954,7 @@ _ = axes[0, 0].legend(fontsize=7)
 # alike. 3: saturated, and gradients grow on the way back. The gain has to be right, and more so the deeper the network
 # is.
 #
-# ## 69. Fifty layers
+# ## 76. Fifty layers
 #
 # How much more? Make the *depth* a number as well: stack the weights, scan over the layers, and let those beyond the
 # depth pass their input on. First the deviation in each of 50 layers, and the gradient at it:
@@ -1036,7 +1036,7 @@ for layers, value in zip(depths, by_depth, strict=True):
 # of the right gain. (Nor does a normalization in each layer help within these few
 # steps.)
 #
-# ## 70. Batch normalization in all layers, and instruments
+# ## 77. Batch normalization in all layers, and instruments
 #
 # Back to six layers, with a normalization after each linear layer, the last included; there the gain starts at 0.1.
 # Momentum 0.1 and eps 1e-5, as in torch's layer; running *variances* this time.
@@ -1167,7 +1167,7 @@ ax.imshow(read["histogram"][:, 2].T, aspect="auto", origin="lower", extent=(0, 1
 _ = ax.set(xlabel="step", ylabel="activation", title="layer 3: darker where more values are")
 
 # %% [markdown]
-# ## 71. Something is wrong
+# ## 78. Something is wrong
 #
 # Which instrument shows it? Four runs at once: the right one, one whose rate is too low, one without the division by
 # the fan-in, and one whose weights are times 0.2.
@@ -1230,7 +1230,7 @@ _ = axes[1, 0].legend(fontsize=6, ncol=2)
 #
 # </details>
 #
-# ## 72. Without tanh
+# ## 79. Without tanh
 #
 # A stack of linear layers is one linear layer: multiply the matrices. Nothing is squeezed, so gain 1 keeps the
 # deviation, and 5/3 lets it grow:
@@ -1276,7 +1276,7 @@ for name, each in {"six layers": linear_six, "their product": linear_one}.items(
     print(f"{name:14}", smoothed(np.array(train_linear(each)), 200))
 
 # %% [markdown]
-# ## 73. Losses and names of the six layers
+# ## 80. Losses and names of the six layers
 #
 # Evaluation with the running statistics, after 1,001 steps:
 
@@ -1313,7 +1313,7 @@ for ten in (names[:10], names[10:]):
 # %% [markdown]
 # The twenty names of the lecture, letter for letter.
 #
-# ## 74. The health of any model
+# ## 81. The health of any model
 #
 # The instruments of the weights need no knowledge of the network: parameters, gradients and a rate are enough.
 # `plotting.health` draws them for any pytree. The 32 first training names of six letters, and three models at their
@@ -1356,7 +1356,7 @@ for name, params in models.items():
 # Different matrices of one model can need different rates. Adam divides each gradient by its own size, and so gives
 # every number about the same update; that is why models like these are trained with it.
 #
-# ## 75. Five numbers, standardised
+# ## 82. Five numbers, standardised
 #
 # The lecture ends with a slider: five numbers, one of which is moved; their normal curve, the five standardised, and
 # the lines between. As four panels:
@@ -1377,9 +1377,9 @@ _ = axes[0].set_yticklabels(["curve", "numbers", "standardised"])
 
 # %% [markdown]
 # However far the red one goes, the upper row stays within ±2 (of five numbers none can be further out). And moving
-# *one* moves all five: that is the coupling of section 60.
+# *one* moves all five: that is the coupling of section 67.
 #
-# ## 76. One linear layer of 1,000 neurons
+# ## 83. One linear layer of 1,000 neurons
 #
 # A layer that is not divided by the fan-in: what happens to deviations, forward and backward? `jax.vjp` gives the
 # result and the function that takes a gradient back.
@@ -1414,7 +1414,7 @@ print("x {:.4f}  out {:.4f};  gradients: out {:.4f}  x {:.4f}  w {:.4f}  input {
 # The normalization divides by 31 forward, and backward too: what comes out at the input is near 1 again, whatever the
 # scale of the weights.
 #
-# ## 77. Exercises
+# ## 84. Exercises
 #
 # **1. All weights and biases 0: does it train?** Say what you expect, then run it.
 
@@ -1439,7 +1439,7 @@ print(f"dev by the frequency of each character: {closed_form:.4f}")
 #
 # </details>
 #
-# **2. Fold the normalization into the layer before, and check that the output is the same.** Section 65 does it for one
+# **2. Fold the normalization into the layer before, and check that the output is the same.** Section 72 does it for one
 # layer. Do it for all six, and evaluate with `plain`.
 
 # %% tags=["solution"]
@@ -1461,7 +1461,7 @@ print(f"{sum(leaf.size for leaf in jax.tree.leaves(folded_deep)):,} numbers, log
 #
 # Three questions, each answered by changing one number:
 #
-# 1. `batch_size` of the strip in section 60: does the jitter shrink if only the first 8 contexts of each batch are used
+# 1. `batch_size` of the strip in section 67: does the jitter shrink if only the first 8 contexts of each batch are used
 #    (`X[batch[:8]]`), or grow?
 # 2. `0.1` in `plain_start`: what is the first loss with 1, and with 3?
 # 3. The rate of `train_deep`: at which rate does the last layer's update come down to -3 by the last step?

@@ -15,22 +15,22 @@
 # [open in Colab](https://colab.research.google.com/github/mm-jax/mm_jax/blob/main/examples/lecture_4_backprop.ipynb)
 #
 # **Contents**
-# - 70 One number first
-# - 71 The network and one minibatch
-# - 72 The forward pass in 19 steps
-# - 73 The oracle: `jax.vjp`, step by step
-# - 74 A repeat becomes a sum, a sum becomes a repeat
-# - 75 Exercise 1: from the loss to the logits
-# - 76 The output layer
-# - 77 tanh, gain and bias
-# - 78 Batch normalization
-# - 79 The first layer and the table
-# - 80 All 26 in float32 and float64
-# - 81 Exercise 2: cross entropy in one go
-# - 82 Exercise 3: batch normalization in one go
-# - 83 Exercise 4: train without autodiff (10 s)
-# - 84 Your gradients under `value_and_grad`, optax and `mm_jax.fit`
-# - 85 What autodiff writes
+# - 85 One number first
+# - 86 The network and one minibatch
+# - 87 The forward pass in 19 steps
+# - 88 The oracle: `jax.vjp`, step by step
+# - 89 A repeat becomes a sum, a sum becomes a repeat
+# - 90 Exercise 1: from the loss to the logits
+# - 91 The output layer
+# - 92 tanh, gain and bias
+# - 93 Batch normalization
+# - 94 The first layer and the table
+# - 95 All 26 in float32 and float64
+# - 96 Exercise 2: cross entropy in one go
+# - 97 Exercise 3: batch normalization in one go
+# - 98 Exercise 4: train without autodiff (10 s)
+# - 99 Your gradients under `value_and_grad`, optax and `mm_jax.fit`
+# - 100 What autodiff writes
 #
 # All together less than a minute. **Run it**: `pip install -e '.[notebooks]'`, then `jupyter lab`; it is a script as
 # well. **It is an exercise**: each question has a cell `answer(name=None)`; put your gradient in place of None, and it
@@ -72,7 +72,7 @@ plt.rcParams.update({"figure.dpi": 90, "figure.constrained_layout.use": True})
 np.set_printoptions(precision=4, suppress=True, linewidth=96)
 
 # %% [markdown]
-# ## 70. One number first
+# ## 85. One number first
 #
 # Before arrays, one neuron with one input: y = tanh(w x + b). How fast does y change with w, x and b? Cut it into
 # steps that everyone knows:
@@ -125,7 +125,7 @@ for name, mine, theirs in zip("wxb", by_hand_neuron, by_jax_neuron, strict=True)
 # (`lecture_3_activations`).
 # </details>
 #
-# ## 71. The network and one minibatch
+# ## 86. The network and one minibatch
 #
 # The network of part 3 with batch normalization, smaller: 10 numbers a character, 64 hidden. Words, split and contexts
 # as in part 2.
@@ -177,7 +177,7 @@ print(f"{num_params:,} parameters; targets of the minibatch:")
 print(Y)
 
 # %% [markdown]
-# ## 72. The forward pass in 19 steps
+# ## 87. The forward pass in 19 steps
 #
 # So small that each has a gradient one can write down; the loss makes it 20. Each step is a pure function whose
 # arguments are named after what it reads. "bn" is batch norm: mean, difference, its square, variance, one over its
@@ -254,7 +254,7 @@ n = len(Y)
 print(emb.shape, hprebn.shape, bnmeani.shape, logits.shape, counts_sum.shape, loss.shape)
 
 # %% [markdown]
-# ## 73. The oracle: `jax.vjp`, step by step
+# ## 88. The oracle: `jax.vjp`, step by step
 #
 # For one step y = f(x), `jax.vjp` returns the value, and a function from dy to dx: the **pull-back**. ("dy" is short
 # for d loss / d y throughout.) Here for one step:
@@ -313,7 +313,7 @@ def answer(**mine):
 answer(W2=-wanted["W2"], b2=32 * wanted["b2"], h=wanted["h"].T, W1=None)
 
 # %% [markdown]
-# ## 74. A repeat becomes a sum, a sum becomes a repeat
+# ## 89. A repeat becomes a sum, a sum becomes a repeat
 #
 # Two facts give the *shape* of nearly every answer below.
 #
@@ -344,7 +344,7 @@ print(*to_repeat(jnp.array([[1.0, 2.0, 3.0]])))
 # ```
 # </details>
 #
-# ## 75. Exercise 1: from the loss to the logits
+# ## 90. Exercise 1: from the loss to the logits
 #
 # Eight gradients, from the end of the chain. Work down the list; each needs the one before it.
 #
@@ -402,7 +402,7 @@ print(f"largest |dlogit_maxes|: {jnp.abs(dlogit_maxes).max():.0e}; largest |dlog
 # So the second path to the logits could be left out. It is written down because the rule is "add all paths", and what
 # is 0 shows itself. (Two equal greatest logits would share the gradient in JAX; `argmax` takes the first.)
 #
-# ## 76. The output layer
+# ## 91. The output layer
 #
 # logits = h @ W2 + b2, with shapes (32, 27) = (32, 64) @ (64, 27) + (27,).
 #
@@ -428,7 +428,7 @@ answer(h=dh, W2=dW2, b2=db2)
 #
 # W2 is *close*, not exact: JAX takes dlogits.T @ h and then the transpose (85), and the sums round otherwise.
 #
-# ## 77. tanh, gain and bias
+# ## 92. tanh, gain and bias
 #
 # | gradient of | shape | hint |
 # |--|--|--|
@@ -451,7 +451,7 @@ answer(hpreact=dhpreact, gain=dgain, bias=dbias, bnraw=dbnraw)
 # From here on nothing is exact: JAX multiplies by 1 - h and adds h times that, which is (1 - h)(1 + h), and what is
 # built on it inherits the rounding.
 #
-# ## 78. Batch normalization
+# ## 93. Batch normalization
 #
 # | gradient of | shape | hint |
 # |--|--|--|
@@ -494,7 +494,7 @@ answer(bndiff=dbndiff, bnmeani=dbnmeani, hprebn=dhprebn)
 # ```
 # </details>
 #
-# ## 79. The first layer and the table
+# ## 94. The first layer and the table
 #
 # | gradient of | shape | hint |
 # |--|--|--|
@@ -526,7 +526,7 @@ answer(embcat=dembcat, W1=dW1, b1=db1, emb=demb, C=dC)
 print(f"largest |db1|: {jnp.abs(db1).max():.0e}; largest |dW1|: {jnp.abs(dW1).max():.0e}")
 
 # %% [markdown]
-# ## 80. All 26 in float32 and float64
+# ## 95. All 26 in float32 and float64
 #
 # "Close" should mean rounding, and float64 can prove it. Rounding then shrinks by a factor of 2^29, five hundred
 # million; a mistake stays what it is. For that, write your lines as functions of dy and of what the step reads: one
@@ -628,7 +628,7 @@ for dtype in zero:
     print(f"{dtype}: largest |dlogit_maxes| {zero[dtype]:.0e}, |db1| {zero_b1[dtype]:.0e}")
 
 # %% [markdown]
-# ## 81. Exercise 2: cross entropy in one go
+# ## 96. Exercise 2: cross entropy in one go
 #
 # From the logits to the loss there are eight steps. Together they are simple. For one example with target y:
 #
@@ -711,7 +711,7 @@ _ = figure.colorbar(image, extend="max")
 # ```
 # </details>
 #
-# ## 82. Exercise 3: batch normalization in one go
+# ## 97. Exercise 3: batch normalization in one go
 #
 # From hpreact to hprebn, five steps and two forks. With d = dhpreact, r = bnraw, s = bnvar_inv, for one of the 64
 # columns and n examples. A change of x_j acts on r_j itself, and through mean and variance on every r_i:
@@ -757,7 +757,7 @@ print("lecture: 9e-10 apart")
 # ```
 # </details>
 #
-# ## 83. Exercise 4: train without autodiff
+# ## 98. Exercise 4: train without autodiff
 #
 # Everything together: 200 hidden, the two formulas in one go, no `jax.grad`.
 #
@@ -957,7 +957,7 @@ print(textwrap.fill(" ".join(sample(trained, stats, name_draws) + "." for _ in r
 # numbers.
 # </details>
 #
-# ## 84. Your gradients under `value_and_grad`, optax and `mm_jax.fit`
+# ## 99. Your gradients under `value_and_grad`, optax and `mm_jax.fit`
 #
 # `jax.custom_vjp` gives a function a backward pass of your own. From then on everything that differentiates it uses
 # yours, and does not know. The function runs forward and keeps what the way back needs; the way back turns dy into the
@@ -1065,7 +1065,7 @@ with jax.enable_x64():
         print("AssertionError:", str(error).strip().splitlines()[0])
 
 # %% [markdown]
-# ## 85. What autodiff writes
+# ## 100. What autodiff writes
 #
 # `jax.make_jaxpr` shows the program that JAX makes of a function: one equation a line. For the loss of 19 steps, and
 # for its gradient:

@@ -15,10 +15,10 @@
 # before: [part 4, backpropagation](lecture_4_backprop.ipynb) · next:
 # [models that read the whole word](lecture_6_whole_words.ipynb)
 #
-# **Sections**: 86 a loss curve one can read · 87 layers are functions · 88 batch norm, training and evaluation ·
-# 89 three characters · 90 eight characters · 91 the tree · 92 two at a time · 93 the bug · 94 a larger network ·
-# 95 the whole run · 96 names · 97 did the tree help? · 98 a convolution is a loop · 99 one pass over the word ·
-# 100 batch norm folds away · 101 WaveNet in the package · 102 a queue · 103 what the paper has beyond · 104 method
+# **Sections**: 101 a loss curve one can read · 102 layers are functions · 103 batch norm, training and evaluation ·
+# 104 three characters · 105 eight characters · 106 the tree · 107 two at a time · 108 the bug · 109 a larger network ·
+# 110 the whole run · 111 names · 112 did the tree help? · 113 a convolution is a loop · 114 one pass over the word ·
+# 115 batch norm folds away · 116 WaveNet in the package · 117 a queue · 118 what the paper has beyond · 119 method
 #
 # All of it takes two minutes. The runs of 200,000 steps take ten; they are made where `MM_JAX_LONG` is set, and their
 # results are stored. **Run it**: `pip install -e '.[notebooks]'`, then `jupyter lab examples/lecture_5_wavenet.ipynb`.
@@ -55,7 +55,7 @@ plt.rcParams.update({"figure.dpi": 90, "figure.constrained_layout.use": True})
 np.set_printoptions(precision=4, suppress=True, linewidth=84)
 
 # %% [markdown]
-# ## 86. A loss curve one can read
+# ## 101. A loss curve one can read
 #
 # Words, characters and splits are those of parts 2 to 4.
 
@@ -107,7 +107,7 @@ _ = axes[1].set(title="mean of each 1,000 losses", xlabel="thousands of steps")
 #
 # </details>
 #
-# ## 87. Layers are functions
+# ## 102. Layers are functions
 #
 # The lecture turns everything into a layer here: embedding and flattening become classes, and a container holds the
 # list, so that `model(x)` is the forward pass. In JAX a layer is a function, its numbers are an argument, and the
@@ -181,7 +181,7 @@ num_params(net)
 # > (`parameters()`), to switch them to evaluation (`eval()`), and to switch off gradients. A pure function of a pytree
 # > needs none of the three.
 #
-# ## 88. Batch norm: training and evaluation
+# ## 103. Batch norm: training and evaluation
 #
 # In training, the statistics are those of the batch. `measure` computes them; the forward pass returns them too.
 
@@ -233,7 +233,7 @@ print(company[0][:5], company[1][:5], sep="\n")
 # > **In torch** it is one call, `model(x)`, and the flag `model.training` decides. Whoever forgets `model.eval()` is
 # > not told. Two functions cannot be mixed up: `predict` cannot be called without statistics.
 #
-# ## 89. Three characters
+# ## 104. Three characters
 #
 # Contexts as in part 2:
 
@@ -346,7 +346,7 @@ def whole_run(block_size, sizes, measure=over_examples):
 whole3 = whole_run(3, THREE)
 
 # %% [markdown]
-# ## 90. Eight characters
+# ## 105. Eight characters
 #
 # The first thing to change is the context. Nothing else changes: `block_size` and one size of the network.
 
@@ -384,7 +384,7 @@ ax.set(xlabel="thousands of steps", ylabel="log10 of the loss")
 _ = ax.legend()
 
 # %% [markdown]
-# ## 91. The tree
+# ## 106. The tree
 #
 # The flat network lays 80 numbers end to end and joins them in one product. WaveNet (van den Oord et al., 2016) joins
 # more slowly: two neighbours, then two of these pairs, then two of those. 8 places become 4, 2, 1. Each node below
@@ -423,7 +423,7 @@ draw_tree(ax, text, dict.fromkeys(edges(12), 2.2), "C3")
 _ = ax.set_title("the window ...diond, which predicts r (grey: the other windows of the word)", fontsize=10)
 
 # %% [markdown]
-# ## 92. Two at a time
+# ## 107. Two at a time
 #
 # Follow the shapes of four windows. Embedded, flattened as before, and as we want it: 4 pairs of 20 numbers.
 
@@ -470,7 +470,7 @@ whole_bug = whole_run(8, TREE)
 # The lecture's losses: 1.941 and **2.029**. The flat network had 1.918 and 2.027: no better. Part of the reason may be
 # a bug, in the cell above and in the lecture.
 #
-# ## 93. The bug
+# ## 108. The bug
 #
 # `over_examples` takes the mean over axis 0. Of what shape are the statistics, layer by layer?
 
@@ -534,9 +534,9 @@ different
 whole_mended = whole_run(8, TREE, over_places)
 
 # %% [markdown]
-# The lecture has 1.912 and **2.022**, "slightly better". Is it? Section 97 asks that.
+# The lecture has 1.912 and **2.022**, "slightly better". Is it? Section 112 asks that.
 #
-# ## 94. A larger network
+# ## 109. A larger network
 #
 # With a tree that works, the lecture widens it: 24 numbers a character, 128 hidden.
 
@@ -567,7 +567,7 @@ print(f"train {early[0]:.4f}, dev {early[1]:.4f}")
 # %% [markdown]
 # A tenth of the way, and at the high rate, it is about where the three-character network ended.
 #
-# ## 95. The whole run
+# ## 110. The whole run
 #
 # With `MM_JAX_LONG` the whole run is made here: 200,000 steps, the 20 losses that the lecture prints, and the losses on
 # train and dev.
@@ -578,7 +578,7 @@ if whole:
     print(whole["losses"][::10_000])
 
 # %% [markdown]
-# The trained network is stored beside this notebook, with its batch norm folded away (section 100). It is a model of
+# The trained network is stored beside this notebook, with its batch norm folded away (section 115). It is a model of
 # the package:
 
 # %%
@@ -604,7 +604,7 @@ _ = ax.legend()
 # This is the training loss: the wide tree is far ahead, and on dev it is only 0.03 better than the small ones. The gap
 # between its train and dev is 0.22.
 #
-# ## 96. Names
+# ## 111. Names
 #
 # The lecture's names come from the same generator, after the weights and all 200,000 minibatches. So draw these, and
 # go on:
@@ -641,7 +641,7 @@ print(textwrap.fill(" ".join(names20), 90))
 # %% [markdown]
 # They are the lecture's twenty. *hendrix*, *aniah* and *jaylene* are, or could be, somebody's name.
 #
-# ## 97. Did the tree help? Did the mended norm?
+# ## 112. Did the tree help? Did the mended norm?
 #
 # The lecture compares flat 2.027, tree 2.029 and mended 2.022, one run each. Our three runs, with other minibatches,
 # ended at 2.034, 2.031 and 2.020. How much does such a loss depend on the seed? Train eight seeds of each network. In
@@ -720,7 +720,7 @@ for better, worse in (("tree, mended", "tree, bug"), ("tree, bug", "flat"), ("tr
 #
 # </details>
 #
-# ## 98. A convolution is a for loop
+# ## 113. A convolution is a for loop
 #
 # *diondre* has eight windows, one for each letter and one for the end. One call each, or all eight at once:
 
@@ -761,7 +761,7 @@ shared = 2 * D * H + 2 * H * H + 2 * H * H
 tree_of_a_window, shared
 
 # %% [markdown]
-# ## 99. One pass over the word
+# ## 114. One pass over the word
 #
 # Layer 1 joins each place with the one before it, layer 2 with the one *two* before it, layer 3 *four* before it.
 # Slices say that: `x[:-d]` beside `x[d:]`. Each layer is d places shorter. In front of the word stand eight dots.
@@ -835,11 +835,11 @@ unrolled = mm_jax.unroll(final, word)
 float(jnp.abs(unrolled - at_once).max())
 
 # %% [markdown]
-# ## 100. Batch norm folds away
+# ## 115. Batch norm folds away
 #
 # With kept statistics a batch norm multiplies and adds the same numbers every time, as the product before it does. Two
 # such steps are one: W' = W gain / s, and b' = bias - mean gain / s, with s the root of the variance plus eps. Layer by
-# layer, the network of section 94 becomes a plain `mm_jax.WaveNet`:
+# layer, the network of section 109 becomes a plain `mm_jax.WaveNet`:
 
 
 # %%
@@ -871,7 +871,7 @@ print(f"dev {found.nll:.4f} +- {found.stderr:.4f}, unseen names {found.nll_unsee
 print(*mm_jax.sample(folded, jax.random.key(100), 10))
 
 # %% [markdown]
-# ## 101. WaveNet in the package
+# ## 116. WaveNet in the package
 #
 # Batch norm helped to train, and is not in the result. With weights of the right scale at the start, Adam trains
 # without it. Batches are of different contexts, with the counts of what follows each, as in part 2. Beside it an MLP
@@ -949,9 +949,9 @@ ax.grid(axis="x", alpha=0.3)
 # %% [markdown]
 # The bars say how far the loss would move on another list of such names. Two neighbours whose bars overlap may still
 # differ surely, because both are judged on the *same* names: compare them name by name, or, for a way of training,
-# seed by seed as in section 97.
+# seed by seed as in section 112.
 #
-# ## 102. Faster sampling: a queue
+# ## 117. Faster sampling: a queue
 #
 # Sampling reads one letter at a time, so the pass over a whole word is no help, and a window computes its tree anew for
 # each letter. But most of that tree was computed before. Keep, for each layer, the last d vectors that came in, a
@@ -1027,7 +1027,7 @@ print(*from_queues)
 #
 # </details>
 #
-# ## 103. What the paper has beyond
+# ## 118. What the paper has beyond
 #
 # The lecture's network has WaveNet's tree, and leaves out three things:
 #
@@ -1110,11 +1110,11 @@ if figures.LONG:
 # Short ways to the output help most, and cost least: the gradient reaches the lower layers without passing every tanh.
 # Gates double the parameters for a small gain. After 600 steps, that is: it says who learns faster, not who ends lower.
 #
-# ## 104. Method
+# ## 119. Method
 #
 # The lecture ends with how one works, and it holds for JAX too:
 #
-# - **Read the documentation, and do not trust it**: section 93 turned on which axis a layer takes for channels. Try it
+# - **Read the documentation, and do not trust it**: section 108 turned on which axis a layer takes for channels. Try it
 #   on a small array.
 # - **Check shapes in a scratch cell, then move the code to a file.** In the package every function says its shapes in
 #   its signature (jaxtyping), and the tests check them in every call: `Float32[Array, "places width"]`.
@@ -1126,7 +1126,7 @@ if figures.LONG:
 #
 # ## Exercise: beat 1.993
 #
-# The lecture leaves it to the reader, and says that it has not tuned much. Section 101 has beaten it by training
+# The lecture leaves it to the reader, and says that it has not tuned much. Section 116 has beaten it by training
 # better. What else?
 #
 # <details><summary>Ideas, and how far each goes</summary>

@@ -15,13 +15,13 @@
 # [open in Colab](https://colab.research.google.com/github/mm-jax/mm_jax/blob/main/examples/lecture_6_whole_words.ipynb)
 # · before: [part 5, a WaveNet](lecture_5_wavenet.ipynb) · this is the last one
 #
-# **Sections**: 100 where the window ends · 101 a model is a machine that reads · 102 the bag of words · 103 training
-# on whole words · 104 how sure is a loss? · 105 the RNN · 106 the GRU · 107 same size, same steps (a minute) · 108
-# how far back it learns · 109 attention, one step · 110 the transformer · 111 a hypothesis about a head · 112
-# counting done well · 113 the same word, read by all · 114 the ladder · 115 a mixture · 116 overfitting · 117 names,
-# and test · 118 what to take along
+# **Sections**: 120 where the window ends · 121 a model is a machine that reads · 122 the bag of words · 123 training
+# on whole words · 124 how sure is a loss? · 125 the RNN · 126 the GRU · 127 same size, same steps (a minute) · 128
+# how far back it learns · 129 attention, one step · 130 the transformer · 131 a hypothesis about a head · 132
+# counting done well · 133 the same word, read by all · 134 the ladder · 135 a mixture · 136 overfitting · 137 names,
+# and test · 138 what to take along
 #
-# All of it takes two to three minutes. Two more seeds of section 107 take two more; they are run where `MM_JAX_LONG`
+# All of it takes two to three minutes. Two more seeds of section 127 take two more; they are run where `MM_JAX_LONG`
 # is set. **Run it**: `pip install -e '.[notebooks]'`, then `jupyter lab examples/lecture_6_whole_words.ipynb`. The
 # words are those of `names.txt` if it is found or can be downloaded, otherwise the given names bundled with mm_jax;
 # what the text says about losses holds for `names.txt`. No lecture prints these figures: they were computed for this
@@ -60,7 +60,7 @@ vocab = mm_jax.Vocab.from_words(words)
 {name: len(part) for name, part in split._asdict().items()}
 
 # %% [markdown]
-# ## 100. Where the window ends
+# ## 120. Where the window ends
 #
 # Part 2's MLP sees three characters. It is trained once more here, with the settings that all networks of this
 # notebook share: Adam, and a learning rate that rises for a twentieth of the run and then falls to 0. (`optax.adamw`
@@ -112,7 +112,7 @@ def ends(params, word):
 # </details>
 
 # %% [markdown]
-# ## 101. A model is a machine that reads
+# ## 121. A model is a machine that reads
 #
 # Four functions describe every model of mm_jax:
 #
@@ -141,7 +141,7 @@ unroll_off = float(jnp.abs(unrolled[-1] - mm_jax.logits(mlp, state)).max())
 unroll_off  # the last row, against the loop
 
 # %% [markdown]
-# ## 102. The bag of words
+# ## 122. The bag of words
 #
 # The simplest way to see the whole word: take the average of the vectors of everything read so far. The order is
 # lost, as when the letters lie in a bag. Beside it goes the vector of the last character, or the model would not know
@@ -168,7 +168,7 @@ bow_off = float(jnp.abs(bow_rows - mm_jax.unroll(bow, emma)).max())
 bow_off
 
 # %% [markdown]
-# ## 103. Training on whole words
+# ## 123. Training on whole words
 #
 # A batch of whole words would be mostly padding: names have 2 to 15 characters. So words are laid end to end in rows
 # of one length, several in a row. This is called **packing**. Three words in rows of ten:
@@ -218,7 +218,7 @@ bow = train(bow, 600, batch_size=64, learning_rate=1e-2)
 # %% [markdown]
 # Now the three differ: the model knows what is in the word, and how much of it.
 #
-# ## 104. How sure is a loss?
+# ## 124. How sure is a loss?
 #
 # The loss on dev is a mean over some 23,000 characters. With another draw of 3,203 names it would be a little
 # different. How different? The usual standard error treats the characters as independent. They are not: a rare name
@@ -259,7 +259,7 @@ print("bag of words less MLP: {:+.4f} +- {:.4f}".format(*bag_gap))
 # Less than one error: nothing tells the two apart. A whole word without its order is worth as much as three
 # characters in order.
 #
-# ## 105. The recurrent network (RNN)
+# ## 125. The recurrent network (RNN)
 #
 # One vector h is carried along. Each character changes it:
 #
@@ -297,11 +297,11 @@ rnn_off
 # <details><summary>Answer</summary>
 #
 # h then depends on the last character alone: it is a bigram net. Its loss cannot be below that of the bigram table on
-# train, 2.45. The RNN of section 107 is far above that without its W1, 3.25 on dev, for its other weights were
+# train, 2.45. The RNN of section 127 is far above that without its W1, 3.25 on dev, for its other weights were
 # trained together with W1.
 # </details>
 #
-# ## 106. The gated recurrent unit (GRU)
+# ## 126. The gated recurrent unit (GRU)
 #
 # In the RNN all of h goes through W1 and tanh at each step, so what was read long ago is overwritten. Let the network
 # decide, for each number of h, how much to keep. Two **gates** between 0 and 1, computed from character and state:
@@ -339,7 +339,7 @@ gru_off = float(jnp.abs(new_h - mm_jax.advance(gru, h, emma[0])).max())
 gru_off
 
 # %% [markdown]
-# ## 107. Same size, same steps
+# ## 127. Same size, same steps
 #
 # Which of the two is better? A GRU of width h has three matrices where the RNN has one, so at equal *width* it has
 # nearly three times the numbers. Compare at equal *size*: the same number of parameters, steps, learning rate and
@@ -391,7 +391,7 @@ rnn, gru = trained["RNN", 226][0], trained["GRU", 128][0]
 print("GRU less RNN, paired: {:+.4f} +- {:.4f}".format(*paired(gru, rnn)))
 
 # %% [markdown]
-# ## 108. How far back it learns
+# ## 128. How far back it learns
 #
 # What the gates are *for* can be measured. Take the gradient of the loss at the word's end with respect to the state
 # after each character: how large is it some characters back? A small function does it for one word: `nudges` are
@@ -433,7 +433,7 @@ _ = ax.legend()
 # %% [markdown]
 # Eight characters back the RNN has 0.34 of the gradient, the GRU 0.41. So the gates do what they are built for: more
 # of the gradient arrives. The first letters of a name of eight are not far away, though, and the RNN reaches them as
-# well; that is why the losses of section 107 are so close.
+# well; that is why the losses of section 127 are so close.
 #
 # And the update gate itself, reading one name. Rows are the 128 numbers of the state, the one that keeps most on top:
 
@@ -453,7 +453,8 @@ gates = jnp.stack(gates, axis=1)  # [128, 9]
 
 # %%
 figure, ax = plt.subplots(figsize=(5.4, 4))
-drawn = ax.imshow(gates[jnp.argsort(-gates.mean(1))], aspect="auto", cmap="viridis", vmin=0, vmax=1)
+rows = gates[jnp.argsort(-gates.mean(1))]
+drawn = ax.imshow(rows, aspect="auto", interpolation="nearest", vmin=0, vmax=1)
 ax.set_xticks(range(9), ".isabella")
 ax.set(xlabel="character read", ylabel="numbers of the state, sorted", yticks=[])
 _ = figure.colorbar(drawn, label="z: share of the state that is kept")
@@ -462,7 +463,7 @@ _ = figure.colorbar(drawn, label="z: share of the state that is kept")
 # No gate keeps all. The top rows keep 0.7 to 0.8 of their number at each character; the mean is 0.34, and 61 of the 128
 # numbers keep less than 0.3: they are written anew each time. The first dot is kept most (0.65): nothing has been read.
 #
-# ## 109. Attention, one step
+# ## 129. Attention, one step
 #
 # The recurrent networks fold all they read into one vector. A transformer keeps a vector for *each* place, and lets
 # each place look back at all earlier ones. Where the bag of words took the plain average, with the same weight
@@ -506,7 +507,7 @@ for char, one in zip(".emma", weights, strict=True):
     print(char, f"{one:.3f}", "#" * int(40 * one))
 
 # %% [markdown]
-# ## 110. The transformer
+# ## 130. The transformer
 #
 #     x      = C[token] + P[place]
 #     in each block:
@@ -550,7 +551,7 @@ def transformer_rows(params, read):
 # %%
 by_hand, kept = transformer_rows(transformer, read)
 transformer_off = float(jnp.abs(by_hand - mm_jax.unroll(transformer, emma)).max())
-step_off = float(jnp.abs(weights - kept[0, 0, -1]).max())  # section 109's step
+step_off = float(jnp.abs(weights - kept[0, 0, -1]).max())  # section 129's step
 transformer_off, step_off
 
 # %% [markdown]
@@ -575,7 +576,7 @@ for (i, j), ax in zip(np.ndindex(2, 4), axes.flat, strict=True):
     ax.label_outer()
 
 # %% [markdown]
-# ## 111. A hypothesis about a head
+# ## 131. A hypothesis about a head
 #
 # The framed one, block 2, head 1, puts half of its weight on the character just before, as the mean over all dev
 # words of eight letters says; no other head does so more.The weights tell where a head looks. They do not tell
@@ -615,7 +616,7 @@ for (i, j), (gap, error) in costs.items():
 # It was trained with P, and cannot tell the places apart without: dev rises from 2.043 to 2.344, by more than any
 # head costs. A model trained without P is another question.# </details>
 #
-# ## 112. Counting done well
+# ## 132. Counting done well
 #
 # The lecture gives counting up: a table for five characters has 27<sup>5</sup> rows. But only those that occur need a
 # place, and where one is too thin, a shorter context can help out. **Kneser-Ney** does both, in two lines:
@@ -690,7 +691,7 @@ print(f"{kn_entries:,} entries, dev {mm_jax.evaluate(kneser_ney, split.dev).nll:
 # worse only slowly, because it falls back.
 # </details>
 #
-# ## 113. The same word, read by all
+# ## 133. The same word, read by all
 #
 # Nats for each character: the redder, the more surprising.
 
@@ -754,9 +755,9 @@ _ = ax.legend(fontsize=8)
 # Kneser-Ney 0.8, the transformer 0.9, MLP and bag of words 1.0, the bigram 1.8. (Words of ten letters are few: the
 # right end is noisy.)
 #
-# ## 114. The ladder
+# ## 134. The ladder
 #
-# All on dev, with the error of section 104. Hollow points are the loss on the dev words that are not in the training
+# All on dev, with the error of section 124. Hollow points are the loss on the dev words that are not in the training
 # list. For count models the size is the number of entries.
 
 # %%
@@ -802,7 +803,7 @@ for (one, other), (whole_dev, unseen) in gaps.items():
 # These are errors over *words*. Another seed moves a network by some thousandths, too, and longer training moves all
 # of them down; `python examples/ladder.py` shows where to.
 #
-# ## 115. A mixture
+# ## 135. A mixture
 #
 # Models of different kinds err in different places. Let two vote: p = w * p<sub>GRU</sub> + (1 - w) *
 # p<sub>Kneser-Ney</sub>. The weight w must be fitted on words that neither was trained on, and judged on others: fit
@@ -845,7 +846,7 @@ print("less the best of the three {:+.4f} +- {:.4f}".format(*mixture_gap))
 # 0.29 (GRU), 0.02 (transformer), 0.46 (Kneser-Ney) and 0.23 (RNN), and the other half falls from 1.9283 to 1.9258.
 # </details>
 #
-# ## 116. Overfitting
+# ## 136. Overfitting
 #
 # With more steps and larger networks the training loss goes on falling. Dev does not. To see it in seconds, take
 # 1,000 words only. Two remedies are shown once by hand.
@@ -860,7 +861,7 @@ for key in jax.random.split(jax.random.key(8), 4):
     print(" ".join("_" if gone else char for gone, char in zip(dropped, "isabella", strict=True)))
 
 # %% [markdown]
-# **A teacher**: the target after `ma` is what followed it in the list (section 103), a thin count if the list is
+# **A teacher**: the target after `ma` is what followed it in the list (section 123), a thin count if the list is
 # short. Put half of the weight on what a better-behaved model expects there: a Kneser-Ney model of the same 1,000
 # words. To learn from another model's probabilities is called *distillation*.
 
@@ -935,7 +936,7 @@ _ = ax.legend(fontsize=8, loc="lower left")
 # 2.129 (train 2.017). The teacher still helps a little, 2.125; dropping characters now costs, 2.149.
 # </details>
 #
-# ## 117. Names, and test
+# ## 137. Names, and test
 #
 # The same key for all: watch them become names.
 
@@ -952,7 +953,7 @@ print(f"mixture of three: test {test.nll:.4f} +- {test.stderr:.4f}")
 print(f"over the words of test that are not in train: {test.nll_unseen:.4f} +- {test.stderr_unseen:.4f}")
 
 # %% [markdown]
-# ## 118. What to take along
+# ## 138. What to take along
 #
 # - **A comparison needs equal sizes, steps and batches**, and the error of the difference. Without that,
 #   gates seem to be worth 0.05, and are worth less than 0.01.
@@ -963,9 +964,9 @@ print(f"over the words of test that are not in train: {test.nll_unseen:.4f} +- {
 #
 # Three questions, each answered by changing one number:
 #
-# 1. How long must the transformer train to pass the GRU? (700 steps, section 109.)
-# 2. How many words must a list have until the teacher no longer helps? (`split.train[:1_000]`, section 116.)
-# 3. Does a mixture still gain if its counts see two characters only? (`order=6`, section 112.)
+# 1. How long must the transformer train to pass the GRU? (700 steps, section 129.)
+# 2. How many words must a list have until the teacher no longer helps? (`split.train[:1_000]`, section 136.)
+# 3. Does a mixture still gain if its counts see two characters only? (`order=6`, section 132.)
 #
 # **Onward**: `python examples/ladder.py` trains all of these longer; `mm_jax.page.write` makes a web page that draws
 # new names from any of them; [CONTRIBUTING](../CONTRIBUTING.md) says how to add a model of your own.

@@ -195,7 +195,7 @@ def test_a_link_reproduces(browser, quiet, pages):
     assert browser.words() == words
     assert browser.run("return document.getElementById('word').value") == "kelly"
     browser.run("location.hash = '#seed=13'")  # an address that was pasted
-    browser.wait("form.elements.seed.value === '13' && !running")
+    browser.wait("form.elements.seed.value === '13' && $('progress').hidden")
     assert browser.words() != words
 
 
