@@ -310,7 +310,7 @@ np.shares_memory(store, seen_as), store.strides, seen_as.strides
 # <details><summary>Answer</summary>
 #
 # No. After `transpose` the line of numbers begins with the *first characters of all words*, so a row of 6 mixes three
-# examples. No error is raised, and the network trains, badly: `reshape` only cuts a line. Check one row by eye.
+# examples. No error is raised, here or in training: `reshape` only cuts a line. Check one row by eye.
 #
 # </details>
 
@@ -790,9 +790,6 @@ ax.minorticks_off()
 _ = ax.legend(ncols=2)
 
 # %% [markdown]
-# **Try**: 0.001 for the 10,000 steps. Better still?
-
-# %% [markdown]
 # ## 47. Splits
 #
 # A big network can learn its examples by heart: a low training loss and nothing new to say. So hold words back.
@@ -1042,9 +1039,6 @@ if read:
     plotting.heat({word: mm_jax.score(large, word) for word in read}, ax)
 reds = ListedColormap(plt.get_cmap("Reds")(np.linspace(0, 0.9, 100)))
 _ = figure.colorbar(ScalarMappable(Normalize(0, 7), reds), ax=ax, label="nats", shrink=0.9)
-
-# %% [markdown]
-# **Try**: a temperature of 0.5: divide the logits by 0.5 before the draw. What happens to the names?
 
 # %% [markdown]
 # ## 52. Hyperparameters
