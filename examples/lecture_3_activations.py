@@ -97,6 +97,7 @@ def start(**scales):
     return {name: jnp.array(array * np.float32(scales.get(name, 1))) for name, array in drawn.items()}
 
 
+# %%
 original = start()
 num_parameters = sum(leaf.size for leaf in jax.tree.leaves(original))
 num_parameters
@@ -111,14 +112,17 @@ def preactivations(params, X):
     return params["C"][X].reshape(len(X), -1) @ params["W1"] + params["b1"]  # (32, 200)
 
 
+# %%
 def logits(params, X):
     return jnp.tanh(preactivations(params, X)) @ params["W2"] + params["b2"]  # (32, 27)
 
 
+# %%
 def cross_entropy(logits, Y):
     return optax.softmax_cross_entropy_with_integer_labels(logits, Y).mean()
 
 
+# %%
 def loss(params, X, Y):
     return cross_entropy(logits(params, X), Y)
 
@@ -144,6 +148,7 @@ def train(params, rows, rates):
     return jax.lax.scan(step, params, (rows, rates))
 
 
+# %%
 rates = jnp.where(jnp.arange(200_000) < 100_000, 0.1, 0.01)
 early = slice(20_001)  # the steps that this notebook makes
 
@@ -180,6 +185,7 @@ def four(*row):
     return cross_entropy(jnp.array([row]), jnp.array([2]))
 
 
+# %%
 four_rows = [(0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 5.0, 0.0), (0.0, 5.0, 0.0, 0.0), (-3.0, 5.0, 0.0, 2.0)]
 for row in four_rows:
     print(f"{row!s:24} loss {four(*row):.4f}")
@@ -221,6 +227,7 @@ def loss_at(scale):
     return loss(params, X[rows[0]], Y[rows[0]])
 
 
+# %%
 scales = jnp.concatenate([jnp.zeros(1), jnp.geomspace(0.001, 1, 61)])
 losses_at = jax.jit(jax.vmap(loss_at))(scales)  # (62,)
 
@@ -277,6 +284,7 @@ def smoothed(values, width):
     return values[: len(values) // width * width].reshape(-1, width).mean(1)
 
 
+# %%
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.2))
 for ax, end, width in ((axes[0], 500, 1), (axes[1], 10_000, 200)):
     for name in ("original", "softmax"):
@@ -305,6 +313,7 @@ def histograms(params):
         ax.set_title(f"{name}: from {values.min():.2f} to {values.max():.2f}, deviation {values.std():.2f}")
 
 
+# %%
 histograms(original)
 
 # %% [markdown]
@@ -322,7 +331,6 @@ axes[1].fill_between(x, slope, alpha=0.3)
 axes[1].set_title("its slope: the share of the gradient that passes")
 print(f"slope - (1 - tanh²): at most {jnp.abs(slope - (1 - jnp.tanh(x) ** 2)).max():.0e}")
 
-
 # %% [markdown]
 # Which hidden values are flat? One row an example, one column a neuron, white where |h| > 0.99:
 
@@ -336,6 +344,7 @@ def saturation(params):
     return flat
 
 
+# %%
 flat = saturation(original)
 
 # %% [markdown]
@@ -354,10 +363,12 @@ def leaky(x):
     return jax.nn.leaky_relu(x, 0.1)
 
 
+# %%
 def maxout(x):
     return jnp.maximum(0.8 * x + 0.5, -0.3 * x)  # the larger of two linear neurons
 
 
+# %%
 activations = {
     "sigmoid": jax.nn.sigmoid,
     "tanh": jnp.tanh,
@@ -445,6 +456,7 @@ z = jax.random.normal(jax.random.key(5), (20_000,))
 gains = jnp.array([0.5, 1.0, 5 / 3, 3.0])
 
 
+# %%
 def through_layers(gain, layers=30):
     def layer(std, _):
         return jnp.tanh(gain * std * z).std(), std
@@ -452,6 +464,7 @@ def through_layers(gain, layers=30):
     return jax.lax.scan(layer, 1.0, length=layers)[1]
 
 
+# %%
 deviations = jax.jit(jax.vmap(through_layers))(gains)  # (4, 30)
 figure, ax = plt.subplots(figsize=(7, 3))
 for gain, line in zip(gains, deviations, strict=True):
@@ -529,7 +542,6 @@ rows_bn = jnp.array(generator_bn.randint(len(X), 200_000, batch_size), jnp.int32
 num_parameters_bn = sum(leaf.size for leaf in jax.tree.leaves(start_bn))
 num_parameters_bn
 
-
 # %% [markdown]
 # ## 66. The statistics are a second pytree
 #
@@ -544,11 +556,13 @@ def normalised(params, mean, std, X):
     return params["gain"] * (pre - mean) / std + params["bias"]
 
 
+# %%
 def batch_statistics(params, X):
     pre = params["C"][X].reshape(len(X), -1) @ params["W1"]
     return {"mean": pre.mean(0, keepdims=True), "std": pre.std(0, keepdims=True, ddof=1)}
 
 
+# %%
 def logits_bn(params, stats, X):
     h = jnp.tanh(normalised(params, stats["mean"], stats["std"], X))
     return h @ params["W2"] + params["b2"]
@@ -565,6 +579,7 @@ def loss_bn(params, stats, X, Y, momentum=0.001):
     return cross_entropy(logits_bn(params, batch, X), Y), stats
 
 
+# %%
 stats_start = {"mean": jnp.zeros((1, hidden_dim)), "std": jnp.ones((1, hidden_dim))}
 first_loss_bn, _ = loss_bn(start_bn, stats_start, X[rows_bn[0]], Y[rows_bn[0]])
 print(f"{first_loss_bn:.4f}")
@@ -585,6 +600,7 @@ def train_bn(params, stats, rows, rates):
     return jax.lax.scan(step, (params, stats), (rows, rates))
 
 
+# %%
 (params_bn, stats_bn), losses_bn = train_bn(start_bn, stats_start, rows_bn[early], rates[early])
 for step in (0, 10_000, 20_000):
     print(f"{step:7,}/200,000: {losses_bn[step]:.4f}")
@@ -610,6 +626,7 @@ def in_company(batch):
     return jax.nn.softmax(logits_bn(params_bn, batch_statistics(params_bn, contexts), contexts))[0]
 
 
+# %%
 strip = in_company(rows_bn[:200])  # (200, 27)
 figure, ax = plt.subplots(figsize=(10, 4))
 image = ax.imshow(jnp.sqrt(strip.T), cmap="Blues", aspect="auto", interpolation="nearest")
@@ -653,6 +670,7 @@ def steadiness(momentum):
     return jax.lax.scan(step, measured, rows_bn[:500:10])[1]
 
 
+# %%
 steady = jax.jit(jax.vmap(steadiness))(jnp.array([0.1, 0.01, 0.001]))  # (3, 50)
 for momentum, line in zip((0.1, 0.01, 0.001), steady, strict=True):
     print(f"momentum {momentum:<5}: dev between {line.min():.4f} and {line.max():.4f}")
@@ -677,6 +695,7 @@ def with_b1(b1, params, X, Y):
     return cross_entropy(jnp.tanh(params["gain"] * out + params["bias"]) @ params["W2"] + params["b2"], Y)
 
 
+# %%
 def b1_gradient(dtype):
     params = jax.tree.map(lambda leaf: np.asarray(leaf).astype(dtype), params_bn)
     return float(
@@ -684,6 +703,7 @@ def b1_gradient(dtype):
     )
 
 
+# %%
 b1_float32 = b1_gradient(np.float32)
 with jax.enable_x64(True):
     b1_float64 = b1_gradient(np.float64)
@@ -733,6 +753,7 @@ def both(params):
     return float(loss(params, X, Y)), float(loss(params, X_dev, Y_dev))
 
 
+# %%
 final, final_bn = None, None
 if figures.LONG:
     final = {name: both(train(each, rows, rates)[0]) for name, each in starts.items()}
@@ -749,7 +770,6 @@ if figures.LONG:
     final_apart = [float(jnp.abs(last_stats[name] - last_measured[name]).max()) for name in ("mean", "std")]
 print(final, final_bn)
 
-
 # %% [markdown]
 # ## 71. One example, and a named axis
 #
@@ -765,6 +785,7 @@ def one_hidden(params, context):
     return jnp.tanh(params["gain"][0] * (pre - mean) / jnp.sqrt(var) + params["bias"][0])
 
 
+# %%
 hidden_named = jax.vmap(one_hidden, (None, 0), axis_name="batch")(params_bn, X[rows_bn[0]])
 batch = batch_statistics(params_bn, X[rows_bn[0]])
 hidden_batch = jnp.tanh(normalised(params_bn, batch["mean"], batch["std"], X[rows_bn[0]]))
@@ -799,6 +820,7 @@ def boxes(ax, height, names, color):
         ax.annotate("", (right, height), (left, height), arrowprops=arrow)
 
 
+# %%
 figure, ax = plt.subplots(figsize=(10, 2.4))
 boxes(ax, 1, {0: "C\n27 x 10", 1: "W1\n30 x 200", 2: "mean, std,\ngain, bias", 3: "tanh", 4: "W2, b2"}, "#d6e6f4")
 boxes(ax, 0, {0: "C\n27 x 10", 1.5: "W1', b1'\n30 x 200, 200", 3: "tanh", 4: "W2, b2"}, "#fde3c8")
@@ -842,6 +864,7 @@ def block(pictures, filters):  # (8, 3, 64, 64): batch, channels, height, width;
     return jax.nn.relu((maps - mean) / std), mean
 
 
+# %%
 shapes = jax.ShapeDtypeStruct((8, 3, 64, 64), jnp.float32), jax.ShapeDtypeStruct((16, 3, 3, 3), jnp.float32)
 [each.shape for each in jax.eval_shape(block, *shapes)]  # the output, and its means
 
@@ -876,6 +899,7 @@ def plain_start(gain):
     return {"C": jnp.array(C_deep), "layers": layers}
 
 
+# %%
 num_plain = sum(leaf.size for leaf in jax.tree.leaves(plain_start(1)))
 num_plain
 
@@ -895,11 +919,13 @@ def plain(params, taps, X, activation=jnp.tanh):
     return x @ last["W"] + last["b"], outputs
 
 
+# %%
 def plain_loss(params, taps, X, Y):
     values, outputs = plain(params, taps, X)
     return cross_entropy(values, Y), jnp.stack(outputs)  # (5, 32, 100)
 
 
+# %%
 taps = [jnp.zeros((batch_size, 100))] * 5
 
 # %% [markdown]
@@ -919,6 +945,7 @@ def first_step(gain):
     return outputs, jnp.stack(tap_gradients)
 
 
+# %%
 outputs_by_gain, taps_by_gain = first_step(gains)  # (4, 5, 32, 100) each: gain, layer, example, neuron
 std_by_gain = outputs_by_gain.std((2, 3), ddof=1)  # (4, 5)
 flat_by_gain = 100 * (jnp.abs(outputs_by_gain) > 0.97).mean((2, 3))
@@ -943,6 +970,7 @@ def lines(values, ax, edges, title):
     ax.set_yticks([])
 
 
+# %%
 figure, axes = plt.subplots(2, 4, figsize=(13, 4.6))
 for column, gain in enumerate(gains):
     lines(outputs_by_gain[column], axes[0, column], np.linspace(-1, 1, 41), f"activations, gain {gain:.3g}")
@@ -964,6 +992,7 @@ depth, width = 50, 30
 keys = jax.random.split(jax.random.key(69), 4)
 
 
+# %%
 def stack_start(gain):
     return {
         "C": jax.random.normal(keys[0], (len(vocab), embedding_dim)),
@@ -973,6 +1002,7 @@ def stack_start(gain):
     }
 
 
+# %%
 def stack_logits(params, taps, layers, X):
     def layer(x, at):
         W, tap, number = at
@@ -984,6 +1014,7 @@ def stack_logits(params, taps, layers, X):
     return x @ params["last"], outputs
 
 
+# %%
 def stack_loss(params, taps, layers, X, Y):
     values, outputs = stack_logits(params, taps, layers, X)
     return cross_entropy(values, Y), outputs
@@ -993,6 +1024,7 @@ def stack_loss(params, taps, layers, X, Y):
 deep_taps = jnp.zeros((depth - 1, batch_size, width))
 
 
+# %%
 @jax.jit
 @jax.vmap
 def through_depth(gain):
@@ -1001,6 +1033,7 @@ def through_depth(gain):
     return outputs.std((1, 2)), tap_gradients.std((1, 2))
 
 
+# %%
 forward_std, backward_std = through_depth(gains)  # (4, 49) each
 figure, axes = plt.subplots(1, 2, figsize=(10, 3))
 for gain, there, back in zip(gains, forward_std, backward_std, strict=True):
@@ -1026,6 +1059,7 @@ def train_stack(layers):
     return jax.lax.scan(step, stack_start(5 / 3), rows_deep[:120])[1]
 
 
+# %%
 depths = jnp.array([1, 10, 50])
 by_depth = jax.vmap(train_stack)(depths)[:, -40:].mean(1)
 for layers, value in zip(depths, by_depth, strict=True):
@@ -1051,6 +1085,7 @@ def deep_start(scale=lambda W: len(W) ** -0.5):
     return {"C": jnp.array(C_deep), "layers": layers}
 
 
+# %%
 start_deep = deep_start()
 stats_deep = [{"mean": jnp.zeros(width), "var": jnp.ones(width)} for width in widths[1:]]
 num_deep = sum(leaf.size for leaf in jax.tree.leaves(start_deep))
@@ -1062,6 +1097,7 @@ def norm_layer(layer, stats, x):
     return layer["gain"] * (x - stats["mean"]) / jnp.sqrt(stats["var"] + 1e-5) + layer["bias"]
 
 
+# %%
 def deep_loss(params, taps, stats, X, Y):
     x = params["C"][X].reshape(len(X), -1)
     outputs, running = [], []
@@ -1086,6 +1122,7 @@ def matrices(params):
     return [params["C"], *(layer["W"] for layer in params["layers"])]
 
 
+# %%
 def instruments(outputs, tap_gradients, params, gradients, rate):
     pairs = list(zip(matrices(params), matrices(gradients), strict=True))
     return {
@@ -1115,6 +1152,7 @@ def train_deep(params, rate):
     return params, stats, read
 
 
+# %%
 params_deep, running_deep, read = train_deep(start_deep, 0.1)
 print(f"first loss {read['loss'][0]:.4f}")
 {name: array.shape for name, array in read.items()}
@@ -1193,11 +1231,12 @@ def deep_logits(params, stats, X):
     return x
 
 
+# %%
 faulty_logits = jax.vmap(deep_logits, (0, 0, None))(faulty_params, faulty_stats, X_dev)  # (4, 22655, 27)
 faulty_dev = [float(cross_entropy(each, Y_dev)) for each in faulty_logits]
 for i, name in enumerate(faulty):
     print(f"{name:10}  dev {faulty_dev[i]:.3f}   std", np.array(faulty_read["std"])[i, -1].round(2), end="")
-    print("   updates", np.array(faulty_read["update to data"])[i, -1].round(1))
+    print("  updates", np.array(faulty_read["update to data"])[i, -1].round(1))
 
 # %%
 figure, axes = plt.subplots(2, 4, figsize=(12, 4.4), sharex="row", sharey="row")
@@ -1241,6 +1280,7 @@ def identity(x):
     return x
 
 
+# %%
 for gain in (1, 5 / 3):
     _, linear_outputs = plain(plain_start(gain), taps, X[rows_deep[0]], identity)
     print(f"gain {gain:.3g}:", *(f"{each.std():.2f}" for each in linear_outputs))
@@ -1272,6 +1312,7 @@ def train_linear(params):
     return jax.lax.scan(step, params, rows_deep)[1]
 
 
+# %%
 for name, each in {"six layers": linear_six, "their product": linear_one}.items():
     print(f"{name:14}", smoothed(np.array(train_linear(each)), 200))
 
@@ -1297,6 +1338,7 @@ def next_probs(context):
     return jax.nn.softmax(deep_logits(params_deep, running_deep, context[None])[0])
 
 
+# %%
 def make_name(letters):
     name, context = "", [0] * block_size
     while not name.endswith(vocab.chars[0]) and len(name) < 40:
@@ -1305,6 +1347,7 @@ def make_name(letters):
     return name
 
 
+# %%
 letters = TorchGenerator(2147483657)
 names = [make_name(letters) for _ in range(20)]
 for ten in (names[:10], names[10:]):
@@ -1325,11 +1368,13 @@ tokens = jnp.array([vocab.encode(word) for word in six])  # (32, 6)
 targets = jnp.pad(tokens, ((0, 0), (0, 1)))  # (32, 7): the end follows
 
 
+# %%
 def words_loss(params):
     rows = jax.vmap(mm_jax.unroll, (None, 0))(params, tokens)  # (32, 7, 27)
     return optax.softmax_cross_entropy_with_integer_labels(rows, targets).mean()
 
 
+# %%
 models = {
     "MLP, folded": folded,
     "GRU": mm_jax.gru.init(jax.random.key(74), vocab),
@@ -1394,7 +1439,6 @@ da, db = back(dc)
 linear_std = [float(each.std(ddof=1)) for each in (a, b, c, dc, da, db)]
 print("a {:.4f}  b {:.4f}  c {:.4f};  gradients: c {:.4f}  a {:.4f}  b {:.4f}".format(*linear_std))
 
-
 # %% [markdown]
 # c is sqrt(1000) times as wide, and so is the gradient on its way back. With a normalization behind it:
 
@@ -1404,6 +1448,7 @@ def normalise(x):
     return (x - x.mean()) / jnp.sqrt(x.var(ddof=1) + 1e-5)
 
 
+# %%
 out, back_norm = jax.vjp(normalise, c)
 (dx,) = back_norm(dc)  # the gradient at x = c
 da_norm, db_norm = back(dx)
@@ -1442,7 +1487,7 @@ print(f"dev by the frequency of each character: {closed_form:.4f}")
 # **2. Fold the normalization into the layer before, and check that the output is the same.** Section 72 does it for one
 # layer. Do it for all six, and evaluate with `plain`.
 
-# %% tags=["solution"]
+# %%
 folded_layers = []
 for layer, each in zip(params_deep["layers"], running_deep, strict=True):
     factor = layer["gain"] / jnp.sqrt(each["var"] + 1e-5)
