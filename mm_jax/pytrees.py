@@ -6,7 +6,9 @@ such as the number of attention heads; these are declared with `static()`.
 
 import functools
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any, TypeVar, dataclass_transform, no_type_check
 
 import jax
@@ -49,11 +51,37 @@ def pytree(cls: type[T]) -> type[T]:
     cls.__repr__ = _repr
     names = [entry.name for entry in fields(cls)]  # pyright: ignore[reportArgumentType]
     static_names = [entry.name for entry in fields(cls) if entry.name == "vocab" or entry.metadata.get(_STATIC)]  # pyright: ignore[reportArgumentType]
-    jax.tree_util.register_dataclass(cls, [name for name in names if name not in static_names], static_names)
+    _register(cls, tuple(name for name in names if name not in static_names), tuple(static_names))
     cls.static_fields = tuple(static_names)  # pyright: ignore[reportAttributeAccessIssue]
     # The annotated shapes are those of one model. A population, a tree of gradients, of axes or of None is an instance
     # of the class as well, so jaxtyping must not check the fields of a new instance.
     return no_type_check(cls)
+
+
+def _register(cls: type, leaves: tuple[str, ...], static_names: tuple[str, ...]) -> None:
+    """Registers a class with JAX by functions of its own.
+
+    `jax.tree_util.register_dataclass` will not do: in JAX 0.10 the trees of two classes with the same fields compare as
+    equal, so that a compiled function may run the program of the other class.
+    """
+    children_of, static_of = _getter(leaves), _getter(static_names)
+
+    def flatten(tree: Any) -> tuple[tuple, tuple]:
+        return children_of(tree), static_of(tree)
+
+    def flatten_with_keys(tree: Any) -> tuple[tuple, tuple]:
+        children, static_values = flatten(tree)
+        return tuple(zip(map(jax.tree_util.GetAttrKey, leaves), children, strict=True)), static_values
+
+    def unflatten(static_values: tuple, children: Any) -> Any:
+        return cls(**dict(zip(leaves, children, strict=True)), **dict(zip(static_names, static_values, strict=True)))
+
+    jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
+
+
+def _getter(names: tuple[str, ...]) -> Callable[[Any], tuple]:
+    """Returns a function that reads fields as a tuple; `attrgetter` of one name gives the bare value."""
+    return attrgetter(*names) if len(names) > 1 else lambda tree: tuple([getattr(tree, name) for name in names])
 
 
 def _repr(self: Any) -> str:
