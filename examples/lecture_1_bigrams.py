@@ -153,7 +153,7 @@ pairs = [pair for word in words for pair in pairs_of(word)]
 print(f"{sum(len(pairs_of(word)) for word in words[:3])} pairs of the first three words, {len(pairs):,} of all")
 
 # %% [markdown]
-# **Try** `pairs_of("")`. How many pairs has the empty word, and which?
+# **Try** `pairs_of("")`. How many pairs does the empty word have, and which?
 #
 # <details><summary>Answer</summary>
 #
@@ -393,7 +393,8 @@ print(jax.random.uniform(demo_key, (3,)))
 
 # %% [markdown]
 # For new numbers make new keys of it. `split` gives as many as asked for, and `fold_in(key, i)` gives the i-th, which
-# suits a loop. Rule: use each key once, for a draw or for a split. (The cell above broke it, to show what happens.)
+# suits a loop. Rule: use each key once, for a draw or for a split; only fold_in may take it again, with another number.
+# (The cell above broke the rule, to show what happens.)
 
 # %%
 key = jax.random.key(7)
@@ -594,7 +595,7 @@ print(*uniform_names, sep="\n")
 #
 # <details><summary>Answer</summary>
 #
-# The first two names are the same, for the function hangs on its arguments alone. Another key gives another name.
+# The first two names are the same, because the function depends on its arguments alone. Another key gives another name.
 #
 # </details>
 #
@@ -620,7 +621,7 @@ print("row sums:   ", N.sum(1))
 print("column sums:", N.sum(0))
 
 # %% [markdown]
-# Now the table of probabilities, and ten names from it, where the lecture draws its next ten:
+# Now the table of probabilities, and ten names from it, by the random numbers that the lecture used for this table:
 
 # %%
 wrong = N / N.sum(1)
@@ -781,7 +782,7 @@ print(f"{found.nll:.7f} +- {found.stderr:.4f}")
 #
 # 2.4540, the same number! Row i of the wrong table is row i of the counts, with each entry divided by the sum of its
 # column, and the logs of these sums add up to the same, since row and column sums are equal. It proves nothing: its
-# rows sum to 7 or to 0.2, so they are no probabilities of what comes next. Check sums before you believe a loss.
+# rows sum to 7 or to 0.2, so they are not probabilities of what comes next. Check sums before you believe a loss.
 #
 # </details>
 #
@@ -1036,7 +1037,7 @@ float(jnp.abs(probs - jax.nn.softmax(logits)).max())
 # <details><summary>Answer</summary>
 #
 # Adding 100 to all logits multiplies all fake counts by one factor, which normalising takes out: nothing changes, up to
-# rounding. Doubling them squares the counts: the distribution becomes more peaked: after the dot, o goes from 0.24
+# rounding. Doubling them squares the counts: the distribution becomes more peaked. After the dot, o goes from 0.24
 # to 0.48.
 #
 # </details>
@@ -1059,7 +1060,8 @@ for i in range(5):
     print(f"  its probability: {prob:.6f}   log: {math.log(prob):.6f}   nll: {-math.log(prob):.6f}")
 print(f"average nll, the loss: {nlls.mean():.7f}")
 
-# %% [markdown] Another draw of W, another loss. Three that can be recomputed: this one; the same generator after all
+# %% [markdown]
+# Another draw of W, another loss. Three that can be recomputed: this one; the same generator after all
 # draws of sections 7 to 9; and the generator one higher.
 
 
@@ -1166,8 +1168,9 @@ print("rows that are not zero:", np.flatnonzero(jnp.abs(gradient_emma).sum(1)))
 print(f"row 0 by hand, largest difference {jnp.abs(by_hand - gradient_emma[0]).max():.0e}")
 print(f"row 0 sums to {gradient_emma[0].sum():.4f}")
 
-# %% [markdown] The lecture prints row 0 of the gradient of another W. It has the same structure: one negative entry,
-# at e, and the sum is 0 up to the four decimals.
+# %% [markdown]
+# The lecture prints row 0 of the gradient of another W. It has the same structure: one negative entry,
+# at e, and the sum is nearly 0: its 27 numbers are rounded to four decimals.
 
 # %%
 printed_row = printed["printed_gradient_row0"]
@@ -1231,8 +1234,8 @@ for _ in range(5):
 print(*(f"{value:.4f}" for value in by_examples))
 
 # %% [markdown]
-# All these examples are only 729 different pairs. The loss needs each pair once, times its count: the same number and
-# the same gradient from the table N, thousands of times faster.
+# All these examples are only 627 different pairs, in a table of 729 cells. The loss needs each pair once, times its
+# count: the same number and the same gradient from the table N, with 729 terms in place of 228,146.
 
 
 # %%
@@ -1282,7 +1285,8 @@ ax.text(2, all_nll - 0.02, f"counting: {all_nll:.4f}", va="top")
 ax.grid(alpha=0.3)
 _ = ax.set(xlabel="step", ylabel="nats per character", xlim=(0, 116), ylim=(2.3, 3.9))
 
-# %% [markdown] At 200 the steps overshoot: the loss jumps between 2.6 and 3.4 and gets nowhere. At 100 it still works,
+# %% [markdown]
+# At 200 the steps overshoot: the loss jumps between 2.6 and 3.4 and gets nowhere. At 100 it still works,
 # with jumps up now and then: the edge of stability. The lecture compares 1, 10 and 100 for ten steps from a W drawn
 # without a seed; from our W the digits differ and the picture is the same.
 
@@ -1312,8 +1316,8 @@ for i in range(0, 100, 10):
 
 # %% [markdown]
 # The curve does not end at 2.49. What should we expect? The loss of the counting model, 2.4540, reached from above:
-# counting *is* the minimum of this loss. Right, the distance to it, for 3,000 steps without the penalty: on logarithmic
-# axes it falls and falls.
+# counting *is* the minimum of this loss. The right panel shows the distance to it, for 3,000 steps
+# without the penalty: on logarithmic axes it falls and falls.
 
 # %%
 after_3000, long = train(3_000, 50.0)
@@ -1369,13 +1373,14 @@ for steps in (10, 100, 200, 400, 1_000, 3_000):
 # ### What JAX sees: the jaxpr
 #
 # JAX runs a Python function once with *tracers* in place of arrays. They know shape and type and no numbers, and they
-# record each operation. `jax.make_jaxpr` shows the record. **Predict**: how many operations has our loss?
+# record each operation. `jax.make_jaxpr` shows the record. **Predict**: how many operations does our loss have?
 
 # %%
 jaxpr = jax.make_jaxpr(loss_from_counts)(W_start, N)
 print(jaxpr)
 
-# %% [markdown] 17 operations: 10 inside `log_softmax` (the greatest logit, subtracted; exp, sum, log), 7 of our own
+# %% [markdown]
+# 17 operations: 10 inside `log_softmax` (the greatest logit, subtracted; exp, sum, log), 7 of our own
 # (counts to float32, times, sum, minus, the sum of counts, and the division). Everything JAX does starts from this
 # list. What is not on it - a `print`, an `if`, the name of a Python variable - happened once, while it was recorded.
 #
@@ -1466,7 +1471,7 @@ print(f"without jit, factor {factor}: {factor * loss_from_counts(W_start, N):.4f
 # ### vmap: write for one, run for many
 #
 # Here is the loss of **one** row of W, given one row of counts. `jax.vmap` makes of it a function of 27 rows: every
-# operation of the list gets an axis more. **Predict**: the shape of the result, and its sum.
+# operation of the list gets one more axis. **Predict**: the shape of the result, and its sum.
 
 
 # %%
@@ -1477,7 +1482,8 @@ def row_loss(w, n):  # (27,), (27,)
 row_losses = jax.vmap(row_loss)(W_start, N)
 row_losses.shape, float(row_losses.sum() / N.sum())
 
-# %% [markdown] A vector of 27, whose sum over the count of pairs is 3.7590, the loss. `in_axes` says which arguments
+# %% [markdown]
+# A vector of 27, whose sum over the count of pairs is 3.7590, the loss. `in_axes` says which arguments
 # have the new axis: `(0, None)` is many W for one table. Six starts, of six sizes, at once:
 
 # %%
@@ -1508,8 +1514,8 @@ _, by_scan = descend(loss, W_start, (xs_emma, ys_emma), 0.1, 10)
 print(by_scan)
 
 # %% [markdown]
-# Those of section 20. (`static_argnums`: the function and the number of steps are no arrays; another one of them is
-# another program.) What ten steps cost in a loop as in section 20, in a loop with a compiled step, and as a scan:
+# Those of section 20. (`static_argnums`: the function and the number of steps are not arrays; each new one is
+# compiled anew.) What ten steps cost in a loop as in section 20, in a loop with a compiled step, and as a scan:
 
 
 # %%
@@ -1526,7 +1532,7 @@ print(f"scan                    {milliseconds(scanned, W_start, (xs_emma, ys_emm
 
 # %% [markdown]
 # And the parts compose. The loop of section 21 over rates, as one program: `vmap` over the rate of a whole scan.
-# **Predict**: what shape has the result?
+# **Predict**: what shape does the result have?
 
 # %%
 many = jnp.array([0.1, 1.0, 10.0, 50.0, 100.0, 200.0])
@@ -1540,8 +1546,8 @@ print(at_once[:, 99])
 #
 # ### Pytrees: any nest of arrays
 #
-# W need not be one array. Any nest of dicts, lists and dataclasses is a *pytree*, and `jax.grad`, `jit`, `vmap` and
-# `scan` take it as they take an array. **Predict**: what is the gradient of a dict?
+# W need not be one array. Any nest of dicts, lists and dataclasses is a *pytree*, its arrays are the *leaves*, and
+# `jax.grad`, `jit`, `vmap` and `scan` take it as they take an array. **Predict**: what is the gradient of a dict?
 
 
 # %%
@@ -1568,9 +1574,10 @@ print(f"{loss_of_dict(params, N):.4f} -> {loss_of_dict(stepped, N):.4f}")
 print(jax.tree.map(jnp.shape, jax.tree.leaves(net)))
 print(str(jax.tree.structure(net))[:98])
 
-# %% [markdown] That was JAX: a pure function, recorded once, then differentiated, vectorised, looped and compiled. Its
+# %% [markdown]
+# That was JAX: a pure function, recorded once, then differentiated, vectorised, looped and compiled. Its
 # traps, all seen above: arrays cannot be assigned to (4); keys are used once (7); indexes out of range (14); a value
-# from outside is frozen, a shape more is a program more, and a clock must wait (22). More of each: [Key
+# from outside is frozen, each new shape is compiled anew, and a clock must wait (22). More of each: [Key
 # concepts](https://docs.jax.dev/en/latest/key-concepts.html), [Sharp
 # bits](https://docs.jax.dev/en/latest/notebooks/Common_Gotchas_in_JAX.html).
 #
@@ -1601,7 +1608,8 @@ for ax, (title, values, row) in zip(axes, parts):
     ax.set(xticks=[], yticks=[])
 _ = axes[1].set_yticks(range(V), list(chars), fontsize=7)
 
-# %% [markdown] So `xenc @ W` is `W[xs]`: the network looks up a row, as the counting model did. (On an accelerator a
+# %% [markdown]
+# So `xenc @ W` is `W[xs]`: the network looks up a row, as the counting model did. (On an accelerator a
 # matrix product may round; a lookup never does.)
 
 # %%
@@ -1673,7 +1681,8 @@ print(probs_of(zero)[0, :5], f"loss {loss(zero, xs_emma, ys_emma):.4f}")
 million = smoothed(1_000_000)[0]
 print(f"row 0 lies between {million.min():.5f} and {million.max():.5f}; 1/27 is {1 / 27:.5f}")
 
-# %% [markdown] So pulling W towards 0 is the network's version of adding fake counts: the stronger the pull, the
+# %% [markdown]
+# So pulling W towards 0 is the network's version of adding fake counts: the stronger the pull, the
 # smoother the distribution. Why would one want it? Large weights make peaked rows: a network that was sure, and is
 # wrong on a pair it has not seen, pays a lot. The two do the same kind of thing, not exactly the same thing. (The
 # lecture calls both *label smoothing* once. That is another technique: it changes the targets. Ours is *model
@@ -1695,7 +1704,7 @@ print(f"loss {loss_from_counts(W_start, N):.4f}, with 0.01 of it added {penalise
 
 # %% [markdown]
 # What each strength costs, **trained to the end**: 20,000 steps each, at a rate that is stable for it (a strong spring
-# is stiff, and needs small steps). Beside it the fake counts. In both columns more means nearer to ln 27 = 3.2958.
+# is stiff, and needs small steps). Beside it the fake counts. In both tables more means nearer to ln 27 = 3.2958.
 
 
 # %%
@@ -1717,7 +1726,8 @@ print("fake counts       data loss")
 for fake, value in price.items():
     print(f"{fake:<9,}         {value:.4f}      {distance_from_uniform(smoothed(fake)):.3f}")
 
-# %% [markdown] The lecture compares strengths after 100 steps at rate 10, on 80% of the pairs, by the total loss. On
+# %% [markdown]
+# The lecture compares strengths after 100 steps at rate 10, on 80% of the pairs, by the total loss. On
 # all pairs, from our W:
 
 # %%
@@ -1726,7 +1736,8 @@ for (l2, ours), theirs in zip(strengths.items(), (2.6531, 2.8925, 2.5767, 2.5635
     print(f"strength {l2:<6g} lecture {theirs:.4f}   here {ours:.4f}")
 
 # %% [markdown]
-# (0.0001 looks best, and would on any training loss: a penalty cannot lower it. The choice has to be made on dev.)
+# (0.0001 looks best, and would on any training loss: a penalty cannot lower it. The choice has to be made on words
+# held back from training, the dev words of section 27.)
 #
 # ## 25. Names from the network
 #
@@ -1840,12 +1851,14 @@ for (name, value), theirs in zip(final.items(), (2.5629, 2.5745, 2.5639)):
 split = mm_jax.split_words(words)
 [len(part) for part in split]
 
-# %% [markdown] **The exercises of the lecture**, with answers folded. (1) Train a trigram model: take two characters
+# %% [markdown]
+# **The exercises of the lecture**, with answers folded. (1) Train a trigram model: take two characters
 # to predict the third, by counting or with a network. Is its loss better than the bigram's? (2) Split the words, train
 # bigram and trigram on train only, evaluate on dev. (3) Tune the smoothing of the trigram on dev; then look at test,
 # once. (4) An index in place of one-hot: section 23. (5) Cross entropy: section 18. (6) One of your own.
 #
-# (1) **Try** it: how many entries has the table of a trigram, and what loss on all words do you expect, below 2.4540?
+# (1) **Try** it: how many entries does the table of a trigram have? How far below 2.4540 do you expect the loss on all
+# words?
 
 
 # %% tags=["solution"]
@@ -1908,10 +1921,11 @@ print(f"bigram +1, dev {bigram_dev:.4f}")
 #
 # </details>
 #
-# On: [part 2, the MLP](lecture_2_mlp.ipynb), three characters of context and bigger networks, at the same loss; [all
-# notebooks](README.md#the-lectures-step-by-step). To read: the [lecture](https://www.youtube.com/watch?v=PaCmpygFfXo);
-# Bengio et al., [A Neural Probabilistic Language Model](https://www.jmlr.org/papers/v3/bengio03a.html), which part 2
-# builds; [Thinking in JAX](https://docs.jax.dev/en/latest/notebooks/thinking_in_jax.html); Maddison et al., [A*
+# On: [part 2, the MLP](lecture_2_mlp.ipynb), three characters of context and bigger networks, trained with the same
+# loss function; [all notebooks](README.md#the-lectures-step-by-step). To read: the
+# [lecture](https://www.youtube.com/watch?v=PaCmpygFfXo); Bengio et al., [A Neural Probabilistic Language
+# Model](https://www.jmlr.org/papers/v3/bengio03a.html), which part 2 builds; [Thinking in
+# JAX](https://docs.jax.dev/en/latest/notebooks/thinking_in_jax.html); Maddison et al., [A*
 # Sampling](https://arxiv.org/abs/1411.0030), on Gumbel-max.
 #
 # ## All figures

@@ -27,8 +27,9 @@
 # It runs in about a minute. `pip install -e '.[notebooks]'`, then `jupyter lab examples/lecture_3_activations.ipynb`;
 # the source is a script as well. The words are those of `names.txt`, or the bundled given names; figures in the text
 # hold for `names.txt`. The lecture's weights, minibatches and letters come from a seeded generator, which
-# `torch_random.py` repeats: what you see are **the lecture's own runs**. Five runs of 200,000 steps take minutes; they
-# are made with the environment variable `MM_JAX_LONG=1`, and the last table says what they gave.
+# `torch_random.py` repeats: the runs of its networks are **the lecture's own**; what the lecture does not have, such
+# as section 76, uses JAX's keys. Five runs of 200,000 steps take minutes; they are made with the environment variable
+# `MM_JAX_LONG=1`, and the last table says what they gave.
 
 # %%
 # On Colab, or away from the project's folder: fetches it, and works in its examples.
@@ -296,12 +297,14 @@ axes[1].set_title("10,000 steps, mean of 200")
 _ = axes[1].legend()
 
 # %% [markdown]
-# The easy part of training, squeezing the logits together, is no longer needed. The steps go into the hard part, and
-# the final losses are lower: 2.07 on train and 2.13 on val in place of 2.12 and 2.17.
+# The upper curve is the *hockey stick*: a steep fall, then a long flat part. The fall only squeezes the logits
+# together, which is no longer needed. The steps go into the hard part, and after 200,000 of them the losses are
+# lower: 2.07 on train and 2.13 on val in place of 2.12 and 2.17.
 #
 # ## 61. Saturated tanh
 #
-# The second fault is hidden. All 6,400 hidden values of the first batch, and what went into tanh:
+# The second fault is hidden. All 6,400 hidden values of the first batch, and what went into tanh ("deviation" is the
+# standard deviation, here and below):
 
 
 # %%
@@ -318,8 +321,8 @@ histograms(original)
 
 # %% [markdown]
 # Most values are -1 or 1. That hurts, because of the slope of tanh. With t = tanh(x) it is 1 - t²: at t = 0 the whole
-# gradient passes, at t = 1 nothing does. It is never above 1, so tanh can only shrink a gradient. `jax.grad` is the
-# slope, and `vmap` draws it:
+# gradient passes, at t = 1 nothing does. It is never above 1, so tanh can only shrink a gradient. `jax.grad` gives
+# the slope at one x, and `vmap` at all of them:
 
 # %%
 x = jnp.linspace(-5, 5, 201)
@@ -353,8 +356,8 @@ flat = saturation(original)
 #
 # ## 62. Other activations
 #
-# All of them have flat parts (shaded: slope below 0.01), except the last two and the left side of ELU near 0. ReLU is
-# flat on one half: a neuron whose inputs all fall there is dead. It can be so from the start, or a step that was too
+# All but leaky ReLU and maxout have flat parts (shaded: slope below 0.01); ELU only far to the left. ReLU is flat on
+# one half: a neuron whose inputs all fall there is dead. It can be so from the start, or a step that was too
 # large can put it there, and it never comes back.
 
 
@@ -388,8 +391,8 @@ for ax, (name, activation) in zip(axes.flat, activations.items(), strict=True):
 # %% [markdown]
 # ## 63. Smaller weights
 #
-# The pre-activations are too large because W1 is. Times 0.1 tanh is hardly used; times 0.2 it is used and not
-# saturated. b1 times 0.01: not exactly 0, for variety.
+# The pre-activations are too large because W1 is. With W1 times 0.1, tanh is hardly used; with W1 times 0.2 it is used
+# and not saturated. b1 times 0.01: not exactly 0, for variety.
 
 # %%
 for scale in (1, 0.5, 0.2, 0.1):
@@ -406,7 +409,7 @@ flat_tanh = saturation(starts["tanh"])
 # Final losses 2.0356 on train and 2.1027 on val: lower again, for the same network and the same steps.
 #
 # One hidden layer forgives a bad start; it only costs time. The deeper the network, the less it forgives: section 76
-# shows fifty layers that do not train at all.
+# shows fifty layers that have hardly learned anything after 120 steps.
 #
 # ## 64. How large should weights be?
 #
@@ -433,10 +436,10 @@ for name, scale in (("5", 5), ("0.2", 0.2), ("1 / sqrt(10)", 10**-0.5)):
     print(f"w times {name:12}: y {(inputs @ (scale * weights)).std():.2f}")
 
 # %% [markdown]
-# So divide by the square root of the number of inputs, the **fan-in**. A nonlinearity then squeezes the values, and He
-# et al. (2015) make up for it with a **gain**: sqrt(2) for ReLU, which throws away one half, 5/3 for tanh, 1 for none.
-# (They also ask whether to divide by the fan-in or by the fan-out, which keeps the gradients' size; the two differ by a
-# constant factor, and either will do.) In JAX:
+# So divide by the square root of the number of inputs, the **fan-in**. A nonlinearity then squeezes the values, and a
+# **gain** makes up for it: sqrt(2) for ReLU, which throws away one half (He et al., 2015); torch takes 5/3 for tanh,
+# and 1 for none. (The paper also asks whether to divide by the fan-in or by the fan-out, the number of outputs, which
+# keeps the gradients' size; the two differ by a constant factor, and either will do.) In JAX:
 
 # %%
 kaiming = jax.nn.initializers.variance_scaling((5 / 3) ** 2, "fan_in", "normal")
@@ -653,12 +656,13 @@ print(f" in company, {alone:.2f} with the running statistics")
 measured = batch_statistics(params_bn, X)
 for name, each in {"running": stats_bn, "measured": measured}.items():
     print(f"{name:8} dev {cross_entropy(logits_bn(params_bn, each, X_dev), Y_dev):.5f}")
-{name: f"{jnp.abs(stats_bn[name] - measured[name]).max():.3f} apart at most" for name in measured}
+statistics_apart = [float(jnp.abs(stats_bn[name] - measured[name]).max()) for name in ("mean", "std")]
+print("apart at most: mean {:.3f}, std {:.3f}".format(*statistics_apart))
 
 
 # %% [markdown]
 # 0.001 fits a batch of 32. With 0.1 the statistics are those of about the last ten batches, and never steady. Keep the
-# weights fixed, pass over 500 batches, and look at the dev loss by the running statistics at every tenth:
+# weights fixed, pass over 50 batches, and look at the dev loss (of 2,000 examples) after each:
 
 
 # %%
@@ -712,8 +716,8 @@ print(f"largest gradient of b1: {b1_float32:.0e} in float32, {b1_float64:.0e} in
 # %% [markdown]
 # ## 70. The whole run, and the log
 #
-# The losses of single batches, all of them. Nothing can be read off but a band from 0.1 to 0.5. (Part 5 mends it, by
-# means over 1,000 steps.)
+# The losses of single batches, all of them. Nothing can be read off but a band from about 0.2 to 0.5. (Part 5 mends
+# it, by means over 1,000 steps.)
 
 # %%
 long_bn = train_bn(start_bn, stats_start, rows_bn, rates) if figures.LONG else None
@@ -745,7 +749,8 @@ _ = ax.legend()
 # (The lecture's log has 2.0668 / 2.1048 for batch normalization, from an earlier run.)
 #
 # To be honest: batch normalization gains nothing here. One hidden layer with well chosen weights is as good. What
-# limits all five is the context of three characters.
+# limits all five is the context of three characters. (Without `MM_JAX_LONG=1` the next cell prints None: the five runs
+# are not made.)
 
 
 # %%
@@ -985,7 +990,7 @@ _ = axes[0, 0].legend(fontsize=7)
 # ## 76. Fifty layers
 #
 # How much more? Make the *depth* a number as well: stack the weights, scan over the layers, and let those beyond the
-# depth pass their input on. First the deviation in each of 50 layers, and the gradient at it:
+# depth pass their input on. First the deviation in each of the 49 layers after the first, and the gradient at it:
 
 # %%
 depth, width = 50, 30
@@ -1067,8 +1072,7 @@ for layers, value in zip(depths, by_depth, strict=True):
 
 # %% [markdown]
 # Mean loss of the last 40 of 120 steps. Ten layers learn as one does; fifty have learned almost nothing, in spite
-# of the right gain. (Nor does a normalization in each layer help within these few
-# steps.)
+# of the right gain.
 #
 # ## 77. Batch normalization in all layers, and instruments
 #
@@ -1167,7 +1171,7 @@ for i in range(5):
     print(f"saturated {last['flat'][i]:.2f}%, gradient std {last['at activations'][i]:.6e}")
 
 # %% [markdown]
-# And at the weights. Gains and biases have instruments too; the lecture looks at matrices alone.
+# And at the weights. Gains and biases could be read in the same way; like the lecture we look at matrices alone.
 
 # %%
 names_deep = ["C", *(f"W{number}" for number in range(1, 7))]
@@ -1177,7 +1181,8 @@ for i, W in enumerate(matrices(params_deep)):
 
 # %% [markdown]
 # **Update to data** is the one to keep: log10 of how far a step moves the weights, over how large they are, in standard
-# deviations. About -3 is right. Well above, weights change too fast; well below, too slowly.
+# deviations. About -3 is a good value. Well above, weights change too fast; well below, too
+# slowly. Ours stand at -2.3 to -1.9, C at -3.1: the rate 0.1 is rather high for these first steps.
 
 # %%
 edges = np.linspace(-1, 1, 61)
@@ -1359,8 +1364,8 @@ for ten in (names[:10], names[10:]):
 # ## 81. The health of any model
 #
 # The instruments of the weights need no knowledge of the network: parameters, gradients and a rate are enough.
-# `plotting.health` draws them for any pytree. The 32 first training names of six letters, and three models at their
-# start:
+# `plotting.health` draws them for any pytree. The first 32 training names of six letters, and three models: the
+# MLP that we trained and folded in section 72, and a GRU and a transformer (part 6) at their start:
 
 # %%
 six = [word for word in split.train if len(word) == 6][:32]
@@ -1500,9 +1505,9 @@ print(f"{sum(leaf.size for leaf in jax.tree.leaves(folded_deep)):,} numbers, log
 # ## What you have now
 #
 # A network starts well if its first loss is ln 27, if its activations are neither flat nor near 0, and if gradients
-# reach every layer; update to data near -3 says that the rate fits. Batch normalization brings most of this about by
-# itself, at the price of coupling examples, and leaves no trace in the finished network. And none of it lifts the limit
-# of three characters.
+# reach every layer; update to data not far from -3 says that the rate fits. Batch normalization brings most of this
+# about by itself, at the price of coupling examples, and leaves no trace in the finished network. And none of it
+# lifts the limit of three characters.
 #
 # Three questions, each answered by changing one number:
 #

@@ -140,9 +140,9 @@ sizes = ", ".join(str(len(contexts(part, vocab, 3)[1])) for part in split)
 print(f"examples: {sizes}; {len(vocab)} characters")
 
 # %% [markdown]
-# The weights come from torch's generator, as the lecture draws them. Biases, gain and bias of the norm are small, and
-# *not* 0 or 1: a factor that is forgotten does not show where it multiplies by 1, and a term that is forgotten does not
-# show where it is 0. `b1` stands in front of the norm, which takes it away again; it is kept for practice.
+# The weights come from torch's generator, as the lecture draws them. The biases are near 0 and the gain is near 1,
+# but *not* 0 or 1: a factor that is forgotten does not show where it multiplies by 1, and a term that is forgotten
+# does not show where it is 0. `b1` stands in front of the norm, which takes it away again; it is kept for practice.
 
 
 # %%
@@ -299,7 +299,8 @@ print(f"largest difference {walk_and_grad:.0e}")
 
 # %% [markdown]
 # > **In torch** one calls `retain_grad()` on each intermediate value, then `loss.backward()`, then compares with its
-# > `.grad`: one comparison at the end of a chain of 20. With `jax.vjp` each step is judged alone.
+# > `.grad`: each gradient is judged together with all steps behind it. With `jax.vjp` a step can be judged alone, with
+# > any dy (section 95).
 #
 # The comparison says *exact*, *close* (rounding can explain it) or *wrong*, and what would explain that:
 
@@ -399,8 +400,9 @@ answer(logit_maxes=dlogit_maxes, logits=dlogits)
 print(f"largest |dlogit_maxes|: {jnp.abs(dlogit_maxes).max():.0e}; largest |dlogits|: {jnp.abs(dlogits).max():.0e}")
 
 # %% [markdown]
-# So the second path to the logits could be left out. It is written down because the rule is "add all paths", and what
-# is 0 shows itself. (Two equal greatest logits would share the gradient in JAX; `argmax` takes the first.)
+# So the second path to the logits could be left out. It is written down because the rule is "add all paths", and a
+# path that contributes nothing then turns out to be 0. (Two equal greatest logits would share the gradient in JAX;
+# `argmax` takes the first.)
 #
 # ## 91. The output layer
 #
@@ -422,11 +424,12 @@ db2 = dlogits.sum(0)
 answer(h=dh, W2=dW2, b2=db2)
 
 # %% [markdown]
-# No memory is needed: dW2 has the shape of W2, and only one product of the two arrays has it. Written out for one
-# number, W2[j, k] acts on logits[i, k] with factor h[i, j], for each example i; so dW2[j, k] is the sum over i of
-# h[i, j] dlogits[i, k]. The sum over the examples is the axis that disappears in the product.
+# There is nothing to memorise: dW2 has the shape of W2, and only one product of the two arrays has it. Written out
+# for one number, W2[j, k] acts on logits[i, k] with factor h[i, j], for each example i; so dW2[j, k] is the sum over
+# i of h[i, j] dlogits[i, k]. The sum over the examples is the axis that disappears in the product.
 #
-# W2 is *close*, not exact: JAX takes dlogits.T @ h and then the transpose (85), and the sums round otherwise.
+# W2 is *close*, not exact: JAX takes dlogits.T @ h and then the transpose (section 100), so the sums round
+# differently.
 #
 # ## 92. tanh, gain and bias
 #
@@ -448,8 +451,8 @@ dbnraw = gain * dhpreact
 answer(hpreact=dhpreact, gain=dgain, bias=dbias, bnraw=dbnraw)
 
 # %% [markdown]
-# From here on nothing is exact: JAX multiplies by 1 - h and adds h times that, which is (1 - h)(1 + h), and what is
-# built on it inherits the rounding.
+# From here back to C no gradient is exact. JAX computes the slope of tanh as (1 - h) + h (1 - h), which is 1 - h^2 with
+# another rounding, and every gradient computed from it inherits the difference.
 #
 # ## 93. Batch normalization
 #
@@ -562,8 +565,8 @@ rules = {
 
 # %% [markdown]
 # **Each rule alone**, with a random dy that no loss has made. A wrong line is found where it stands, not nine lines
-# later. And one more is found: in the chain dlogit_maxes is 0, so a wrong mask in the rule of logit_maxes would
-# multiply 0, and no comparison at the end of the chain could see it.
+# later. It also finds a mistake that the chain hides: in the chain dlogit_maxes is 0, so a wrong mask in the rule of
+# logit_maxes would multiply 0, and no comparison at the end of the chain could see it.
 
 
 # %%
@@ -583,8 +586,8 @@ wrong_alone = sum("wrong" in line for line in said)
 print(textwrap.fill("  ".join(said), 98))
 
 # %% [markdown]
-# **The chain**: the same walk as in 73, now with your rules, in both dtypes. `jax.enable_x64()` as a context makes
-# float64 what it says, for the lines inside; outside it JAX has float32 alone.
+# **The chain**: the same walk as in section 88, now with your rules, in both dtypes. Inside `with jax.enable_x64():`
+# JAX computes in float64; outside, it turns every float64 into float32.
 
 
 # %%
@@ -679,8 +682,9 @@ figure, ax = plt.subplots(figsize=(8.5, 3.4))
 _ = pictures.forces(row, vocab.chars, int(Y[0]), ax)
 
 # %% [markdown]
-# How each probability hangs on each logit, `jax.jacrev` shows: it is diag(p) - p p^T. On the diagonal p (1 - p): more
-# for itself; elsewhere -p_i p_k: less for the others.
+# `jax.jacrev` gives the **Jacobian**: the derivative of each probability with respect to each logit. It is
+# diag(p) - p p^T. On the diagonal stands p (1 - p): a larger logit raises its own probability. Elsewhere stands
+# -p_i p_k: it lowers the others.
 
 # %%
 p = probs[0]
@@ -713,8 +717,9 @@ _ = figure.colorbar(image, extend="max")
 #
 # ## 97. Exercise 3: batch normalization in one go
 #
-# From hpreact to hprebn, five steps and two forks. With d = dhpreact, r = bnraw, s = bnvar_inv, for one of the 64
-# columns and n examples. A change of x_j acts on r_j itself, and through mean and variance on every r_i:
+# From hpreact to hprebn there are seven steps and two forks. Take one of the 64 columns, with n examples, and write
+# x = hprebn, m = bnmeani, v = bnvar, s = bnvar_inv, r = bnraw, d = dhpreact. A change of x_j acts on r_j itself, and
+# through mean and variance on every r_i:
 #
 #     r_i = (x_i - m) s         m = sum x / n         v = sum (x - m)^2 / (n - 1)         s = (v + eps)^-0.5
 #     dr_i/dx_j = s ([i = j] - 1/n)  +  (x_i - m) ds/dx_j
@@ -1039,8 +1044,9 @@ fit_apart = float(np.abs(np.asarray(fitted[0]) - np.asarray(fitted[1])).max())
 print(f"losses {fitted[1][0]:.4f} to {np.mean(fitted[1][-20:]):.4f}, at most {fit_apart:.0e} from those of mm_jax.mlp")
 
 # %% [markdown]
-# **A third oracle**, which knows no derivatives: `check_grads` moves the arguments a little in a random direction and
-# compares the change with the gradient. In float64, or rounding hides it. It raises an error where they differ.
+# **Another oracle**, which knows no derivatives (finite differences): `check_grads` moves the arguments a little in a
+# random direction and compares the change of the loss with the gradient. It needs float64: in float32, rounding hides
+# the change. It raises an error where they differ.
 
 # %%
 with jax.enable_x64():
@@ -1081,8 +1087,8 @@ equations = [len(program.eqns) for program in programs]
 print(f"{equations[0]} equations, with the gradient {equations[1]}")
 
 # %% [markdown]
-# In it are six products: two forward, four backward, with the shapes of 76 and 79. (Contracted axes are written, not
-# transposes.)
+# In the second are six products: two forward, four backward, with the shapes of sections 91 and 94. (The last column
+# gives the axes that are summed over; JAX writes these in place of transposes.)
 
 # %%
 products = [eqn for eqn in programs[1].eqns if eqn.primitive.name == "dot_general"]
@@ -1107,8 +1113,8 @@ inside_apart = float(jnp.abs(inside - dlogits).max())
 print(check("dlogits", dlogits, inside))
 
 # %% [markdown]
-# The last lines before it are yours from 75: `add_any` adds the two paths at counts; times counts; minus, sum along the
-# row; the path of the maximum; and the second `add_any` adds the two paths at the logits.
+# The last lines before it are yours from section 90: `add_any` adds the two paths at counts; times counts; minus, sum
+# along the row; the path of the maximum; and the second `add_any` adds the two paths at the logits.
 
 # %%
 here = next(i for i, eqn in enumerate(programs[1].eqns) if found in eqn.outvars)
@@ -1117,8 +1123,8 @@ print(
 )
 
 # %% [markdown]
-# And what does it cost? Ask the compiler: the 26 rules, the formulas in one go, `jax.grad` of the 19 steps, `jax.grad`
-# of the loss as one writes it.
+# And what does it cost? Ask the compiler, for your 20 rules, which give all 26 gradients ("26 rules" below), the
+# formulas in one go, `jax.grad` of the 19 steps, and `jax.grad` of the loss as it is usually written.
 
 
 # %%
@@ -1146,7 +1152,7 @@ for name, way in ways.items():
 # ## Closing
 #
 # Nothing in training is a black box now: a forward pass of 19 steps, 20 rules, one walk. Three questions, each
-# answered by changing one number:
+# answered by changing one value:
 #
 # 1. `1e-5` to `1.0`, in the steps alone, or in the rules as well: which gradients become wrong? Does db1 stay 0?
 # 2. `torch.randint(len(X_train), 32)` to 64 rows: by what factor do the gradients at the logits shrink, by what factor

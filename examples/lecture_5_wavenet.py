@@ -20,10 +20,11 @@
 # 110 the whole run · 111 names · 112 did the tree help? · 113 a convolution is a loop · 114 one pass over the word ·
 # 115 batch norm folds away · 116 WaveNet in the package · 117 a queue · 118 what the paper has beyond · 119 method
 #
-# All of it takes two minutes. The runs of 200,000 steps take ten; they are made where `MM_JAX_LONG` is set, and their
-# results are stored. **Run it**: `pip install -e '.[notebooks]'`, then `jupyter lab examples/lecture_5_wavenet.ipynb`.
-# The words are those of `names.txt` if it is found or can be downloaded, otherwise the given names bundled with mm_jax;
-# what the text says about losses and names holds for `names.txt`.
+# All of it takes two minutes. The runs of 200,000 steps take ten; they are made where the environment variable
+# `MM_JAX_LONG` is set (below: "the switch"), and otherwise their stored results are shown. **Run it**: `pip install
+# -e '.[notebooks]'`, then `jupyter lab examples/lecture_5_wavenet.ipynb`. The words are those of `names.txt` if it is
+# found or can be downloaded, otherwise the given names bundled with mm_jax; what the text says about losses and names
+# holds for `names.txt`.
 
 # %%
 # On Colab, or away from the project's folder: fetches it, and works in its examples.
@@ -66,9 +67,9 @@ vocab = mm_jax.Vocab.from_words(words)
 print(f"{len(words):,} words, {len(vocab)} tokens")
 
 # %% [markdown]
-# Part 3 ended with a loss curve from which nothing could be read: the loss of 32 examples jumps from step to step. The
-# file beside this notebook holds such curves of five whole runs of 200,000 steps, which we make below. Each was stored
-# as the mean over every 1,000 steps:
+# Part 3 ended with a loss curve from which nothing could be read: the loss of 32 examples jumps from step to step. A
+# file in `fixtures` holds the curves of five whole runs of 200,000 steps; sections 104 to 110 say what they are, and
+# make them where `MM_JAX_LONG` is set. Each is stored as the mean over every 1,000 steps:
 
 # %%
 curves = dict(np.load(figures.FIXTURES / "lecture_5_losses.npz"))
@@ -84,8 +85,8 @@ print(line.reshape(-1, 4).mean(1))
 
 # %% [markdown]
 # Of the run with three characters the file also holds every 100th single loss, raw. Single losses scatter about their
-# mean by 0.2; the mean of 1,000 scatters 30 times less (the root of 1,000). So one sees the fall at step 150,000, where
-# the rate drops to a tenth: the network had not converged, it was jumping about.
+# mean by 0.2; the mean of 1,000 scatters 30 times less (the root of 1,000). So one sees, on the right, the fall at step
+# 150,000, where the learning rate drops to a tenth: the network had not converged, it was jumping about.
 
 # %%
 single, mean = curves["3 characters, raw"], curves["3 characters"]
@@ -111,7 +112,7 @@ _ = axes[1].set(title="mean of each 1,000 losses", xlabel="thousands of steps")
 #
 # The lecture turns everything into a layer here: embedding and flattening become classes, and a container holds the
 # list, so that `model(x)` is the forward pass. In JAX a layer is a function, its numbers are an argument, and the
-# container is Python. The four of this notebook, for a batch X of windows:
+# container is Python. This notebook needs four. The first two, for a batch X of windows:
 
 
 # %%
@@ -132,8 +133,8 @@ x = embed(jnp.ones((27, 10)), X)
 x.shape, join(x, 8).shape
 
 # %% [markdown]
-# `join(x, 8)` is the flattening of part 2. The third and fourth layers are a product and a batch norm with its tanh.
-# Statistics are an argument of the last, wherever they come from:
+# `join(x, 8)` is the flattening of part 2. The third layer is a product, the fourth a batch norm with its tanh.
+# Its statistics are an argument: the batch's own, or kept ones (section 103).
 
 
 # %%
@@ -143,8 +144,8 @@ def normalized_tanh(layer, x, stats):
 
 
 # %% [markdown]
-# A network is a pytree: a table E, layers, an output layer. How many places a layer joins is no option: the shapes say
-# it, `len(W) // width`. There is no bias before a batch norm, which would take it away again.
+# A network is a pytree: a table E, layers, an output layer. How many places a layer joins is not stored: it follows
+# from the shapes, `len(W) // width`. There is no bias before a batch norm, which would take it away again.
 
 
 # %%
@@ -348,7 +349,8 @@ whole3 = whole_run(3, THREE)
 # %% [markdown]
 # ## 105. Eight characters
 #
-# The first thing to change is the context. Nothing else changes: `block_size` and one size of the network.
+# The first thing to change is the length of the context: `block_size`, and with it the number of rows of the first W.
+# Nothing else changes.
 
 # %%
 X8, Y8 = build_dataset(split.train, 8)
@@ -495,9 +497,9 @@ mended_shapes = [mean.shape for mean, _ in forward(tree, X8[:32], over_places)[1
 mended_shapes
 
 # %% [markdown]
-# > **In torch** this is the running mean of shape (1, 1, 68). `nn.BatchNorm1d` itself takes (N, C) or (N, C, L): it
-# > reads the *middle* axis of three as the channels, and would refuse (32, 4, 68) for 68 features. Read what a layer
-# > does with its axes.
+# > **In torch** the mended layer has a running mean of shape (1, 1, 68). `nn.BatchNorm1d` itself takes (N, C) or
+# > (N, C, L): it reads the *middle* axis of three as the channels, and would refuse (32, 4, 68) for 68 features. Read
+# > what a layer does with its axes.
 #
 # JAX can say it in words. Write the layer for one place of one example, map it over both axes, give the axes names, and
 # average over the names. Mended is the second line:
@@ -565,7 +567,8 @@ early = float(evaluate(net, stats, X8, Y8)), float(evaluate(net, stats, X8_dev, 
 print(f"train {early[0]:.4f}, dev {early[1]:.4f}")
 
 # %% [markdown]
-# A tenth of the way, and at the high rate, it is about where the three-character network ended.
+# A tenth of the way, and still at the high rate, its dev loss is near the 2.105 at which the three-character network
+# ended.
 #
 # ## 110. The whole run
 #
@@ -704,9 +707,9 @@ for better, worse in (("tree, mended", "tree, bug"), ("tree, bug", "flat"), ("tr
 # | tree, bug | 2.0915 | 0.0037 | over flat: -0.0064 +- 0.0007 |
 # | tree, mended | 2.0765 | 0.0026 | over flat: 0.0086 +- 0.0012; over the bug: 0.0150 +- 0.0011 |
 #
-# So at this length both questions have an answer. Mending helps. The tree helps only when it is mended: with the bug it
-# is *worse* than the flat network. One pair of runs scatters by 0.003, so it may see a gain of 0.009, but not the
-# lecture's 0.002 between flat and tree.
+# So at this length both questions have an answer. Mending helps. The tree helps only when it is mended: with the bug
+# it is *worse* than the flat network. The difference of one pair of runs scatters by 0.003: a single pair can show a
+# gain of 0.009, but not the lecture's 0.002 between flat and tree.
 #
 # What it does not show: 200,000 steps, a larger network, and another learning rate, which each of the three may prefer.
 # (`mm_jax.compare_paired` is `paired` ready-made.)
@@ -715,7 +718,7 @@ for better, worse in (("tree, mended", "tree, bug"), ("tree, bug", "flat"), ("tr
 #
 # <details><summary>Answer</summary>
 #
-# They divide by the root of 3 in place of the root of 8: 1.6 times larger, in the mean. And they become unreliable: a
+# They divide by the root of 3 in place of the root of 8: 1.6 times larger, on average. And they become unreliable: a
 # standard deviation of three numbers is itself off by half.
 #
 # </details>
@@ -751,8 +754,8 @@ ax.legend(fontsize=8, loc="upper left", frameon=False)
 _ = ax.set_title(f"{sum(every.values())} edges in eight trees, {len(every)} different ones", fontsize=10)
 
 # %% [markdown]
-# An edge in layer 1 serves up to four windows, one in layer 2 up to two. In a long word each place costs one product
-# in each layer, not the whole tree. Products of numbers for each place, with the sizes of `final`:
+# An edge in layer 1 serves up to four windows, one in layer 2 up to two. In a long word each place costs one matrix
+# product in each layer, not the whole tree. Multiplications for each place, with the sizes of `final`:
 
 # %%
 D, H = 24, 128
@@ -817,9 +820,9 @@ _ = axes[0].set_yticks(range(4), ["E", "layer 1", "layer 2", "layer 3"])
 #
 # <details><summary>Answer</summary>
 #
-# No: they differ by up to 9.9. In front of a word the model was trained to see the *embedding of the dot*, which
-# is not zero, and in the layers above what the network makes of dots. Only the last row, whose window holds no padding
-# but the one real dot, is the same.
+# No: they differ by up to 9.9. In training the model saw the *embedding of the dot* in front of a word, which is not
+# zero, and in the layers above it saw what the network computes from dots, which is not zero either. Only the last
+# row, whose window holds no padding but the one real dot, is the same.
 #
 #     x = final.C[padded[7:]]
 #     for d, layer in zip((1, 2, 4), final.layers, strict=True):
@@ -890,11 +893,13 @@ for name, params in {"WaveNet": by_adam, "MLP": flat_by_adam}.items():
     print(f"{name:8} {mm_jax.num_params(params):7,} parameters   dev {mm_jax.evaluate(params, split.dev).nll:.4f}")
 
 # %% [markdown]
-# Both near the lecture's 1.994, in a tenth of its time. And the tree does *not* beat the flat network here (one seed
-# each, but the gap is several times what seeds make). At eight characters there is little for a tree to gain.
+# In a tenth of the lecture's time the MLP reaches its 1.994; the WaveNet stays 0.018 above. So the tree does *not*
+# beat the flat network here (one seed each, but the gap is several times the difference between seeds in section
+# 112). At eight characters there is little for a tree to gain.
 #
-# The package's own recipe for a WaveNet trains on whole words, by the dilated pass. Muon is an optimizer for matrices;
-# `teach` takes half of the targets from a count model (both are in `lecture_6_whole_words`):
+# The package's own recipe for a WaveNet trains on whole words, by the dilated pass. Muon is an optimizer for weight
+# matrices: it makes all directions of a step equally long. `teach` takes half of the targets from a count model
+# (section 136 of `lecture_6_whole_words`):
 
 # %%
 recipe = mm_jax.wavenet.RECIPES["tuned"].training
@@ -912,7 +917,8 @@ print(*mm_jax.sample(ours, jax.random.key(101), 10))
 
 # %% [markdown]
 # The lecture's network has 1.77 on train and 1.99 on dev; here train is higher and dev lower. The way of training did
-# more than the tree. All on one ladder, with counting done well (Kneser-Ney) at its end:
+# more than the tree. (In the ladder below, Kneser-Ney's 457,468 counts every number of its arrays; it has 134,297
+# entries, the figure that other pages give.) All on one ladder, with counting done well (Kneser-Ney) at its end:
 
 # %%
 small, _ = mm_jax.fit(
@@ -1124,7 +1130,7 @@ if figures.LONG:
 #   parameters now help to learn by heart.
 # - **One run is an anecdote.** Several seeds, in pairs, with a standard error.
 #
-# ## Exercise: beat 1.993
+# ## Exercise: beat 1.994
 #
 # The lecture leaves it to the reader, and says that it has not tuned much. Section 116 has beaten it by training
 # better. What else?

@@ -21,11 +21,11 @@
 # counting done well · 133 the same word, read by all · 134 the ladder · 135 a mixture · 136 overfitting · 137 names,
 # and test · 138 what to take along
 #
-# All of it takes two to three minutes. Two more seeds of section 127 take two more; they are run where `MM_JAX_LONG`
-# is set. **Run it**: `pip install -e '.[notebooks]'`, then `jupyter lab examples/lecture_6_whole_words.ipynb`. The
-# words are those of `names.txt` if it is found or can be downloaded, otherwise the given names bundled with mm_jax;
-# what the text says about losses holds for `names.txt`. No lecture prints these figures: they were computed for this
-# notebook. Losses differ a little from processor to processor.
+# All of it takes two to three minutes. The other ten runs of section 127 take two more minutes; they are made where
+# `MM_JAX_LONG` is set. **Run it**: `pip install -e '.[notebooks]'`, then `jupyter lab
+# examples/lecture_6_whole_words.ipynb`. The words are those of `names.txt` if it is found or can be downloaded,
+# otherwise the given names bundled with mm_jax; what the text says about losses holds for `names.txt`. No lecture
+# prints these figures: they were computed for this notebook. Losses differ a little from processor to processor.
 
 # %%
 # On Colab, or away from the project's folder: fetches it, and works in its examples.
@@ -188,9 +188,9 @@ packing_off = float(jnp.abs(together[5:] - alone).max())
 packing_off
 
 # %% [markdown]
-# Second, the **targets**. Many words begin with `ma`, each with its own next character. One batch draws a few of
-# them; but the whole list is known, so the target after `ma` can be the share of *each* character that ever followed
-# it there:
+# So much for the rows; now the **targets**. Many words begin with `ma`, each with its own next character. One batch
+# draws a few of them; but the whole list is known, so the target after `ma` can be the share of *each* character that
+# ever followed it there:
 
 # %%
 followed = Counter((word + ".")[2] for word in split.train if word.startswith("ma"))
@@ -256,8 +256,8 @@ bag_gap = paired(bow, mlp)
 print("bag of words less MLP: {:+.4f} +- {:.4f}".format(*bag_gap))
 
 # %% [markdown]
-# Less than one error: nothing tells the two apart. A whole word without its order is worth as much as three
-# characters in order.
+# Less than one standard error: the losses do not tell the two apart. A whole word without its order is worth as much
+# as three characters in order.
 #
 # ## 125. The recurrent network (RNN)
 #
@@ -377,7 +377,7 @@ for (name, width), found in losses.items():
 #
 # | numbers | RNN, three seeds | GRU, three seeds | GRU less RNN |
 # |--|--|--|--|
-# | 23,500 | 2.0411 2.0422 2.0420 | 2.0514 2.0478 2.0482 | +0.0073 |
+# | 23,500 | 2.0411 2.0422 2.0420 | 2.0514 2.0478 2.0482 | +0.0074 |
 # | 63,500 | 1.9961 1.9966 1.9951 | 1.9865 1.9904 1.9917 | -0.0064 |
 #
 # On names the gates are worth little. The small RNN is ahead, since 128 plain numbers hold more of a short word than 72
@@ -394,8 +394,9 @@ print("GRU less RNN, paired: {:+.4f} +- {:.4f}".format(*paired(gru, rnn)))
 # ## 128. How far back it learns
 #
 # What the gates are *for* can be measured. Take the gradient of the loss at the word's end with respect to the state
-# after each character: how large is it some characters back? A small function does it for one word: `nudges` are
-# added to the states, they are zeros, and it is they that we differentiate by.
+# after each character: how large is it some characters back? A small function does it for one word. It adds
+# `nudges` to the states: they are zeros and change nothing, but the gradient with respect to them is the gradient with
+# respect to the states.
 
 
 # %%
@@ -460,8 +461,10 @@ ax.set(xlabel="character read", ylabel="numbers of the state, sorted", yticks=[]
 _ = figure.colorbar(drawn, label="z: share of the state that is kept")
 
 # %% [markdown]
-# No gate keeps all. The top rows keep 0.7 to 0.8 of their number at each character; the mean is 0.34, and 61 of the 128
-# numbers keep less than 0.3: they are written anew each time. The first dot is kept most (0.65): nothing has been read.
+# No gate keeps all of its number all the time. The top rows keep 0.7 to 0.8 of it on average over the nine characters,
+# with single steps near 0 and near 1; the mean of all is 0.34, and 61 of the 128 numbers keep less than 0.3: they are
+# mostly written anew. At the first dot z is largest (0.65 on average), but the state is still 0: there is nothing to
+# keep, and a large z only means that little of the dot is written.
 #
 # ## 129. Attention, one step
 #
@@ -477,8 +480,10 @@ _ = figure.colorbar(drawn, label="z: share of the state that is kept")
 #     values of all places:   v.    ve    vm    vm    va
 #                             weighted sum: what the place has looked up
 #
-# One step, in the first head of the first block of a transformer: the place behind *emma* looks back. `norm` brings
-# each vector to mean 0 and variance 1, times a gain, plus a shift.
+# A transformer does this several times side by side, each with its own q, k and v (a **head**), and in several layers
+# (**blocks**). One step, in the first head of the first block: the place behind *emma* looks back. `norm` is **layer
+# norm**: it brings each vector to mean 0 and variance 1, times a gain, plus a shift. The batch norm of part 3 does so
+# for each number over the batch; this does it over the 64 numbers of one place.
 
 
 # %%
@@ -579,11 +584,11 @@ for (i, j), ax in zip(np.ndindex(2, 4), axes.flat, strict=True):
 # ## 131. A hypothesis about a head
 #
 # The framed one, block 2, head 1, puts half of its weight on the character just before, as the mean over all dev
-# words of eight letters says; no other head does so more.The weights tell where a head looks. They do not tell
-# whether the network needs it. So test that with an **intervention**.
+# words of eight letters says; no other head looks there as much. The weights tell where a head looks. They do not
+# tell whether the network needs it. So test that with an **intervention**.
 #
-# - *Hypothesis*: the head that looks one back is the network's bigram-before-last. Without it the loss rises more
-#   than without any other head.
+# - *Hypothesis*: the head that looks one back tells the network the last character but one, as a trigram knows it.
+#   Without it the loss rises more than without any other head.
 # - *Intervention*: switch a head off, by setting the rows of Wo that read it to 0. Nothing is trained again.
 
 
@@ -606,27 +611,30 @@ for (i, j), (gap, error) in costs.items():
     print(f"without block {i + 1}, head {j + 1}: dev {gap:+.4f} +- {error:.4f}   one back: {one_back[i, j]:.2f}")
 
 # %% [markdown]
-# **The hypothesis is wrong.** The head that looks one back costs 0.04; each head of block 1, which looks there less,
-# costs 0.06 to 0.10. A picture of weights tempts one to believe in the head that is easiest to name. What block 1
-# looks up is read by everything behind it, block 2 included, whose heads add to x only once more.
+# **The hypothesis is wrong.** Without the head that looks one back the loss rises by 0.04; without one of block 1,
+# which all look there less, by 0.06 to 0.10. A picture of weights tempts one to believe in the head that is easiest
+# to name. What block 1 looks up is read by everything behind it, all of block 2 included; what block 2 looks up
+# reaches only its own second half and the output.
 #
 # **Try**: switch off P instead: `dataclasses.replace(transformer, P=transformer.P * 0)`. What do you expect?
 # <details><summary>Answer</summary>
 #
 # It was trained with P, and cannot tell the places apart without: dev rises from 2.043 to 2.344, by more than any
-# head costs. A model trained without P is another question.# </details>
+# head costs. A model trained without P is another question.
+# </details>
 #
 # ## 132. Counting done well
 #
-# The lecture gives counting up: a table for five characters has 27<sup>5</sup> rows. But only those that occur need a
-# place, and where one is too thin, a shorter context can help out. **Kneser-Ney** does both, in two lines:
+# The lecture gives counting up: a table for five characters has 27<sup>5</sup> rows. But only contexts that occur
+# need a row, and where one was seen too rarely, a shorter context can help out. **Kneser-Ney** does both, in two
+# lines, for the next character w after a context c; N(c, w) is how often w followed c:
 #
 #     p(w | c) = max(N(c, w) - D, 0) / N(c)  +  (what was taken off) / N(c) * p(w | c without its oldest character)
 #     in the shorter contexts N(c, w) is the number of different characters that were seen before c, w
 #
 # Each count gives up a discount D, and what is taken off goes to the shorter context. The second line is the idea:
 # when we fall back, ask not how *often* a character occurs, but in how many contexts it does. By hand, for what
-# follows `q`, with one character of context and none below:
+# follows `q`: one character of context, and below it the empty context:
 
 # %%
 N = np.asarray(mm_jax.counts.fit(split.train, vocab, smoothing=0.0).N, int)  # [27, 27]: the table of part 1
@@ -714,8 +722,8 @@ heat_map("isabella")
 
 # %% [markdown]
 # All pay some 4 nats for the i at the start: few names begin with it, and no context can help. The last three cells, l,
-# a and the end, cost RNN, GRU and Kneser-Ney together 0.9 to 1.0 nats, the transformer 1.4, the MLP 2.1, the bag of
-# words 2.6. But *isabella* is in the training list: some of this is memory, not knowledge.
+# a and the end, add up to 0.7 nats for the GRU, 0.9 for the RNN, 1.0 for Kneser-Ney, 1.4 for the transformer, 2.1 for
+# the MLP and 2.6 for the bag of words. But *isabella* is in the training list: some of this is memory, not knowledge.
 #
 # And a word that no list has:
 
@@ -750,10 +758,11 @@ ax.grid(alpha=0.3)
 _ = ax.legend(fontsize=8)
 
 # %% [markdown]
-# All start alike: nobody can know the first character, and after one character all that see it know the same. From
-# the third on, models that see more are surer. With eight characters read, RNN and GRU pay 0.7 to 0.8 nats,
-# Kneser-Ney 0.8, the transformer 0.9, MLP and bag of words 1.0, the bigram 1.8. (Words of ten letters are few: the
-# right end is noisy.)
+# All start alike: nobody can know the first character. After one or two characters all but the bigram know the same;
+# the bigram sees the last character, but not that it is the first or second. From the fourth character on, models
+# that see more are surer. With eight characters read, RNN and GRU pay 0.7 to 0.8 nats, Kneser-Ney 0.8, the
+# transformer 0.9, MLP and bag of words 1.0 to 1.1, the bigram 1.8. (Words of ten letters are few: the right end is
+# noisy.)
 #
 # ## 134. The ladder
 #
@@ -797,8 +806,8 @@ for (one, other), (whole_dev, unseen) in gaps.items():
 # - **Counting done well is hard to beat.** Kneser-Ney takes no gradient step, and has the lowest dev loss of all
 #   single models here. But it learns by heart: on words that are not in the training list the GRU is ahead, by 0.016
 #   +- 0.005.
-# - **The transformer's place is that of its 700 steps.** Trained longer, with dropout and a teacher, it and a GRU
-#   twice as wide both reach 1.91 to 1.92 (`examples/README.md`).
+# - **The transformer ranks so low because it was trained for 700 steps only.** Trained longer, with dropout and a
+#   teacher (section 136), it and a GRU twice as wide both reach 1.91 to 1.92 (`examples/README.md`).
 #
 # These are errors over *words*. Another seed moves a network by some thousandths, too, and longer training moves all
 # of them down; `python examples/ladder.py` shows where to.
@@ -852,7 +861,7 @@ print("less the best of the three {:+.4f} +- {:.4f}".format(*mixture_gap))
 # 1,000 words only. Two remedies are shown once by hand.
 #
 # **Dropping characters**: at each step a fifth of the characters read is replaced by a vector of zeros, others each
-# time. The targets stay. A word is never seen twice in the same form, so it is harder to learn by heart.
+# time. The targets stay. A long word is seldom seen twice in the same form, so it is harder to learn by heart.
 
 # %%
 isabella = jnp.array(vocab.encode("isabella"))
@@ -938,7 +947,7 @@ _ = ax.legend(fontsize=8, loc="lower left")
 #
 # ## 137. Names, and test
 #
-# The same key for all: watch them become names.
+# Twelve names from each, drawn with the same key; from left to right they look more and more like names.
 
 # %%
 shown = ["bigram", "MLP, 3 characters", "GRU", "transformer", "mixture of three"]

@@ -49,7 +49,9 @@ def test_every_code_cell_shows_something_or_defines(notebooks, lecture):
 @pytest.mark.parametrize("lecture", LECTURES)
 def test_a_notebook_is_easy_to_enter(notebooks, lecture):
     """One thought a cell, links to video and Colab, the cell that fetches what is missing, the figures last."""
-    cells = notebooks.read(EXAMPLES / f"{lecture}.py").cells
+    source = EXAMPLES / f"{lecture}.py"
+    assert not re.search(r"^# %% \[markdown\] ", source.read_text(encoding="utf-8"), re.MULTILINE)  # lost as a title
+    cells = notebooks.read(source).cells
     code = [cell.source for cell in cells if cell.cell_type == "code"]
     assert statistics.median(len(source.splitlines()) for source in code) <= 6
     assert "https://www.youtube.com/watch?v=" in cells[0].source

@@ -99,6 +99,7 @@ FIGURES = [
     lecture("tanh, val", 2.1026785, _final("tanh", 1), 2e-3, seen=f"2.10268 {DAY}"),
     lecture("Kaiming, train", 2.0376642, _final("Kaiming", 0), 2e-3, seen=f"2.03766 {DAY}"),
     lecture("Kaiming, val", 2.1069896, _final("Kaiming", 1), 2e-3, seen=f"2.10699 {DAY}"),
+    own("running statistics from measured", np.array([0.104, 0.066]), lambda at: at.statistics_apart, 2e-3),
     own("named axis and batch, apart", 0, lambda at: at.named_apart, 2e-6, names=False),
     own("folded logits, apart", 0, lambda at: at.fold_apart, 1e-4, names=False),
     own("numbers, folded", 11_897, lambda at: at.mm_jax.num_params(at.folded)),
