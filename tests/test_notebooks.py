@@ -159,6 +159,7 @@ def test_as_a_script_without_names(lecture, tmp_path):
     listed.write_text("\n".join(BUNDLED.read_text(encoding="utf-8").splitlines()[::6]), encoding="utf-8")
     steps = 3000 if lecture == "lecture_1_bigrams" else 30  # lecture 1 shows the loss of its step 3,000
     find = f"import mm_jax, mm_jax.words as w, pathlib; w.find_words = lambda: pathlib.Path({str(listed)!r})"
+    find += "; import matplotlib; matplotlib.rcParams['figure.max_open_warning'] = 0"  # a notebook closes its pictures
     find += f"""
 def cut(train):
     return lambda *args, steps, **more: train(*args, steps=min(steps, {steps}), **more)
