@@ -8,8 +8,7 @@ changed something is told so; where MM_JAX_CHECK is set, as `notebooks.py` does,
 MM_JAX_LONG asks for the runs that take minutes. Where they are left out, the table says when they were run and what
 they gave.
 
-fixtures/torch_init_2147483647.npz holds the weights that torch's generator gives for the lectures' seed;
-fixtures/torch_draws.npz what the lectures print at length. What torch drew is drawn again, by `torch_random`.
+fixtures/torch_draws.npz holds what the lectures print at length. What torch drew is drawn again, by `torch_random`.
 """
 
 import hashlib
@@ -79,12 +78,9 @@ def show(lecture: str, names: Mapping[str, Any]) -> None:
 
 
 def stored() -> dict[str, np.ndarray]:
-    """Every stored array by name."""
-    arrays: dict[str, np.ndarray] = {}
-    for name in ("torch_init_2147483647.npz", "torch_draws.npz"):
-        with np.load(FIXTURES / name) as file:
-            arrays |= dict(file)
-    return arrays
+    """What the lectures print at length, by name."""
+    with np.load(FIXTURES / "torch_draws.npz") as file:
+        return dict(file)
 
 
 class Figures:
@@ -155,11 +151,6 @@ class Figures:
         head = ("figure", "from", "expected", "here", "within")
         lines = [f"{a:38}  {b:7}  {_cut(c):18}  {_cut(d):18}  {e}".rstrip() for a, b, c, d, e in [head, *self.rows]]
         return "\n".join([lines[0], "-" * 98, *lines[1:]])
-
-    def show(self) -> None:
-        """Prints the table; AssertionError that names every figure outside its tolerance."""
-        print(self)
-        self.check()
 
     def check(self) -> None:
         """Raises AssertionError that names every figure outside its tolerance."""
