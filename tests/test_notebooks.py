@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from .test_examples import BUNDLED, ENV, EXAMPLES
+from .test_examples import BUNDLED, ENV, EXAMPLES, STRICT
 
 sys.path.insert(0, str(EXAMPLES))
 import figures
@@ -169,7 +169,7 @@ for name in ("fit", "fit_population", "try_rates"):
     run = (
         f"import sys, runpy; sys.path.insert(0, {str(EXAMPLES)!r}); runpy.run_path({str(EXAMPLES / lecture)!r} + '.py')"
     )
-    command = [sys.executable, "-W", "error", "-c", f"{find}\n{run}"]
+    command = [sys.executable, *STRICT, "-c", f"{find}\n{run}"]
     env = {**ENV, "MPLBACKEND": "agg"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=env, check=False)
     assert done.returncode == 0, done.stderr + done.stdout[-3000:]
