@@ -32,7 +32,7 @@ class Split(NamedTuple):
     ['mia']
     """
 
-    train: list[str]
+    train: Sequence[str]
     dev: list[str]
     test: list[str]
 

@@ -1,7 +1,7 @@
 """Plans a run: chooses the options of a model and of its recipe that the user did not give."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -141,7 +141,7 @@ def dev_for_stopping(split: Split, vocab: Vocab) -> list[str]:
     return split.dev[: min(CHOICE_WORDS, max(SHORT, STOPPING_CELLS // len(vocab)))]
 
 
-def folds_of(split: Split) -> list[tuple[list[str], list[str]]]:
+def folds_of(split: Split) -> list[tuple[Sequence[str], list[str]]]:
     """Returns pairs (train, dev) for choices: one, or for a short list the folds of a cross-validation over both."""
     if sum(map(len, split)) >= SHORT:
         return [(split.train[:FITTED_WORDS], dev_for_choices(split))]

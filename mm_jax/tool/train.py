@@ -136,7 +136,7 @@ def _report(
     folder: Path, plan: Plan, params: Params, split: Split, tried: dict[str, Any] | None, as_json: bool
 ) -> None:
     """Prints losses and ten samples, as text or JSON."""
-    reported = Split(*(part[:REPORTED] for part in split))
+    reported = Split(split.train[:REPORTED], split.dev[:REPORTED], split.test[:REPORTED])
     rows = {name: evaluate_words(params, part, seen=split.train) for name, part in reported._asdict().items() if part}
     if any(len(part) > REPORTED for part in split):
         say(f"losses of {REPORTED:,} words each: `mm-jax eval` computes them on all")
