@@ -27,6 +27,7 @@ from mm_jax.checks import as_list
 from mm_jax.models import contract, ngram
 from mm_jax.models.contract import Params, model_of
 from mm_jax.pytrees import pytree, static
+from mm_jax.streams import WordFile
 from mm_jax.training import stream_batches, whole_words
 from mm_jax.training.recipes import MAX_CELLS, Recipe
 from mm_jax.training.stream_batches import Stream
@@ -135,7 +136,7 @@ def make_batches(words: Sequence[str], params: Params, recipe: Recipe, teacher: 
     """
     check(params, recipe, teacher)
     vocab, size = params.vocab, contract.block_size(params)
-    words = words if _is_file(words) else as_list(words)
+    words = as_list(words)
     if is_streamed(words, params, recipe):
         return _stream(words, params, recipe, teacher)
     if draw_of(params, recipe) == "words":
@@ -156,45 +157,49 @@ def make_batches(words: Sequence[str], params: Params, recipe: Recipe, teacher: 
 def is_streamed(words: Sequence[str], params: Params, recipe: Recipe) -> bool:
     """Returns whether batches are read from the token stream: of every file, and of a list of over `LONG` cells.
 
-    Raises ValueError for a file whose words would have to be in memory: to be counted, or to be laid one a row.
+    Raises ValueError for a file whose words would all have to be in memory: to be counted, or to be laid one a row.
     """
-    draw, name = draw_of(params, recipe), type(params).__name__
-    refused = ""
+    draw, refused = draw_of(params, recipe), ""
     if draw == "contexts" or recipe.batch_size is None:
-        units = "draw='words'" if draw == "words" else "draw='examples'"
-        refused = (
-            f"draw={draw!r} with batch_size={recipe.batch_size} takes all words at once: give {units} and a batch_size"
-        )
+        choose = "draw='words'" if draw == "words" else "draw='examples'"
+        refused = f"draw={draw!r} with batch_size={recipe.batch_size} takes all words at once: "
+        refused += f"give {choose} with a batch_size, for so long a list"
     elif draw == "words" and not model_of(params).packs(params):
-        refused = f"{name} reads one word a row, and the rows of a stream hold several: give a list in memory"
-    if _is_file(words):
+        refused = (
+            f"{type(params).__name__} reads one word a row, and rows of a long list hold several: give a shorter list"
+        )
+    if isinstance(words, WordFile):
         if refused:
             raise ValueError(refused)
         return True
-    return not refused and (sum(map(len, words)) + len(words)) * len(params.vocab) > LONG
+    return not refused and characters_and_longest(words)[0] * len(params.vocab) > LONG
+
+
+def characters_and_longest(words: Sequence[str]) -> tuple[int, int]:
+    """Returns the characters of a list, ends included, and those of its longest word."""
+    if isinstance(words, WordFile):
+        return words.characters, words.longest
+    return sum(map(len, words)) + len(words), max(map(len, words))
 
 
 def _stream(words: Sequence[str], params: Params, recipe: Recipe, teacher: Params | None) -> Stream:
     """Makes batches that are read from a list's token stream."""
-    longest = words.longest if _is_file(words) else max(map(len, words))
-    tokens = words.tokens(params.vocab) if _is_file(words) else corpus.tokens(words, params.vocab)
+    tokens = corpus.tokens(words, params.vocab)
     if draw_of(params, recipe) == "examples":
         return stream_batches.stream_examples(tokens, params, recipe)
-    if recipe.teach:
-        teacher = ngram.fit(words, params.vocab) if teacher is None else teacher
-        if not model_of(teacher).packs(teacher):
-            raise ValueError(
-                f"the teacher, a {type(teacher).__name__}, reads one word a row, and the rows of a long list hold several"
-            )
-    for model in (params, teacher):
-        limit = None if model is None else contract.max_length(model)
+    if recipe.teach and teacher is None:
+        teacher = ngram.fit(words, params.vocab)
+    characters, longest = characters_and_longest(words)
+    for model in (params,) if teacher is None else (params, teacher):
+        limit = contract.max_length(model)
         if limit is not None and longest > limit:
             contract.check_lengths(model, words)  # names the word
-    return stream_batches.stream_words(tokens, longest, params, recipe, teacher)
-
-
-def _is_file(words):
-    return hasattr(words, "longest")
+    if teacher is not None and not model_of(teacher).packs(teacher):
+        name = type(teacher).__name__
+        raise ValueError(f"the teacher, a {name}, reads one word a row, and rows of a long list hold several")
+    assert recipe.batch_size is not None  # or `is_streamed` had said so
+    size, length = stream_batches.shape(len(words), characters, longest, recipe.batch_size)
+    return stream_batches.stream_words(tokens, size, length, params, recipe, teacher)
 
 
 def draw_of(params: Params, recipe: Recipe) -> str:

@@ -29,8 +29,6 @@ from mm_jax.pytrees import pytree, static
 from mm_jax.training.permutation import permuted, secrets
 from mm_jax.training.recipes import Recipe
 
-ROW = 2  # longest words in a row: a word then weighs 2 at most
-
 
 @pytree
 class RowsOfWords:
@@ -148,32 +146,50 @@ class Stream:
         if self.mesh is None:
             return replace(self.template, rows=jax.device_put(_slices(self.tokens, starts, self.width)))
         divided = NamedSharding(self.mesh, PartitionSpec(None, self.mesh.axis_names[0]))
-        shape = (*starts.shape, self.width)
-        rows = jax.make_array_from_callback(
-            shape, divided, lambda part: _slices(self.tokens, starts[part[:2]], self.width)
-        )
+
+        def own(part: Any) -> np.ndarray:
+            return _slices(self.tokens, starts[part[:2]], self.width)
+
+        rows = jax.make_array_from_callback((*starts.shape, self.width), divided, own)
         return replace(self.template, rows=rows)
 
 
+def shape(words: int, characters: int, longest: int, batch_size: int) -> tuple[int, int]:
+    """Returns the rows of a batch of whole words, and their length in tokens.
+
+    The `batch_size` rows of a short list hold two words each, where they are names; here a quarter as many hold eight.
+    Rows are as long as two of the longest word where that is more, so that no word weighs more than 2.
+
+    Args:
+      words: how many there are.
+      characters: of all words, ends included.
+      longest: of the words, in characters.
+      batch_size: of the recipe.
+
+    >>> shape(32_033, 228_145, 15, 64)
+    (16, 57)
+    """
+    return -(-batch_size // 4), max(-(-8 * characters // words), 2 * (longest + 1))
+
+
 def stream_words(
-    tokens: np.ndarray, longest: int, params: Params, recipe: Recipe, teacher: Params | None = None
+    tokens: np.ndarray, batch_size: int, length: int, params: Params, recipe: Recipe, teacher: Params | None = None
 ) -> Stream:
-    """Makes batches of whole words; a row is as long as two of the longest word, and a batch has half as many rows.
+    """Makes batches of whole words.
 
     Args:
       tokens: the stream, [tokens].
-      longest: characters of the longest word.
+      batch_size: rows of a batch.
+      length: of a row, at least that of the longest word and its end.
       params: the model.
-      recipe: with a `batch_size`; half of it are the rows of a batch, which so has as many positions as of a short
-        list, whose rows are as long as the longest word.
-      teacher: a model that gives the recipe's share of the targets; None where `teach` is 0.
+      recipe: gives the rates of dropout, and the share of the teacher.
+      teacher: a model whose distribution is mixed into the targets; None where `teach` is 0.
     """
-    assert recipe.batch_size is not None  # or `make_batches` would have refused
-    length = ROW * (longest + 1)
-    size = min(-(-recipe.batch_size // ROW), _num_rows(len(tokens), length))
+    rows = _num_rows(len(tokens), length)
+    size = min(batch_size, rows)
     template = RowsOfWords(
         rows=None,  # pyright: ignore[reportArgumentType]
-        scale=jax.device_put(np.float32(_num_rows(len(tokens), length) / (size * (len(tokens) - 1)))),
+        scale=jax.device_put(np.float32(rows / (size * (len(tokens) - 1)))),
         dropout=recipe.dropout,
         teacher=teacher,
         share=jax.device_put(np.float32(recipe.teach)),
