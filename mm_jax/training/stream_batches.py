@@ -157,8 +157,9 @@ class Stream:
 def shape(words: int, characters: int, longest: int, batch_size: int) -> tuple[int, int]:
     """Returns the rows of a batch of whole words, and their length in tokens.
 
-    The `batch_size` rows of a short list hold two words each, where they are names; here a quarter as many hold eight.
-    Rows are as long as two of the longest word where that is more, so that no word weighs more than 2.
+    The `batch_size` rows of a short list hold two words each, where they are names; here a quarter as many hold eight
+    words of mean length. A row is at least as long as two of the longest word, so that no word weighs more than 2;
+    where it is twice as long for that, a batch has half as many rows, and so on.
 
     Args:
       words: how many there are.
@@ -168,8 +169,12 @@ def shape(words: int, characters: int, longest: int, batch_size: int) -> tuple[i
 
     >>> shape(32_033, 228_145, 15, 64)
     (16, 57)
+    >>> shape(32_033, 228_145, 80, 64)
+    (8, 162)
     """
-    return -(-batch_size // 4), max(-(-8 * characters // words), 2 * (longest + 1))
+    eight = -(-8 * characters // words)
+    length = max(eight, 2 * (longest + 1))
+    return -(-batch_size // (4 * (length // eight))), length
 
 
 def stream_words(
