@@ -22,7 +22,7 @@ Both calls fill in all other functions and keep the record, a `Model`, by class.
 is a model too. All functions are written for one word; `jax.vmap` makes batches, unless there is an `unroll_rows`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -309,127 +309,6 @@ def check_lengths(params: Params, words: Sequence[str]) -> None:
         f"{word!r} has {len(word)} characters, and this {type(params).__name__} reads {limit} at most: "
         "leave it out, or make the model with a larger max_length"
     )
-
-
-def start(params: P) -> Array:
-        return jnp.zeros(block_size(params), jnp.int32)
-
-    own = {"start": start, "advance": unrolling.slide, "logits": logits, "block_size": block_size, "drops": drops}
-    return _register(cls, unroll=unroll, **own, **others)
-
-
-def sequential(
-    cls: type[P],
-    *,
-    start: Callable[[P], State],
-    advance: Callable[[P, State, Array], State],
-    logits: Callable[[P, State], Array],
-    unroll: Callable[..., Array] | None = None,
-    unroll_rows: Callable[..., Array] | None = None,
-    drops: tuple[str, ...] = (),
-    block_size: Callable[[P], int | None] = lambda params: None,
-    **others: Any,
-) -> Model[P]:
-    """Registers a model that sees the whole word so far, and returns its record.
-
-    Args:
-      cls: a class decorated by `mm_jax.pytree`, with a field `vocab`.
-      start: (params) -> the state before a word.
-      advance: (params, state, token) -> the next state; the token is never 0.
-      logits: (params, state) -> float32 [vocab_size].
-      unroll: (params, tokens int32 [length]) -> float32 [length + 1, vocab_size], for a model that computes all
-        positions at once; with `drops` it also takes a Dropout. None scans the three functions above.
-      unroll_rows: the same for int32 [batch, length], for a model that does this faster than `jax.vmap` of `unroll`.
-      drops: the kinds of dropout that `unroll` applies.
-      block_size: for a model that may be windowed after all, such as a mixture; its state then is the window.
-      others: as for `windowed`.
-
-    Raises as `windowed` does.
-
-    >>> import mm_jax
-    >>> @mm_jax.pytree
-    ... class Echo:
-    ...     W: jax.Array
-    ...     vocab: mm_jax.Vocab
-    >>> model = sequential(
-    ...     Echo,
-    ...     start=lambda params: jnp.zeros(3),
-    ...     advance=lambda params, state, token: 0.5 * state + params.W[token],
-    ...     logits=lambda params, state: state,
-    ... )
-    >>> jax.jit(unroll_rows)(Echo(W=jnp.eye(3), vocab=mm_jax.Vocab(".ab")), jnp.array([[1, 2]])).shape
-    (1, 3, 3)
-    """
-    if unroll is None:
-        one_row = unroll_rows and unrolling.of_one_row(unroll_rows)
-        unroll = one_row or unrolling.scanned(start, unrolling.restarting(start, advance), logits)
-    if not drops:
-        unroll, unroll_rows = unrolling.without_dropout(unroll), unroll_rows and unrolling.without_dropout(unroll_rows)
-    own = {"start": start, "advance": advance, "logits": logits, "block_size": block_size, "drops": drops}
-    return _register(cls, unroll=unroll, unroll_rows=unroll_rows, **own, **others)
-
-
-def _register(cls: type[P], *, unroll: Callable, unroll_rows: Callable | None = None, **others: Any) -> Model[P]:
-    """Fills in what follows from other functions, and keeps the record by its class, in place of an older one."""
-    if not is_pytree(cls) or "vocab" not in cls.static_fields:  # pyright: ignore[reportAttributeAccessIssue]
-        raise ValueError(f"{cls.__name__} is no class of parameters: decorate it by mm_jax.pytree, add a field vocab")
-    if cls in _MODELS:
-        jax.clear_caches()  # compiled programs hold the functions of the old record
-    others.setdefault("name", cls.__name__.lower())
-    others.setdefault("context_log_probs", unrolling.many_contexts(others["logits"]))
-    unroll_rows = unroll_rows or jax.vmap(unroll, (None, 0, 0))
-    _MODELS[cls] = Model(cls=cls, unroll=unroll, unroll_rows=unroll_rows, **others)
-    return _MODELS[cls]
-
-
-def model_of(params: P) -> Model[P]:
-    """Returns the record of a model's class; raises ValueError for a class that is not registered."""
-    cls = type(params)
-    if (model := _MODELS.get(cls)) is None:
-        raise ValueError(
-            f"{cls.__name__} is not a model: register it once, below its functions, with "
-            f"mm_jax.windowed({cls.__name__}, block_size=block_size, logits=logits) or with "
-            f"mm_jax.sequential({cls.__name__}, start=start, advance=advance, logits=logits)"
-        )
-    return model
-
-
-def checked(params: P) -> Model[P]:
-    """Returns the record of a model after checking its arrays; raises ValueError as `model_of`, `check_arrays`."""
-    model = model_of(params)
-    check_arrays(params)
-    return model
-
-
-def is_model(params: Any) -> bool:
-    """Returns True for an instance of a registered class."""
-    return type(params) in _MODELS
-
-
-def registered() -> list[Model]:
-    """Returns all records, in order of registration."""
-    return list(_MODELS.values())
-
-
-def block_size(params: Params) -> int | None:
-    """Returns the window of a windowed model, in tokens; None for a model that sees the whole word so far."""
-    return model_of(params).block_size(params)
-
-
-def max_length(params: Params) -> int | None:
-    """Returns the longest word that the model can read, in characters; None is no limit."""
-    return model_of(params).max_length(params)
-
-
-def check_lengths(params: Params, words: Iterable[str]) -> None:
-    """Raises ValueError for a word longer than the model can read."""
-    if (limit := max_length(params)) is None or (isinstance(words, WordFile) and words.longest <= limit):
-        return
-    if (word := next((word for word in words if len(word) > limit), None)) is not None:
-        raise ValueError(
-            f"{word!r} has {len(word)} characters, and this {type(params).__name__} reads {limit} at most: "
-            "leave it out, or make the model with a larger max_length"
-        )
 
 
 def start(params: Params) -> State:
