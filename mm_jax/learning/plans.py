@@ -67,9 +67,15 @@ class Plan:
         return cls(name, seed, dedup, own, None if model.init is None else Recipe.from_json(rest))
 
 
-def recipe_at(model: Model, effort: str) -> NamedRecipe | None:
-    """Returns the recipe of a model for an effort; None if the effort does not try the model."""
-    return next((recipe for recipe in model.recipes.values() if effort in recipe.efforts), None)
+def recipe_at(model: Model, effort: str, words: int) -> NamedRecipe | None:
+    """Returns the recipe of a model for an effort and a list of so many words; None if the effort has none.
+
+    Of several it is that for the longest lists that are no longer than this one; of none, that for the shortest.
+    """
+    known = [recipe for recipe in model.recipes.values() if effort in recipe.efforts]
+    known.sort(key=lambda recipe: recipe.fewest_words)
+    fitting = [recipe for recipe in known if recipe.fewest_words <= words]
+    return fitting[-1] if fitting else next(iter(known), None)
 
 
 def plan_for(
@@ -100,7 +106,7 @@ def plan_for(
         own = {**recipe_options(model, recipe or ""), **own}
         return Plan(name, options=_counted_options(model, words, own), **settings)
     recipes = recipes_of(model)
-    at_effort = None if effort is None else recipe_at(model, effort)
+    at_effort = None if effort is None else recipe_at(model, effort, len(words.words))
     if at_effort is None:
         chosen, options = recipes[recipe or next(iter(recipes))], recipe_options(model, recipe or next(iter(recipes)))
     else:

@@ -154,6 +154,11 @@ def make_batches(words: Sequence[str], params: Params, recipe: Recipe, teacher: 
     return _distinct_contexts(words, vocab, size, recipe.batch_size)
 
 
+def is_long(words: Sequence[str], vocab: Vocab) -> bool:
+    """Returns whether a list is too long for tables with a row for each context or prefix."""
+    return isinstance(words, WordFile) or characters(words) * len(vocab) > LONG
+
+
 def is_streamed(words: Sequence[str], params: Params, recipe: Recipe) -> bool:
     """Returns whether batches are read from the token stream: of every file, and of a list of over `LONG` cells.
 
@@ -172,7 +177,7 @@ def is_streamed(words: Sequence[str], params: Params, recipe: Recipe) -> bool:
         if refused:
             raise ValueError(refused)
         return True
-    return not refused and characters(words) * len(params.vocab) > LONG
+    return not refused and is_long(words, params.vocab)
 
 
 def _stream(words: Sequence[str], params: Params, recipe: Recipe, teacher: Params | None) -> Stream:
