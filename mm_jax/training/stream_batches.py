@@ -36,7 +36,7 @@ from mm_jax.training.recipes import Recipe
 class RowsOfWords:
     """The rows of some steps, slices of a stream: what `Stream.read` gives for draw="words"."""
 
-    rows: UInt[Array, "steps batch length+1"]  # the token before each row, then its targets
+    rows: UInt[Array, "steps batch width"]  # the token before each row, then its targets
     scale: Float32[Array, ""]  # makes the weights of a batch sum to 1 on average
     dropout: Dropout | None  # its rates; each batch adds its own keys
     teacher: Any  # a model, or None
@@ -72,16 +72,16 @@ class RowsOfWords:
 class RowsOfExamples:
     """The examples of some steps: what `Stream.read` gives for draw="examples"."""
 
-    rows: UInt[Array, "steps batch block_size+1"]
+    rows: UInt[Array, "steps batch width"]
     vocab_size: int = static()
 
-    def draw(self, key: Key[Array, ""], steps: Int32[Array, " steps"]) -> UInt[Array, "steps batch block_size+1"]:
+    def draw(self, key: Key[Array, ""], steps: Int32[Array, " steps"]) -> UInt[Array, "steps batch width"]:
         """Returns the examples of the steps that were read."""
         return self.rows
 
     def batch(
-        self, choice: UInt[Array, "batch block_size+1"]
-    ) -> tuple[Int[Array, "batch block_size"], Float32[Array, "batch vocab"]]:
+        self, choice: UInt[Array, "batch width"]
+    ) -> tuple[Int[Array, "batch width-1"], Float32[Array, "batch vocab"]]:
         """Returns contexts, and one-hot next tokens divided by the number of examples."""
         contexts, following = choice[:, :-1].astype(jnp.int32), choice[:, -1]
         contexts *= lax.cumprod((contexts != 0).astype(jnp.int32), axis=1, reverse=True)
@@ -202,7 +202,7 @@ def stream_examples(tokens: np.ndarray, params: Params, recipe: Recipe) -> Strea
     return Stream(tokens, width=size + 1, stride=1, batch_size=recipe.batch_size, template=template)
 
 
-def word_weights(tokens: Int32[Array, " length+1"]) -> Float32[Array, " length"]:
+def word_weights(tokens: Int32[Array, " width"]) -> Float32[Array, " width-1"]:
     """Returns the weight of each target of a row, tokens[1:]: 0 in words that are cut, and in padding.
 
     A word of n tokens, its 0 included, weighs length / (length - n + 1). Padding is a 0 after a 0.
