@@ -6,7 +6,7 @@ Imported by `mm-jax --help`, so JAX is imported only where a key is checked.
 import math
 import numbers
 import os
-from collections.abc import Iterable, KeysView, Sequence, Set
+from collections.abc import Collection, Iterable, KeysView, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -105,15 +105,17 @@ def as_list(words: Iterable[str], *, ordered: bool = True) -> Sequence[str]:
     return words
 
 
-def as_set(words: Iterable[str]) -> frozenset[str]:
-    """Returns a frozenset for membership tests; an empty iterable is allowed. Raises ValueError for a single str.
+def as_set(words: Iterable[str]) -> Collection[str]:
+    """Returns a frozenset for membership tests; a long list, a `WordFile`, as it is: a pass through it for each test.
+
+    An empty iterable is allowed. Raises ValueError for a single str.
 
     >>> "ava" in as_set(["emma", "ava"])
     True
     """
     if isinstance(words, str):
         raise ValueError(f"expected a list of words, got one str: write [{words!r}]")
-    return frozenset(words)
+    return words if isinstance(words, WordFile) else frozenset(words)
 
 
 def counted(number: int, name: str) -> str:

@@ -13,7 +13,7 @@ from mm_jax.streams import LONG_BYTES, WordFile
 
 _BLOCK = 2**24  # bytes of text read at once
 _ROWS = 2**17  # rows of Parquet read at once
-_PARQUET = ".parquet"
+PARQUET = ".parquet"
 
 
 def open_words(source: str | os.PathLike, *, column: str | None = None) -> WordFile:
@@ -45,7 +45,7 @@ def open_words(source: str | os.PathLike, *, column: str | None = None) -> WordF
         target = folder / "words.txt"
         with target.open("wb") as file:
             for path in paths:
-                file.writelines(_parquet(path, column) if path.suffix == _PARQUET else _text(path))
+                file.writelines(_parquet(path, column) if path.suffix == PARQUET else _text(path))
         if not target.stat().st_size:
             raise ValueError(f"{source} holds no words: it should have one on each line")
         return WordFile(target, folder=folder)
@@ -59,7 +59,7 @@ def open_words(source: str | os.PathLike, *, column: str | None = None) -> WordF
 def is_long(source: str | os.PathLike) -> bool:
     """Returns True for a pattern, for Parquet and for more than 32 MiB of text: such a list is read as a WordFile."""
     path = Path(source)
-    return path.suffix == _PARQUET or _is_pattern(path) or (path.is_file() and path.stat().st_size > LONG_BYTES)
+    return path.suffix == PARQUET or _is_pattern(path) or (path.is_file() and path.stat().st_size > LONG_BYTES)
 
 
 def files_of(source: str | os.PathLike) -> list[Path]:
@@ -74,7 +74,7 @@ def files_of(source: str | os.PathLike) -> list[Path]:
             kind = "is a directory" if found.is_dir() else "does not exist" if not found.exists() else "is no file"
             remedy = f"name its files, such as '{found}/*.txt'" if found.is_dir() else "name a text or Parquet file"
             raise ValueError(f"{found} {kind}: {remedy}")
-    kinds = {found.suffix == _PARQUET: found for found in paths}
+    kinds = {found.suffix == PARQUET: found for found in paths}
     if len(kinds) == 2:
         raise ValueError(f"{source} mixes text and Parquet ({kinds[False].name}, {kinds[True].name}): give one kind")
     return paths

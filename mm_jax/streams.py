@@ -126,6 +126,17 @@ class WordFile(Sequence[str]):
             found |= wanted.intersection(block.split(b"\n"))
         return {word.decode() for word in found}
 
+    def spread(self, words: int) -> list[str]:
+        """Returns at most so many words, evenly spaced through the list."""
+        step, found, before = -(-len(self) // words), [], 0
+        for block in self.blocks():
+            ends = np.flatnonzero(np.frombuffer(block, np.uint8) == _NEWLINE)
+            for number in range(-before % step, len(ends), step):
+                first = ends[number - 1] + 1 if number else 0
+                found.append(block[first : ends[number]].decode())
+            before += len(ends)
+        return found
+
     def blocks(self) -> Iterator[bytes]:
         """Yields the text in blocks of whole lines; raises ValueError if the file has changed since it was opened."""
         left = self.size
@@ -146,6 +157,40 @@ class WordFile(Sequence[str]):
         if not same:
             raise ValueError(f"{self.path} has changed while it was read: let nothing write to it, and begin anew")
 
+    def parted(self, folder: Path, apart: Collection[int]) -> tuple["WordFile", list[str]]:
+        """Takes the words of these numbers out: returns the others, in a new file of the folder, and those words.
+
+        The words taken out are every second of them, then the rest; the file ends with them, beyond the list.
+        """
+        numbers, taken, before = np.array(sorted(apart)), [], 0
+        path = folder / "words.txt"
+        with path.open("wb") as file:
+            for block in self.blocks():
+                starts = np.flatnonzero(np.frombuffer(block, np.uint8) == _NEWLINE) + 1
+                here = numbers[np.searchsorted(numbers, before) : np.searchsorted(numbers, before + len(starts))]
+                at = 0
+                for number in (here - before).tolist():
+                    first, last = int(starts[number - 1]) if number else 0, int(starts[number])
+                    file.write(block[at:first])
+                    taken.append(block[first : last - 1].decode())
+                    at = last
+                file.write(block[at:])
+                before += len(starts)
+            taken = [*taken[::2], *taken[1::2]]
+            file.write("\n".join([*taken, ""]).encode())
+        return WordFile(path, len(self) - len(taken), folder=folder), taken
+
+    @functools.cached_property
+    def whole(self) -> "WordFile":
+        """Returns the list of all words in the file, those beyond this list too."""
+        return WordFile(self.path)
+
+    def beyond(self) -> list[str]:
+        """Returns the words of the file beyond this list."""
+        with self.path.open("rb") as file:
+            file.seek(self.size)
+            return file.read().decode().split("\n")[:-1]
+
     @functools.cached_property
     def digest(self) -> str:
         """Returns the SHA-256 of the text, in hexadecimal."""
@@ -153,6 +198,26 @@ class WordFile(Sequence[str]):
         for block in self.blocks():
             found.update(block)
         return found.hexdigest()
+
+
+def some(words: Sequence[str], most: int) -> Sequence[str]:
+    """Returns the first words of a list, at most so many; of a WordFile, which may be sorted, evenly spaced ones."""
+    return words.spread(most) if isinstance(words, WordFile) else words[:most]
+
+
+def longest(words: Sequence[str]) -> int:
+    """Returns the length of the longest word, in characters."""
+    return words.longest if isinstance(words, WordFile) else max(map(len, words))
+
+
+def shortest(words: Sequence[str]) -> int:
+    """Returns the length of the shortest word, in characters."""
+    return words.shortest if isinstance(words, WordFile) else min(map(len, words))
+
+
+def characters(words: Sequence[str]) -> int:
+    """Counts the characters of all words, ends included."""
+    return words.characters if isinstance(words, WordFile) else sum(map(len, words)) + len(words)
 
 
 def _state(path: Path) -> tuple[int, int, int]:

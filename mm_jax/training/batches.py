@@ -27,7 +27,7 @@ from mm_jax.checks import as_list
 from mm_jax.models import contract, ngram
 from mm_jax.models.contract import Params, model_of
 from mm_jax.pytrees import pytree, static
-from mm_jax.streams import WordFile
+from mm_jax.streams import WordFile, characters
 from mm_jax.training import stream_batches, whole_words
 from mm_jax.training.recipes import LONG, Recipe
 from mm_jax.training.stream_batches import Stream
@@ -152,6 +152,11 @@ def make_batches(words: Sequence[str], params: Params, recipe: Recipe, teacher: 
     return _distinct_contexts(words, vocab, size, recipe.batch_size)
 
 
+def is_long(words: Sequence[str], vocab: Vocab) -> bool:
+    """Returns whether a list is too long for tables with a row for each context or prefix."""
+    return isinstance(words, WordFile) or characters(words) * len(vocab) > LONG
+
+
 def is_streamed(words: Sequence[str], params: Params, recipe: Recipe) -> bool:
     """Returns whether batches are read from the token stream: of every file, and of a list of over `LONG` cells.
 
@@ -170,14 +175,7 @@ def is_streamed(words: Sequence[str], params: Params, recipe: Recipe) -> bool:
         if refused:
             raise ValueError(refused)
         return True
-    return not refused and characters_and_longest(words)[0] * len(params.vocab) > LONG
-
-
-def characters_and_longest(words: Sequence[str]) -> tuple[int, int]:
-    """Returns the characters of a list, ends included, and those of its longest word."""
-    if isinstance(words, WordFile):
-        return words.characters, words.longest
-    return sum(map(len, words)) + len(words), max(map(len, words))
+    return not refused and is_long(words, params.vocab)
 
 
 def _stream(words: Sequence[str], params: Params, recipe: Recipe, teacher: Params | None) -> Stream:
@@ -187,16 +185,13 @@ def _stream(words: Sequence[str], params: Params, recipe: Recipe, teacher: Param
         return stream_batches.stream_examples(tokens, params, recipe)
     if recipe.teach and teacher is None:
         teacher = ngram.fit(words, params.vocab)
-    characters, longest = characters_and_longest(words)
     for model in (params,) if teacher is None else (params, teacher):
-        limit = contract.max_length(model)
-        if limit is not None and longest > limit:
-            contract.check_lengths(model, words)  # names the word
+        contract.check_lengths(model, words)
     if teacher is not None and not model_of(teacher).packs(teacher):
         name = type(teacher).__name__
         raise ValueError(f"the teacher, a {name}, reads one word a row, and rows of a long list hold several")
     assert recipe.batch_size is not None  # or `is_streamed` had said so
-    size, length = stream_batches.shape(len(words), characters, longest, recipe.batch_size)
+    size, length = stream_batches.shape(words, recipe.batch_size)
     return stream_batches.stream_words(tokens, size, length, params, recipe, teacher)
 
 

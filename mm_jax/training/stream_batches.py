@@ -13,6 +13,7 @@ A short list has targets by prefix, of less variance (`whole_words`); here the t
 distribution at it, which is computed for the rows of the batch.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +27,7 @@ from jaxtyping import Array, Float32, Int, Int32, Key, UInt
 from mm_jax.models import contract
 from mm_jax.models.contract import Dropout, Params
 from mm_jax.pytrees import pytree, static
+from mm_jax.streams import characters, longest
 from mm_jax.training.permutation import permuted, secrets
 from mm_jax.training.recipes import Recipe
 
@@ -154,26 +156,20 @@ class Stream:
         return replace(self.template, rows=rows)
 
 
-def shape(words: int, characters: int, longest: int, batch_size: int) -> tuple[int, int]:
+def shape(words: Sequence[str], batch_size: int) -> tuple[int, int]:
     """Returns the rows of a batch of whole words, and their length in tokens.
 
     The `batch_size` rows of a short list hold two words each, where they are names; here a quarter as many hold eight
     words of mean length. A row is at least as long as two of the longest word, so that no word weighs more than 2;
     where it is twice as long for that, a batch has half as many rows, and so on.
 
-    Args:
-      words: how many there are.
-      characters: of all words, ends included.
-      longest: of the words, in characters.
-      batch_size: of the recipe.
-
-    >>> shape(32_033, 228_145, 15, 64)
-    (16, 57)
-    >>> shape(32_033, 228_145, 80, 64)
-    (8, 162)
+    >>> shape(["emma", "ava", "mia"], 64)
+    (16, 35)
+    >>> shape(["emma", "ava", "maximiliana"] * 100 + ["a" * 99], 64)
+    (5, 200)
     """
-    eight = -(-8 * characters // words)
-    length = max(eight, 2 * (longest + 1))
+    eight = -(-8 * characters(words) // len(words))
+    length = max(eight, 2 * (longest(words) + 1))
     return -(-batch_size // (4 * (length // eight))), length
 
 
