@@ -166,7 +166,7 @@ def shape(words: Sequence[str], batch_size: int) -> tuple[int, int]:
     >>> shape(["emma", "ava", "mia"], 64)
     (16, 35)
     >>> shape(["emma", "ava", "maximiliana"] * 100 + ["a" * 99], 64)
-    (5, 200)
+    (6, 200)
     """
     eight = -(-8 * characters(words) // len(words))
     length = max(eight, 2 * (longest(words) + 1))
