@@ -13,6 +13,8 @@ context, and is never predicted.
 import dataclasses
 import os
 from collections.abc import Sequence
+from pathlib import Path
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -26,8 +28,12 @@ from mm_jax.ngrams import arpa
 from mm_jax.ngrams.counting import count, look_up, walk
 from mm_jax.ngrams.orders import choose as choose
 from mm_jax.ngrams.smoothing import SMOOTHINGS, Smoothing, smoother
+from mm_jax.ngrams.sql import MEMORY
+from mm_jax.ngrams.sql import MEMORY
 from mm_jax.ngrams.table import Table
 from mm_jax.pytrees import pytree
+from mm_jax.sources import open_words
+from mm_jax.sources import open_words
 from mm_jax.vocab import Vocab
 
 
@@ -55,12 +61,13 @@ class NGram:
 
 
 def fit(
-    words: Sequence[str],
+    words: Sequence[str] | str | Path,
     vocab: Vocab,
     order: int = 6,
     *,
     smoothing: Smoothing = "modified-kneser-ney",
     k: float = 1.0,
+    memory: str = MEMORY,
 ) -> NGram:
     """Counts n-grams of every order up to `order`, and smooths them.
 
@@ -92,7 +99,8 @@ def fit(
         raise ValueError(f"k is {k}: give 0 or more fake counts a cell")
     smooth = smoother(smoothing, k)
     levels = []
-    for tally in count(words, vocab, order):
+    words = open_words(words) if isinstance(words, str | Path) else words
+    for tally in count(words, vocab, order, memory=memory):
         values, backoff = smooth(tally)
         table = Table.of(tally.context, tally.token, values, rows=len(backoff), vocab_size=len(vocab))
         codes, backoff = jax.device_put((tally.codes, backoff.astype(np.float32)))
