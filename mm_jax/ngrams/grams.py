@@ -34,7 +34,7 @@ class Grams(NamedTuple):
 
         >>> grams = of(np.array([0, 1, 2, 0]), 3, 2)
         >>> grams.token(1).tolist(), grams.token(0).tolist(), grams.counts.tolist()
-        ([2, 0, 1], [0, 1, 2], [1, 1, 1])
+        ([0, 1, 2], [1, 2, 0], [1, 1, 1])
         """
         bits, per = packing(self.vocab_size)
         tokens = (self.keys[j // per] >> (bits * (j % per))) & ((1 << bits) - 1)
