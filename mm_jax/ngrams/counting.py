@@ -1,6 +1,7 @@
 """Counts the n-grams of every order, from the distinct ones of the highest."""
 
 import itertools
+import mmap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -54,6 +55,8 @@ def count(words: Sequence[str], vocab: Vocab, order: int, *, memory: float = sql
     stream, size = corpus.tokens(words, vocab), len(vocab)
     parts = (grams.of(block, size, order) for block in grams.blocks(stream))
     distinct = next(parts) if len(stream) <= grams.BLOCK else sql.summed(parts, memory)
+    if isinstance(stream, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
+        stream.base.madvise(mmap.MADV_DONTNEED)  # what was read of the file leaves memory
     return tallies(distinct, order)
 
 

@@ -92,6 +92,6 @@ def _reason(error: Exception, memory: float, folder: str) -> str:
     text = " ".join(str(error).split())
     if "No space left" in text or "max_temp_directory_size" in text:
         return f"the disk of {os.path.dirname(folder)} is full: set TMPDIR to a folder with more space"
-    if "Out of Memory" in text:
+    if any(sign in text for sign in ("Out of Memory", "failed to pin", "allocate")):
         return f"memory of {memory:g} GB is too small: give more, or a lower order"
     return text[:200]
