@@ -128,14 +128,19 @@ def tree_from_arrays(like: Any, arrays: Mapping[str, np.ndarray]) -> Any:
 
 
 def _packed(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Returns arrays with the integers of long tables in fewer bytes, and how each such array was packed.
+    """Returns arrays with the numbers of long tables in fewer bytes, and how each such array was packed.
 
     An int32 array [entries] without negative numbers becomes the smallest unsigned dtype ("whole"), an ascending one
-    its differences ("steps"). So an n-gram takes 5 bytes in a file in place of 8, its context 6 in place of 12.
+    its differences ("steps"); float32 numbers [entries] that float16 can hold become that ("half"). So an n-gram takes
+    5 bytes in a file in place of 8, of a cut model 3; its context 6 in place of 12.
     """
     found, how = dict(arrays), {}
     for name, array in arrays.items():
-        if array.dtype != np.int32 or array.ndim != 1 or not array.size or array.min() < 0:
+        if array.ndim != 1 or not array.size:
+            continue
+        if array.dtype == np.float32 and np.array_equal(array, _half(array)):
+            found[name], how[name] = _half(array), "half"
+        if array.dtype != np.int32 or array.min() < 0:
             continue
         steps = np.diff(array, prepend=np.int32(0))
         smaller = steps if steps.min() >= 0 else array
@@ -145,12 +150,21 @@ def _packed(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], di
     return found, how
 
 
+def _half(array: np.ndarray) -> np.ndarray:
+    """Returns an array [entries] as float16, infinite where that cannot hold it."""
+    with np.errstate(over="ignore"):
+        return array.astype(np.float16)
+
+
 def _unpacked(arrays: dict[str, np.ndarray], metadata: Mapping[str, str]) -> dict[str, np.ndarray]:
     """Returns the arrays that `_packed` was given; raises ValueError for metadata that it does not write."""
     how = json.loads(metadata.get("packed", "{}"))
-    if not isinstance(how, dict) or not all(name in arrays and how[name] in ("steps", "whole") for name in how):
+    if not isinstance(how, dict) or not all(name in arrays and how[name] in ("steps", "whole", "half") for name in how):
         raise ValueError("it says of arrays that it lacks how they are packed")
     for name, way in how.items():
+        if way == "half":
+            arrays[name] = arrays[name].astype(np.float32)
+            continue
         array = arrays[name].astype(np.int64)
         array = np.cumsum(array) if way == "steps" else array
         if array.ndim != 1 or array.max(initial=0) > np.iinfo(np.int32).max:

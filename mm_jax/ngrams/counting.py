@@ -56,7 +56,7 @@ def count(words: Sequence[str], vocab: Vocab, order: int, *, memory: float = sql
     parts = (grams.of(block, size, order) for block in grams.blocks(stream))
     distinct = next(parts) if len(stream) <= grams.BLOCK else sql.summed(parts, memory)
     if isinstance(stream, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
-        stream.base.madvise(mmap.MADV_DONTNEED)  # what was read of the file leaves memory
+        stream.base.madvise(mmap.MADV_DONTNEED)  # pyright: ignore  # what was read of the file leaves memory
     return tallies(distinct, order)
 
 

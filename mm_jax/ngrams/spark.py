@@ -7,8 +7,6 @@ One query cuts the words into n-grams of the highest order, groups them and pack
 import os
 from typing import Any
 
-import numpy as np
-
 from mm_jax.ngrams.grams import Grams, packing
 from mm_jax.streams import WordFile
 from mm_jax.vocab import Vocab, listing

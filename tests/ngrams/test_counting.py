@@ -59,7 +59,9 @@ def held(tallies, size):
         assert (np.diff(tally.context.astype(np.int64) * size + tally.token) > 0).all()
         grams_ = np.concatenate([contexts[tally.context], tally.token[:, None]], axis=1)
         types = np.zeros(len(grams_), int) if tally.types is None else tally.types
-        yield dict(zip(map(tuple, grams_.tolist()), zip(tally.counts.tolist(), types.tolist(), strict=True), strict=True))
+        yield dict(
+            zip(map(tuple, grams_.tolist()), zip(tally.counts.tolist(), types.tolist(), strict=True), strict=True)
+        )
 
 
 def in_blocks(words, vocab, order, monkeypatch, size=50):

@@ -1,4 +1,4 @@
-"""Counting in a Spark session of two threads: the same counts. Needs pyspark and Java, which the extra `spark` names."""
+"""Counting in a Spark session of two threads: the same counts. Needs pyspark, the extra `spark`, and Java."""
 
 import shutil
 
