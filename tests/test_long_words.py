@@ -53,7 +53,7 @@ def test_sampled_to_their_end(trained):
 
 def test_longer_than_the_model_reads():
     params = drawn(mm_jax.transformer.init, VOCAB, **SIZES["transformer"])
-    longer, message = "a" * (LONG + 1), "has 201 characters, and this Transformer reads 200 at most: leave it out, or make"
+    longer, message = "a" * (LONG + 1), "has 201 characters, and this Transformer reads 200 at most: leave it out"
     for refused in (
         lambda: mm_jax.fit(params, [longer], jax.random.key(0), steps=1, draw="words"),
         lambda: mm_jax.evaluate(params, [longer]),
