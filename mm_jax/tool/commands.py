@@ -51,7 +51,7 @@ def score(folder: Path, given: list[str], as_json: bool) -> None:
         place = places.get(result.word)
         results.append(asdict(result) | figures | {"of_all": asdict(place) if place else None})
         among = f"{likelier:,} of the list's {counted(len(means), 'word')}" + ("; it is in the list" if known else "")
-        of_all = f"{place} of all words" if place else "the model cannot make it"
+        of_all = f"of all words {place}" if place else "the model cannot make it"
         texts.append(f"{result.word}\n{result}\n{of_all}; likelier, per character, than {among}")
     give(results, as_json, "\n\n".join(texts))
 

@@ -104,7 +104,7 @@ def test_score(mm, trained):
     below = sum(mean > found["mean"] for mean in means)
     assert abs(found["likelier_than"] / len(words) - below / 50) < 5 * 0.5 / 50**0.5
     place = mm_jax.rank(params, "emma", jax.random.key(0))
-    assert found["of_all"] == dataclasses.asdict(place) and f"{place} of all words; likelier, per character" in text
+    assert found["of_all"] == dataclasses.asdict(place) and f"of all words {place}; likelier, per character" in text
 
 
 def test_an_impossible_word_has_no_rank(mm, tmp_path):
