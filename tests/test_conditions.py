@@ -146,7 +146,7 @@ def test_like_a_word(ngram):
     short = ["ab", "ba"]
     params = mm_jax.ngram.fit(short, mm_jax.Vocab(".ab"), 1)
     alone = conditions.more(params, short, KEY, 2, conditions=Conditions(like="abb"), budget=1000)
-    assert alone.words == [] and max(alone.rejected) == "the shape of 'abb'"  # which it alone has
+    assert alone.words == [] and "the shape of 'abb'" in alone.rejected  # which it alone has
     longer = mm_jax.ngram.fit([*short, "ae"], mm_jax.Vocab(".abe"), 1)
     found = conditions.more(longer, short, KEY, 9, conditions=Conditions(like="abb"), budget=10_000).words
     assert set(found) == {"ebb"}  # of three characters, where the list has two at most
