@@ -21,7 +21,9 @@ from . import ranking as ranking
 from . import sampling as sampling
 from . import scoring as scoring
 from . import shapes as shapes
+from . import sources as sources
 from . import startup as startup
+from . import streams as streams
 from . import structure as structure
 from . import terminal as terminal
 from . import tool as tool
@@ -76,6 +78,8 @@ from .ranking import rank as rank
 from .sampling import sample as sample
 from .scoring import Score as Score
 from .scoring import score as score
+from .sources import open_words as open_words
+from .streams import WordFile as WordFile
 from .training.distil import distil as distil
 from .training.loop import History as History
 from .training.loop import fit as fit
