@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
