@@ -4,6 +4,7 @@ import json
 import shutil
 
 import duckdb
+import jax
 import numpy as np
 import pytest
 
@@ -52,11 +53,17 @@ def test_dev_and_test_are_taken_out_of_the_list_whose_order_is_kept(ngram):
     assert (again.dev, again.test, list(again.train)) == (split.dev, split.test, list(split.train))
 
 
-def test_the_model_is_that_of_the_training_words(ngram):
+def test_the_model_is_that_of_the_training_words_cut_to_the_size_of_the_list(ngram):
     run = runs.RunFolder(ngram).open()
-    expected = mm_jax.ngram.fit(list(run.split.train), run.params.vocab, order=len(run.params.levels))
-    word = run.split.dev[0]
-    assert mm_jax.score(run.params, word).nll == pytest.approx(mm_jax.score(expected, word).nll, abs=1e-5)
+    train, vocab = list(run.split.train), run.params.vocab
+    order = json.loads((ngram / "config.json").read_text())["plan"]["order"]
+    size = sum(map(len, train)) + len(train)
+    expected = mm_jax.ngram.fit_within(train, vocab, order, run.split.dev, size)
+    for found, same in zip(jax.tree.leaves(run.params), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_array_equal(found, same, strict=True)
+    assert (ngram / "model.safetensors").stat().st_size < 1.2 * size + 5000
+    whole = mm_jax.ngram.fit(train, vocab, order)
+    assert mm_jax.ngram.num_entries(run.params) < mm_jax.ngram.num_entries(whole)
 
 
 def test_new_words_are_not_in_the_list(ngram, mm):
