@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 TARGET = 2.014
 LIMIT = 400.0  # CPU seconds that PyTorch's side gets
@@ -39,7 +40,7 @@ def torch_side(kind: str, quick: bool) -> dict:
     split = mm_jax.split_words(mm_jax.load_words())
     stoi = {char: i for i, char in enumerate(".abcdefghijklmnopqrstuvwxyz")}
 
-    def pad(words: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+    def pad(words: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
         X = torch.zeros(len(words), 16, dtype=torch.long)
         Y = torch.full((len(words), 16), -1)
         for i, word in enumerate(words):

@@ -14,7 +14,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -114,7 +114,7 @@ class Job:
         print("    " + "; ".join(weights), flush=True)
         return mixture
 
-    def read(self, pairs: list[tuple[Any, list[str]]]) -> str:
+    def read(self, pairs: Sequence[tuple[Any, Sequence[str]]]) -> str:
         """The losses of models, each on words of its own, over all these words."""
         found = [mm_jax.evaluate(params, words, seen=self.split.train) for params, words in pairs]
         nll = np.average([each.nll for each in found], weights=[each.tokens for each in found])

@@ -3,6 +3,7 @@
 Parameters come first, data and key next, options after that. The modules, from the ground up; each is
 `mm_jax.NAME`, and `help(mm_jax.NAME)` says more:
 
+    streams        long lists: words that lie in a file, and are read where they lie
     vocab          characters <-> token ids
     checks         checks of arguments: whole numbers, keys, lists of words
     files          atomic writes
@@ -12,6 +13,7 @@ Parameters come first, data and key next, options after that. The modules, from 
     fields         rows of fields: columns, JSON, hunspell's dictionaries, one line
     shapes         what a file with a list looks like, and how its words are taken
     words          word lists: find, read, split
+    sources        text or Parquet files of any length, read into one file
     corpus         the token stream, contexts, rows of whole words, the prefix trie
     layers         what several models share: packing, dropout, products, the recurrence, initial weights
     ngrams         counting, smoothing, the choice of an order, ARPA files

@@ -20,7 +20,9 @@ from . import pytrees as pytrees
 from . import sampling as sampling
 from . import scoring as scoring
 from . import shapes as shapes
+from . import sources as sources
 from . import startup as startup
+from . import streams as streams
 from . import structure as structure
 from . import terminal as terminal
 from . import tool as tool
@@ -71,6 +73,8 @@ from .pytrees import static as static
 from .sampling import sample as sample
 from .scoring import Score as Score
 from .scoring import score as score
+from .sources import open_words as open_words
+from .streams import WordFile as WordFile
 from .training.distil import distil as distil
 from .training.loop import History as History
 from .training.loop import fit as fit

@@ -136,7 +136,7 @@ def write_arrays(path: str | os.PathLike, arrays: dict[str, np.ndarray], metadat
     arrays = {name: np.ascontiguousarray(array) if array.ndim else array for name, array in arrays.items()}
     metadata = {"format": str(FORMAT), "package": f"mm_jax {mm_jax.__version__}", **metadata}
     metadata["sha256"] = _checksum(arrays, metadata)
-    write_whole(path, *_parts(arrays, metadata))
+    write_whole(path, _parts(arrays, metadata))
 
 
 def _parts(arrays: Mapping[str, np.ndarray], metadata: dict[str, str]) -> list[bytes | memoryview]:

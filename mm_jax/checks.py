@@ -6,10 +6,12 @@ Imported by `mm-jax --help`, so JAX is imported only where a key is checked.
 import math
 import numbers
 import os
-from collections.abc import Iterable, KeysView, Set
+from collections.abc import Collection, Iterable, KeysView, Sequence, Set
 from typing import Any
 
 import numpy as np
+
+from mm_jax.streams import WordFile
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
@@ -77,8 +79,8 @@ def random_key(name: str, value: Any, *, many: bool = False) -> None:
         raise ValueError(f"{name} has shape {value.shape}: give {wanted}")
 
 
-def as_list(words: Iterable[str], *, ordered: bool = True) -> list[str]:
-    """Returns `words` as a list.
+def as_list(words: Iterable[str], *, ordered: bool = True) -> Sequence[str]:
+    """Returns `words` as a list; a long list, a `WordFile`, as it is.
 
     Raises ValueError for a single str, an empty iterable, or an element that is no str; if `ordered`, for a set too,
     whose order is another in each process. The keys and values of a dict have an order.
@@ -86,6 +88,8 @@ def as_list(words: Iterable[str], *, ordered: bool = True) -> list[str]:
     >>> as_list(word for word in ("emma", "ava"))
     ['emma', 'ava']
     """
+    if isinstance(words, WordFile):
+        return words
     if isinstance(words, str):
         raise ValueError(f"expected a list of words, got one str: write [{words!r}]")
     if not isinstance(words, Iterable):
@@ -101,15 +105,17 @@ def as_list(words: Iterable[str], *, ordered: bool = True) -> list[str]:
     return words
 
 
-def as_set(words: Iterable[str]) -> frozenset[str]:
-    """Returns a frozenset for membership tests; an empty iterable is allowed. Raises ValueError for a single str.
+def as_set(words: Iterable[str]) -> Collection[str]:
+    """Returns a frozenset for membership tests; a long list, a `WordFile`, as it is: a pass through it for each test.
+
+    An empty iterable is allowed. Raises ValueError for a single str.
 
     >>> "ava" in as_set(["emma", "ava"])
     True
     """
     if isinstance(words, str):
         raise ValueError(f"expected a list of words, got one str: write [{words!r}]")
-    return frozenset(words)
+    return words if isinstance(words, WordFile) else frozenset(words)
 
 
 def counted(number: int, name: str) -> str:

@@ -6,7 +6,7 @@ model of a short list is first restricted to new words, so that few draws are lo
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +21,10 @@ from mm_jax.checks import as_list, whole_number
 from mm_jax.models import contract, fresh
 from mm_jax.models.contract import Params
 from mm_jax.sampling import Samples, SamplingOptions
+from mm_jax.streams import WordFile, characters, longest, shortest
 
 BUDGET = 100_000  # words drawn
+_CASES = 100_000  # words of a long list whose first letters are looked at
 _CELLS = 2**22  # prefixes * characters up to which the model is restricted to new words: about a second
 _REGEX_SECONDS = 1.0  # a pattern that takes longer for one word backtracks without end
 
@@ -100,9 +102,9 @@ def start_of(words: Sequence[str]) -> dict[str, Any]:
     >>> start_of(["Ede", "Utrecht"])
     {'temperature': 0.6, 'least': 3, 'longest': 7, 'first_case': 'upper'}
     """
-    sizes = [len(word) for word in words]
-    case = first_case(words)
-    return {"temperature": temperature_for(len(words)), "least": min(sizes), "longest": max(sizes), "first_case": case}
+    sampled = words.spread(_CASES) if isinstance(words, WordFile) else words
+    least, most, case = shortest(words), longest(words), first_case(sampled)
+    return {"temperature": temperature_for(len(words)), "least": least, "longest": most, "first_case": case}
 
 
 def lengths_for(
@@ -121,11 +123,11 @@ def lengths_for(
 def _bounds(start: Mapping[str, Any], prefix: str, least: int | None, most: int | None) -> tuple[int, int]:
     """Returns what `lengths_for` does, from what `start_of` says of the list."""
     beyond = max(len(prefix), least or 0)
-    longest = start["longest"] + (beyond if beyond >= start["longest"] else 0) if most is None else most
-    shortest = min(start["least"], longest) if least is None else least
-    if shortest > longest:
-        raise ValueError(f"no word has {shortest} characters or more and {longest} or fewer: change min_length")
-    return shortest, longest
+    upper = start["longest"] + (beyond if beyond >= start["longest"] else 0) if most is None else most
+    lower = min(start["least"], upper) if least is None else least
+    if lower > upper:
+        raise ValueError(f"no word has {lower} characters or more and {upper} or fewer: change min_length")
+    return lower, upper
 
 
 def first_case(words: Sequence[str]) -> str:
@@ -187,13 +189,13 @@ def more(
     >>> more(params, towns, jax.random.key(2), 2, conditions=Conditions(new=True)).words
     ['Aomnem', 'Hollem']
     """
-    words = list(as_list(words)) if start is None else list(words)
+    words = as_list(words) if start is None else words
     start = start or start_of(words)
-    shortest, longest = _bounds(start, prefix, conditions.min_length, conditions.max_length)
-    accept = _Acceptance(params, words, conditions, range(shortest, longest + 1), "" if prefix else start["first_case"])
+    least, most = _bounds(start, prefix, conditions.min_length, conditions.max_length)
+    accept = _Acceptance(params, words, conditions, range(least, most + 1), "" if prefix else start["first_case"])
     limit = contract.max_length(params)
     # One character more than the longest word, so that a word that was cut there is too long and rejected.
-    max_length = longest + 1 if limit is None else min(longest + 1, limit)
+    max_length = most + 1 if limit is None else min(most + 1, limit)
     drawn_from = _restricted(params, words) if conditions.new else params
     temperature = float(start["temperature"] if temperature is None else temperature)
     options = SamplingOptions(prefix=prefix, temperature=temperature, top_k=top_k, max_length=max_length)
@@ -203,9 +205,9 @@ def more(
     return found._replace(rejected=accept.rejected)
 
 
-def _restricted(params: Params, words: list[str]) -> Params:
+def _restricted(params: Params, words: Sequence[str]) -> Params:
     """Restricts a model to new words if the table for it is small; otherwise words of the list are rejected later."""
-    if sum(map(len, words)) * len(params.vocab) > _CELLS:
+    if (characters(words) - len(words)) * len(params.vocab) > _CELLS:
         return params
     return fresh.wrap(params, words, share=0.0)
 
@@ -213,13 +215,15 @@ def _restricted(params: Params, words: list[str]) -> Params:
 class _Acceptance:
     """Accepts or rejects drawn words, and counts what rejected them."""
 
-    def __init__(self, params: Params, words: list[str], conditions: Conditions, lengths: range, case: str):
+    def __init__(self, params: Params, words: Sequence[str], conditions: Conditions, lengths: range, case: str):
         """Raises ValueError for a suffix or a part with a character that the model does not know."""
         self.rejected: Counter[str] = Counter()
         suffix, contains = (unicodedata.normalize("NFC", text) for text in (conditions.suffix, conditions.contains))
         for text in (suffix, contains):
             params.vocab.encode(text)
-        known, seen, carriers = frozenset(words), set(), _carriers(params, words)
+        seen, carriers = set(), _carriers(params, words)
+        self._file = words if isinstance(words, WordFile) and conditions.new else None
+        self._known = set() if isinstance(words, WordFile) else frozenset(words)  # of a WordFile: those drawn
         avoided = [word.casefold() for word in conditions.avoid]
         pattern = None if conditions.regex is None else _compiled(conditions.regex)
         distance = conditions.min_distance
@@ -233,7 +237,7 @@ class _Acceptance:
             f"the part {contains!r}": contains and (lambda word: contains in word),
             f"the list's first letters, in {case} case": case and (lambda word: _case(word) == case),
             "the list's combining marks": carriers and (lambda word: carriers.issuperset(_before_marks(word))),
-            "words that are new": conditions.new and (lambda word: word not in known),
+            "words that are new": conditions.new and (lambda word: word not in self._known),
             "words to avoid": avoided and (lambda word: not any(part in word.casefold() for part in avoided)),
             "the regex": pattern and (lambda word: _matches(pattern, word)),
             f"a distance of {distance}": distance and (lambda word: nearest_word(word, words, below=distance) is None),
@@ -242,7 +246,13 @@ class _Acceptance:
         }
         self.tests = {name: test for name, test in tests.items() if test}
 
-    def __call__(self, word: str) -> bool:
+    def __call__(self, words: Sequence[str]) -> Iterator[bool]:
+        """Returns for each word whether it meets all conditions."""
+        if self._file is not None:
+            self._known = self._file.among(words)
+        return map(self._accepts, words)
+
+    def _accepts(self, word: str) -> bool:
         """Returns True for a word that meets all conditions; counts the first that another does not meet."""
         failed = next((name for name, test in self.tests.items() if not test(word)), None)
         if failed is not None:
@@ -260,7 +270,7 @@ def _matches(pattern: "regex.Pattern[str]", word: str) -> bool:
         ) from None
 
 
-def _carriers(params: Params, words: list[str]) -> frozenset[str] | None:
+def _carriers(params: Params, words: Sequence[str]) -> frozenset[str] | None:
     """Returns the characters that carry a combining mark in the list; None for an alphabet without marks.
 
     A smoothed model gives every character some probability everywhere, and may put a mark (such as a vowel sign) where

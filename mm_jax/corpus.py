@@ -5,13 +5,18 @@ position is the block_size tokens before it, with everything before the last `.`
 it. The lecture builds one row of X and Y for each character in nested Python loops; here the stream is the data.
 """
 
+import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mm_jax.checks import as_list
+from mm_jax.streams import WordFile
 from mm_jax.vocab import Vocab, listing
+
+_MAPPED: weakref.WeakKeyDictionary[WordFile, dict[Vocab, np.ndarray]] = weakref.WeakKeyDictionary()
 
 
 class DistinctContexts(NamedTuple):
@@ -75,10 +80,14 @@ class Prefixes(NamedTuple):
 def tokens(words: Sequence[str], vocab: Vocab) -> np.ndarray:
     """Returns the token stream: 0, then each word and its 0; smallest unsigned dtype, [characters + words + 1].
 
+    That of a long list, a `WordFile`, is a file that is mapped into memory.
+
     Raises ValueError for no words, one str in place of a list, an empty word, a word with the separator, or a character
     the vocabulary lacks.
     """
     words = as_list(words)
+    if isinstance(words, WordFile):
+        return _mapped_tokens(words, vocab)
     separator = vocab.separator
     stream = vocab.lookup(separator + separator.join(words) + separator)
     if stream.max() == len(vocab):
@@ -92,6 +101,29 @@ def tokens(words: Sequence[str], vocab: Vocab) -> np.ndarray:
     if (ends[1:] & ends[:-1]).any():
         raise ValueError("an empty word: leave it out")
     return stream
+
+
+def _mapped_tokens(words: WordFile, vocab: Vocab) -> np.ndarray:
+    """Returns `tokens` of a long list, [characters + words + 1], mapped from a file without a name."""
+    made = _MAPPED.setdefault(words, {})
+    if vocab not in made:
+        made[vocab] = _write_tokens(words, vocab)
+    return made[vocab]
+
+
+def _write_tokens(words: WordFile, vocab: Vocab) -> np.ndarray:
+    """Writes the token stream of a long list, [characters + words + 1], to a file without a name, and maps it."""
+    if set(words.chars) - set(vocab.chars):
+        _refuse_unknown(words, vocab)
+    with tempfile.TemporaryFile() as file:
+        try:
+            file.write(bytes(vocab.dtype.itemsize))  # the first separator
+            for block in words.blocks():
+                file.write(tokens(block.decode().split("\n")[:-1], vocab)[1:].data)
+            file.flush()
+        except OSError as error:
+            raise ValueError(f"the tokens of {words.path} cannot be written: {error.strerror}") from None
+        return np.memmap(file, vocab.dtype, "r")
 
 
 def _refuse_unknown(words: Sequence[str], vocab: Vocab) -> None:

@@ -14,6 +14,7 @@ from mm_jax import corpus
 from mm_jax.checks import as_set
 from mm_jax.models.contract import Params
 from mm_jax.models.prediction import TokenNLL
+from mm_jax.streams import WordFile
 from mm_jax.words import Split
 
 _WORDS = 2**17  # words evaluated at once: a list takes some 100 bytes a character while it is prepared
@@ -63,7 +64,7 @@ def evaluate(params: Params, words: Sequence[str], *, seen: Collection[str] = ()
     """
     words = corpus.as_list(words)
     sums, lengths = word_nlls(params, words)
-    known = as_set(seen)
+    known = seen.among(words) if isinstance(seen, WordFile) else as_set(seen)
     new = np.fromiter((word not in known for word in words), bool, len(words))
     nll, stderr = _ratio(sums, lengths)
     nll_unseen, stderr_unseen = _ratio(sums[new], lengths[new])

@@ -99,7 +99,7 @@ def table_of(rungs: list[Rung], split: Split, num_samples: int = 1000) -> tuple[
 
     The rows are sorted by the loss on dev, the best last.
     """
-    known = frozenset(split.train + split.dev + split.test)
+    known = frozenset([*split.train, *split.dev, *split.test])
     table = Table(title="nats per character, +- the standard error by word", title_justify="left")
     for heading in ("", "entries", "CPU s", "train", "dev", "+-", "unseen", "test", "+-", "new"):
         table.add_column(heading, justify="right" if table.columns else "left")

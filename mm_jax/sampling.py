@@ -5,7 +5,7 @@ loop, which stands in `mm_jax.drawing`.
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from mm_jax.checks import as_set, random_key, whole_number
 from mm_jax.drawing import COLDEST, Drawer
 from mm_jax.models import contract
 from mm_jax.models.contract import Params, checked
+from mm_jax.streams import WordFile
 
 MAX_LENGTH = 200  # characters, where no bound is given: an untrained model rarely ends a word
 
@@ -70,7 +71,12 @@ def sample(
     rejected = as_set(() if exclude is None else exclude)
     least = whole_number("min_length", min_length, least=0)
     options = SamplingOptions(prefix, temperature, top_k, max_length)
-    return search(params, key, num_samples, lambda word: len(word) >= least and word not in rejected, options).words
+
+    def accept(words: Sequence[str]) -> Iterator[bool]:
+        known = rejected.among(words) if isinstance(rejected, WordFile) else rejected
+        return (len(word) >= least and word not in known for word in words)
+
+    return search(params, key, num_samples, accept, options).words
 
 
 class Samples(NamedTuple):
@@ -109,15 +115,16 @@ def search(
     params: Params,
     key: Key[Array, ""],
     num_samples: int,
-    accept: Callable[[str], bool],
+    accept: Callable[[Sequence[str]], Iterable[bool]],
     options: SamplingOptions,
     *,
     budget: int | None = None,
 ) -> Samples:
     """Draws words until `accept` returned True for num_samples of them, or `budget` words were drawn.
 
-    Rejection sampling. The default budget is 100 draws for each word asked for; fewer words are returned when it is
-    spent. The other arguments and errors are those of `sample`.
+    Rejection sampling. `accept` is given the words of a batch, and returns for each whether it is accepted; it is not
+    asked beyond the last that is needed. The default budget is 100 draws for each word asked for; fewer words are
+    returned when it is spent. The other arguments and errors are those of `sample`.
     """
     num_samples = whole_number("num_samples", num_samples, least=0)
     random_key("key", key)
@@ -135,10 +142,10 @@ def search(
             break
         # Batch size = words missing / acceptance rate so far.
         size = missing * (tried + 1) // (len(words) + 1) + 1 if tried else missing
-        for word in drawer.draw(key, batch, min(size, left, drawer.batch_size)):
-            tried += 1
-            if len(words) < num_samples and accept(word):
-                words.append(word)
+        drawn = drawer.draw(key, batch, min(size, left, drawer.batch_size))
+        tried += len(drawn)
+        accepted = itertools.compress(drawn, accept(drawn))
+        words += itertools.islice(accepted, missing)
     return Samples(words, tried)
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mm_jax.checks import as_list
+from mm_jax.streams import WordFile
 
 SEPARATORS = "." + "|/_␃"  # candidates: the first that no word holds is taken
 _FIRST_OTHER = 0x2500  # where words hold them all: the first code point from here on that no word holds
@@ -51,7 +52,8 @@ class Vocab:
 
         The separator is `.`; where a word holds that, the first of `|`, `/`, `_` and so on that no word holds.
         """
-        chars = set("".join(as_list(words, ordered=False)))
+        words = as_list(words, ordered=False)
+        chars = set(words.chars if isinstance(words, WordFile) else "".join(words))
         if not chars:
             raise ValueError("no characters: a vocabulary needs at least one non-empty word")
         candidates = itertools.chain(SEPARATORS, map(chr, itertools.count(_FIRST_OTHER)))

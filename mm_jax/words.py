@@ -5,7 +5,9 @@ import hashlib
 import logging
 import os
 import random
+import shutil
 import stat
+import tempfile
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +15,13 @@ from typing import Any, NamedTuple
 
 from mm_jax.checks import as_list, counted
 from mm_jax.shapes import MAX_BYTES, Options, decoded, expanded, lines_of, take
+from mm_jax.streams import WordFile, characters
 from mm_jax.vocab import Vocab
 
 NAMES_URL = "https://raw.githubusercontent.com/karpathy/makemore/988aa59e4d8fefa526d06f3b453ad116258398d4/names.txt"
 NAMES_SHA256 = "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
 DOWNLOAD_SECONDS = 4
+_HELD_OUT = 20_000  # words of dev and of test, of a long list
 SHORT = 500  # words: the dev part of a shorter list is too small for choices
 
 _PACKAGE = Path(__file__).parent
@@ -32,9 +36,16 @@ class Split(NamedTuple):
     ['mia']
     """
 
-    train: list[str]
+    train: Sequence[str]
     dev: list[str]
     test: list[str]
+
+    @property
+    def words(self) -> Sequence[str]:
+        """Returns all words: train, dev, test."""
+        if isinstance(self.train, WordFile):
+            return self.train.whole
+        return [word for part in self for word in part]
 
 
 class WordList(NamedTuple):
@@ -65,14 +76,19 @@ class WordList(NamedTuple):
         return sum(map(len, self.split)) < SHORT
 
     @property
-    def words(self) -> list[str]:
+    def is_long(self) -> bool:
+        """Returns whether the words lie in a file, so that what takes memory in proportion to them is left out."""
+        return isinstance(self.split.train, WordFile)
+
+    @property
+    def words(self) -> Sequence[str]:
         """Returns all words: train, dev, test."""
-        return [word for part in self.split for word in part]
+        return self.split.words
 
     @property
     def characters(self) -> int:
         """Counts the characters of all words, ends included."""
-        return sum(sum(map(len, part)) + len(part) for part in self.split)
+        return sum(map(characters, self.split))
 
 
 def find_words() -> Path:
@@ -199,14 +215,34 @@ def read_bytes(path: Path) -> bytes:
     return raw
 
 
+def _split_file(words: WordFile) -> Split:
+    """Splits a long list, as `split_words` says, into a new temporary file."""
+    held = min(_HELD_OUT, max(1, len(words) // 10))
+    chosen = random.Random(42).sample(range(len(words)), 2 * held)
+    folder = Path(tempfile.mkdtemp(prefix="mm_jax-"))
+    try:
+        train, apart = words.parted(folder, chosen)
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise ValueError(f"{words.path} cannot be split in {folder}: {error.strerror}") from None
+        raise
+    return Split(train, apart[:held], apart[held:])
+
+
 def split_words(words: Sequence[str]) -> Split:
     """Splits words into 80% train, 10% dev and 10% test, shuffled by `random.Random(42)`: exactly the lecture's split.
+
+    Of a long list, a `WordFile`, dev and test take 20,000 words each at most, drawn by `random.Random(42)`; train is
+    the rest in its order, another `WordFile`.
 
     Raises ValueError for fewer than 6 words: one of the three would be empty. Source: makemore part 2.
 
     >>> [len(part) for part in split_words([str(number) for number in range(100)])]
     [80, 10, 10]
     """
+    if isinstance(words, WordFile) and len(words) >= 6:
+        return _split_file(words)
     words = list(as_list(words))  # a copy: it is shuffled
     random.Random(42).shuffle(words)
     first, second = int(0.8 * len(words)), int(0.9 * len(words))

@@ -23,11 +23,12 @@ import pytest
 import mm_jax
 
 FLOORS = [
+    ["streams"],
     ["checks"],
     ["vocab", "files", "output", "startup", "pytrees"],
     ["fields"],
     ["shapes"],
-    ["words", "corpus"],
+    ["words", "sources", "corpus"],
     ["layers", "ngrams"],
     ["models"],
     ["evaluation"],
@@ -37,7 +38,7 @@ FLOORS = [
     ["tool"],
     ["__main__"],
 ]
-SLOW = {"jax", "flax", "optax", "matplotlib", "pooch"}
+SLOW = {"duckdb", "jax", "flax", "optax", "matplotlib", "pooch"}
 ROOT = Path(mm_jax.__file__).parent
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 

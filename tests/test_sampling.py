@@ -49,10 +49,12 @@ def test_exclude():
 def test_search_counts_what_it_tried():
     params = mm_jax.counts.fit(["a", "b"], Vocab(".ab"))
     options = sampling.SamplingOptions()
-    found = sampling.search(params, jax.random.key(0), 5, lambda word: word == "a", options, budget=1000)
+    key = jax.random.key(0)
+    found = sampling.search(params, key, 5, lambda words: (word == "a" for word in words), options, budget=1000)
     assert found.words == ["a"] * 5
     assert 5 <= found.tried < 40
-    assert sampling.search(params, jax.random.key(0), 5, lambda word: False, options, budget=70)[:2] == ([], 70)
+    found = sampling.search(params, key, 5, lambda words: [False] * len(words), options, budget=70)
+    assert found[:2] == ([], 70)
 
 
 def test_no_table_is_the_same_distribution(monkeypatch):

@@ -13,6 +13,7 @@ from mm_jax.learning import plans, trainer
 from mm_jax.learning.plans import Plan
 from mm_jax.models.contract import num_params
 from mm_jax.prior import adapting
+from mm_jax.streams import longest
 from mm_jax.training.recipes import Recipe
 from mm_jax.vocab import Vocab
 from mm_jax.words import WordList
@@ -59,7 +60,7 @@ def _position_seconds(plan: Plan, vocab: Vocab) -> float:
 def positions(recipe: Recipe, words: WordList) -> int:
     """Counts the predictions that a step trains on: a batch of contexts, or rows as long as the longest word."""
     rows = len(words.split.train) if recipe.batch_size is None else recipe.batch_size
-    return rows * (1 + max(map(len, words.split.train)) if recipe.draw == "words" else 1)
+    return rows * (1 + longest(words.split.train) if recipe.draw == "words" else 1)
 
 
 def size(plan: Plan, vocab: Vocab) -> int:

@@ -1,7 +1,7 @@
 """Plans a run: chooses the options of a model and of its recipe that the user did not give."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from mm_jax.checks import whole_number
 from mm_jax.learning import sizes
 from mm_jax.learning.options import options_of
 from mm_jax.models.contract import Model, NamedRecipe, Params
+from mm_jax.streams import some
 from mm_jax.training import rates
 from mm_jax.training.recipes import DECAYED, Recipe, for_size, options_for, recipe_options, recipes_of
 from mm_jax.vocab import Vocab
@@ -141,10 +142,10 @@ def dev_for_stopping(split: Split, vocab: Vocab) -> list[str]:
     return split.dev[: min(CHOICE_WORDS, max(SHORT, STOPPING_CELLS // len(vocab)))]
 
 
-def folds_of(split: Split) -> list[tuple[list[str], list[str]]]:
+def folds_of(split: Split) -> list[tuple[Sequence[str], list[str]]]:
     """Returns pairs (train, dev) for choices: one, or for a short list the folds of a cross-validation over both."""
     if sum(map(len, split)) >= SHORT:
-        return [(split.train[:FITTED_WORDS], dev_for_choices(split))]
+        return [(some(split.train, FITTED_WORDS), dev_for_choices(split))]
     both = [*split.train, *split.dev]
     n = min(FOLDS, len(both))
     return [([word for i, word in enumerate(both) if i % n != fold], both[fold::n]) for fold in range(n)]

@@ -16,6 +16,7 @@ from mm_jax.models import ngram
 from mm_jax.models.contract import Params
 from mm_jax.prior import adapt, heads, interpolate, load
 from mm_jax.prior.adapting import FEWEST
+from mm_jax.streams import longest
 from mm_jax.training import loop
 from mm_jax.words import WordList
 
@@ -68,7 +69,7 @@ def fit_by_counting(plan: Plan, words: WordList) -> Params:
     """Makes a model by counting."""
     options = dict(plan.options)
     # The longest context is a whole word and the separator before it; a higher order counts nothing more.
-    if options.get("order", 0) > (most := max(map(len, words.split.train)) + 2):
+    if options.get("order", 0) > (most := longest(words.split.train) + 2):
         LOG.info("order %s is longer than any word: takes %s", f"{options['order']:,}", most)
         options["order"] = most
     fit = models.makeable()[plan.model].fit

@@ -22,7 +22,7 @@ Both calls fill in all other functions and keep the record, a `Model`, by class.
 is a model too. All functions are written for one word; `jax.vmap` makes batches, unless there is an `unroll_rows`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -35,6 +35,7 @@ from jaxtyping import Array, ArrayLike, Float32, Int
 from mm_jax.layers import unrolling
 from mm_jax.layers.dropout import Dropout
 from mm_jax.pytrees import check_arrays, is_pytree
+from mm_jax.streams import longest
 from mm_jax.vocab import Vocab
 
 if TYPE_CHECKING:
@@ -299,15 +300,15 @@ def max_length(params: Params) -> int | None:
     return model_of(params).max_length(params)
 
 
-def check_lengths(params: Params, words: Iterable[str]) -> None:
+def check_lengths(params: Params, words: Sequence[str]) -> None:
     """Raises ValueError for a word longer than the model can read."""
-    if (limit := max_length(params)) is None:
+    if (limit := max_length(params)) is None or longest(words) <= limit:
         return
-    if (word := next((word for word in words if len(word) > limit), None)) is not None:
-        raise ValueError(
-            f"{word!r} has {len(word)} characters, and this {type(params).__name__} reads {limit} at most: "
-            "leave it out, or make the model with a larger max_length"
-        )
+    word = next(word for word in words if len(word) > limit)
+    raise ValueError(
+        f"{word!r} has {len(word)} characters, and this {type(params).__name__} reads {limit} at most: "
+        "leave it out, or make the model with a larger max_length"
+    )
 
 
 def start(params: Params) -> State:

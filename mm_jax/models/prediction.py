@@ -115,7 +115,7 @@ class _Windows:
     `pair` is int32 [tokens], the index of each token's pair; `frequency` int64 [pairs].
     """
 
-    def __init__(self, words: list[str], params: Params, size: int):
+    def __init__(self, words: Sequence[str], params: Params, size: int):
         self.vocab_size = len(params.vocab)
         self.contexts, ids, targets = corpus.examples(words, params.vocab, size)
         cells = len(self.contexts) * self.vocab_size
@@ -139,7 +139,7 @@ class _Windows:
 class _Members:
     """A list prepared for every member of a combination; `pair` is the token itself, `frequency` 1."""
 
-    def __init__(self, words: list[str], params: Params):
+    def __init__(self, words: Sequence[str], params: Params):
         self.lists = [TokenNLL(words, member) for member in model_of(params).members(params)]
         self.pair = np.arange(sum(map(len, words)) + len(words))
         self.frequency = np.ones(len(self.pair), np.int64)
@@ -155,7 +155,7 @@ class _Members:
 class _WholeWords:
     """A list packed into rows, for a sequential model; `pair` is the place in the rows, `frequency` 0 for padding."""
 
-    def __init__(self, words: list[str], params: Params):
+    def __init__(self, words: Sequence[str], params: Params):
         longest = max(map(len, words)) + 1
         length = corpus.rounded_up(longest, 8)
         if (limit := contract.max_length(params)) is not None:

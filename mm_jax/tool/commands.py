@@ -25,11 +25,13 @@ from mm_jax.output import fail, give, say
 from mm_jax.page.fitting import fitted, highest_order
 from mm_jax.page.pack import rounded
 from mm_jax.shapes import PLAIN, Options
+from mm_jax.streams import WordFile
 from mm_jax.tool import runs
 from mm_jax.tool.reading import read
 from mm_jax.vocab import Vocab
 from mm_jax.words import Split, WordList
 
+_RANKED = 200_000  # words of a long list among which a word is ranked
 _CELLS = 2**24  # logits that `top` computes by default: about 15 s
 
 
@@ -43,7 +45,11 @@ def score(folder: Path, given: list[str], as_json: bool) -> None:
     from mm_jax.scoring import score as score_word
 
     run = runs.RunFolder(folder).open()
-    means, listed = np.sort(word_means(run.params, run.words)), frozenset(run.words)
+    words = run.words
+    if isinstance(words, WordFile):
+        means, listed = np.sort(word_means(run.params, words.spread(_RANKED))), words.among(given)
+    else:
+        means, listed = np.sort(word_means(run.params, words)), frozenset(words)
     results, texts = [], []
     for word in _readable(run, given):
         result = score_word(run.params, word)
@@ -57,7 +63,7 @@ def score(folder: Path, given: list[str], as_json: bool) -> None:
     give(results, as_json, "\n\n".join(texts))
 
 
-def _readable(run: runs.Run, words: list[str]) -> list[str]:
+def _readable(run: runs.Run, words: Sequence[str]) -> list[str]:
     """Returns the words that the model can read, and prints the others; raises ValueError if none is left."""
     vocab, limit = run.params.vocab, max_length(run.params)
     known = frozenset(vocab.chars[1:])

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -18,6 +18,7 @@ from mm_jax.models.counts import Counts
 from mm_jax.models.mlp import MLP
 from mm_jax.output import plain
 from mm_jax.scoring import score
+from mm_jax.streams import some
 from mm_jax.tool import runs
 from mm_jax.vocab import Vocab
 
@@ -57,11 +58,11 @@ def _words(run: runs.Run, ax: Any) -> None:
     ax.set_title(f"words of {where}: nats of each character, red is surprising", fontsize=10)
 
 
-def most_frequent(params: Params, words: list[str]) -> Params:
+def most_frequent(params: Params, words: Sequence[str]) -> Params:
     """Reduces a model with a picture of its alphabet to the most frequent characters; returns any other unchanged."""
     if not isinstance(params, Counts | Bigram | MLP) or len(params.vocab) <= MAX_CHARACTERS + 1:
         return params
-    common = {char for char, _ in Counter("".join(words)).most_common(MAX_CHARACTERS)}
+    common = {char for char, _ in Counter("".join(some(words, 100_000))).most_common(MAX_CHARACTERS)}
     kept = np.array([0, *(i for i, char in enumerate(params.vocab.chars) if i and char in common)])
     vocab = Vocab("".join(params.vocab.chars[i] for i in kept))
     if isinstance(params, MLP):

@@ -1,18 +1,25 @@
 """Reads the list of a command: refuses a file that is not one word a line, and says with which options it is."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mm_jax import words as lists
 from mm_jax.checks import counted
 from mm_jax.output import say
-from mm_jax.shapes import Options, found
+from mm_jax.shapes import PLAIN, Options, found
+from mm_jax.sources import PARQUET, is_long, open_words
+from mm_jax.streams import LONG_BYTES
 
 
-def read(path: Path, options: Options) -> list[str]:
-    """Reads a list; prints what an option may still be needed for.
+def read(path: Path, options: Options) -> Sequence[str]:
+    """Reads a list, a long one as a `WordFile`; prints what an option may still be needed for.
 
     Raises ValueError as `load_words`, and for a file whose words need an option that was not given.
     """
+    plain = options._replace(column=None) == PLAIN
+    if is_long(path) and plain and (path.suffix == PARQUET or options.whole):
+        words = open_words(path, column=None if options.whole else str(options.column))
+        return words if words.size > LONG_BYTES else list(words)
     raw = lists.read_bytes(path)
     findings = found(raw, options)
     if reasons := [finding.text for finding in findings if finding.refuses]:

@@ -19,7 +19,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,10 +27,11 @@ from typing import Any
 
 from mm_jax import checkpoint, startup, words
 from mm_jax.checks import cores
-from mm_jax.files import remove_parts, write_whole
+from mm_jax.files import copy_whole, remove_parts, write_whole
 from mm_jax.learning.plans import Plan
 from mm_jax.models.contract import Params
 from mm_jax.output import say
+from mm_jax.streams import LONG_BYTES, WordFile
 from mm_jax.vocab import Vocab
 from mm_jax.words import Split, WordList
 
@@ -48,9 +49,9 @@ class Run:
     params: Params
 
     @property
-    def words(self) -> list[str]:
+    def words(self) -> Sequence[str]:
         """Returns all words of the list: train, dev, test."""
-        return [word for part in self.split for word in part]
+        return self.split.words
 
 
 class RunFolder:
@@ -204,7 +205,10 @@ class RunFolder:
         elif self.exists():
             self.clear()
         self._mark = _mark_of(config)
-        write_whole(self.path / "words.txt", "\n".join([*words.words, ""]).encode())
+        if isinstance(train := words.split.train, WordFile):
+            copy_whole(self.path / "words.txt", train.path)
+        else:
+            write_whole(self.path / "words.txt", "\n".join([*words.words, ""]).encode())
         write_whole(self.path / "config.json", json.dumps(config, indent=1).encode())
 
     def _continued(self, now: dict[str, Any]) -> dict[str, Any]:
@@ -275,15 +279,20 @@ class RunFolder:
     def words(self) -> WordList:
         """Reads the words of the run; raises ValueError if they were altered."""
         split = self._split(self.config())
-        return WordList(split, Vocab.from_words([word for part in split for word in part]))
+        return WordList(split, Vocab.from_words(split.words))
 
     def _split(self, config: Mapping[str, Any]) -> Split:
         """Reads words.txt; raises ValueError if it was altered."""
-        saved = words.load_words(self.path / "words.txt")
-        train, dev = config["split"]["train"], config["split"]["dev"]
+        path, train, dev = self.path / "words.txt", config["split"]["train"], config["split"]["dev"]
+        if path.is_file() and path.stat().st_size > LONG_BYTES:
+            first = WordFile(path, train)
+            split = Split(first, (apart := first.beyond())[:dev], apart[dev:])
+            if fingerprint(split) == config["words"]:
+                return split
+        saved = words.load_words(path)
         split = Split(saved[:train], saved[train : train + dev], saved[train + dev :])
         if fingerprint(split) != config["words"]:
-            raise ValueError(f"{self.path / 'words.txt'} was altered: train anew")
+            raise ValueError(f"{path} was altered: train anew")
         return split
 
 
@@ -297,7 +306,9 @@ def _mark_of(config: Mapping[str, Any]) -> str:
 
 
 def fingerprint(split: Split) -> str:
-    """Returns the SHA-256 of the split, in hexadecimal."""
+    """Returns the SHA-256 of the split, in hexadecimal; of a long list, that of its file."""
+    if isinstance(split.train, WordFile):
+        return split.train.whole.digest
     return hashlib.sha256(json.dumps(split).encode()).hexdigest()
 
 

@@ -21,6 +21,7 @@ from mm_jax.evaluation import word_means
 from mm_jax.models.contract import Params
 from mm_jax.output import fail, finite, give, say
 from mm_jax.sampling import Samples
+from mm_jax.streams import some
 from mm_jax.tool import runs
 
 _RANKED = 20_000  # words of the list among which a percentile is computed
@@ -71,7 +72,7 @@ def score_words(params: Params, samples: list[str], words: Sequence[str]) -> lis
     """Computes the rows of `--scores`; percentiles are among the list, by nats per character."""
     if not samples:
         return []
-    means = np.sort(word_means(params, list(words[:_RANKED])))
+    means = np.sort(word_means(params, some(words, _RANKED)))
     rows = []
     for word, mean in zip(samples, word_means(params, samples), strict=True):
         nearest, distance = nearest_word(word, words) or ("", len(word))

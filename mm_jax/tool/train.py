@@ -21,6 +21,7 @@ from mm_jax.models.contract import Params
 from mm_jax.ngrams.orders import nlls
 from mm_jax.output import give, hushed, say
 from mm_jax.shapes import PLAIN, Options
+from mm_jax.streams import WordFile, some
 from mm_jax.tool import resuming, run_trainer
 from mm_jax.tool.reading import read
 from mm_jax.tool.runs import TRIED, RunFolder
@@ -53,7 +54,11 @@ def train(
     word_list = None
     if path is not None:
         words = read(path, taken)
-        word_list = WordList.of(list(dict.fromkeys(words)) if settings["dedup"] or effort == PAGE else words)
+        if settings["dedup"] or effort == PAGE:
+            if isinstance(words, WordFile):
+                raise ValueError(f"{path} is too long to look for repeats: give it without them, or leave out --dedup")
+            words = list(dict.fromkeys(words))
+        word_list = WordList.of(words)
     target = RunFolder(folder)
     if word_list is None and not target.begun(overwrite).exists():
         raise ValueError(f"{folder} holds no run to resume: give the LIST to learn")
@@ -69,6 +74,7 @@ def train(
             plan = plans.plan_for(word_list, model, recipe, given, key=jax.random.key(settings["seed"]), **settings)
         _say_words(word_list, path or run.path / "words.txt")
         run.write_setup(plan, word_list, resume, recipe)
+        word_list = run.words() if word_list.is_long else word_list  # where the folder holds it
         params, tried = _trained(run, plan, word_list, resume)
     _report(folder, plan, params, word_list.split, tried, as_json)
 
@@ -136,13 +142,12 @@ def _report(
     folder: Path, plan: Plan, params: Params, split: Split, tried: dict[str, Any] | None, as_json: bool
 ) -> None:
     """Prints losses and ten samples, as text or JSON."""
-    reported = Split(*(part[:REPORTED] for part in split))
+    reported = Split(some(split.train, REPORTED), split.dev[:REPORTED], split.test[:REPORTED])
     rows = {name: evaluate_words(params, part, seen=split.train) for name, part in reported._asdict().items() if part}
     if any(len(part) > REPORTED for part in split):
         say(f"losses of {REPORTED:,} words each: `mm-jax eval` computes them on all")
     warn_if_worse_than_bigram(params, rows, split)
-    words = [word for part in split for word in part]
-    samples = conditions.ten_new(params, words, jax.random.key((plan.seed + 1) % 2**32))
+    samples = conditions.ten_new(params, split.words, jax.random.key((plan.seed + 1) % 2**32))
     if as_json:
         losses = {name: dataclasses.asdict(row) for name, row in rows.items()}
         result: dict[str, Any] = {"run": str(folder), "plan": plan.as_json(), "losses": losses, "samples": samples}
@@ -152,7 +157,8 @@ def _report(
         return
     terminal.show(terminal.losses_table(rows))
     if samples:
-        print(f"new words at temperature {conditions.temperature_for(len(words))}, for {counted(len(words), 'word')}:")
+        number = sum(map(len, split))
+        print(f"new words at temperature {conditions.temperature_for(number)}, for {counted(number, 'word')}:")
         give(None, False, "\n".join(samples))
 
 
@@ -162,7 +168,7 @@ def warn_if_worse_than_bigram(params: Params, rows: dict[str, Evaluation], split
         return
     dev = plans.dev_for_choices(split)
     own = evaluate_words(params, dev).nll
-    pairs = float(nlls(split.train, dev, params.vocab, 2)[-1].mean())
+    pairs = float(nlls(some(split.train, plans.FITTED_WORDS), dev, params.vocab, 2)[-1].mean())
     if not own <= pairs + 0.01:  # an n-gram of order 2 is those counts, up to rounding
         say(
             f"warning: worse than bigram counts on dev ({own:.2f} against {pairs:.2f}): leave out --model to choose "

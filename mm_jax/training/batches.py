@@ -172,7 +172,7 @@ def check_teacher(teacher: Params, params: Params) -> None:
 
 
 def _distinct_contexts(
-    words: list[str], vocab: Vocab, block_size: int, batch_size: int | None
+    words: Sequence[str], vocab: Vocab, block_size: int, batch_size: int | None
 ) -> FullBatch | ContextBatches:
     """Makes batches of distinct contexts, with the counts of what followed them."""
     examples = corpus.examples(words, vocab, block_size)

@@ -113,7 +113,7 @@ def new_words(model: Params, words: Sequence[str], key: Key[Array, ""], num_word
     limit = contract.max_length(model)
     known = {"", *words}
 
-    def accept(word: str) -> bool:
+    def is_new(word: str) -> bool:
         if len(word) > longest or word in known:
             return False
         known.add(word)
@@ -121,4 +121,5 @@ def new_words(model: Params, words: Sequence[str], key: Key[Array, ""], num_word
 
     # One character more than allowed: a word that was cut is then too long, and rejected.
     cut = longest + 1 if limit is None else min(longest + 1, limit)
-    return search(model, key, num_words, accept, SamplingOptions(max_length=cut), budget=10 * num_words).words
+    options = SamplingOptions(max_length=cut)
+    return search(model, key, num_words, lambda drawn: map(is_new, drawn), options, budget=10 * num_words).words

@@ -7,7 +7,7 @@ make one. An option is declared here and nowhere else.
 import dataclasses
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ import optax
 
 from mm_jax.checks import number, positive_number, shown, whole_number
 from mm_jax.models.contract import Dropout, Model
+from mm_jax.streams import longest
 from mm_jax.training.muon import muon
 from mm_jax.vocab import Vocab
 
@@ -305,7 +306,7 @@ def recipe_options(model: Model, name: str) -> dict[str, Any]:
     return dict(model.recipes[name].model) if name in model.recipes else {}
 
 
-def options_for(model: Model, options: Mapping[str, Any], words: Iterable[str]) -> dict[str, Any]:
+def options_for(model: Model, options: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any]:
     """Returns options of a model's `init`; one that limits the length of words lets the longest of `words` through.
 
     >>> import mm_jax
@@ -316,7 +317,7 @@ def options_for(model: Model, options: Mapping[str, Any], words: Iterable[str]) 
     limit = inspect.signature(model.init).parameters.get("max_length")
     if limit is None:
         return dict(options)
-    return {"max_length": max(limit.default, *(len(word) for word in words)), **options}
+    return {"max_length": max(limit.default, longest(words)), **options}
 
 
 def for_size(recipe: Recipe, characters: int, vocab: Vocab, longer: bool = True) -> Recipe:
