@@ -1,6 +1,6 @@
 """Trains models on the molecules of MOSES, and measures what they make as its authors do.
 
-    pip install mm_jax rdkit fcd_torch          # the metrics need both; a virtual environment of their own is best
+    pip install -e '.[moses]'          # rdkit and fcd_torch, which brings PyTorch: best in an environment of their own
     python examples/moses.py --model gru --out moses
 
 MOSES (Polykovskiy et al. 2020, https://arxiv.org/abs/1811.12823) is a benchmark: 1,584,663 molecules as SMILES strings
@@ -33,11 +33,12 @@ WHEEL = "molsets-0.3.1-py3-none-any.whl"
 SHA256 = "7f4450e3ebecebe79c3a2a55950c93daddee071120daf64a163d03481e811d34"
 SEED = 0
 HELD_OUT = 5_000  # molecules that a mixture's weights are fitted on
-# What `mm-jax train` is told for each row. Nothing for "default".
+# What `mm-jax train` is told for each row. So many molecules are not overfitted: no teacher, no dropout.
+PLAIN = ["--teach", "0", "--weight-decay", "0.01"]
 ROWS: dict[str, list[str]] = {
     "ngram": ["--model", "ngram", "--order", "10"],
-    "gru": ["--model", "gru", "--hidden-dim", "512", "--teach", "0", "--drop-tokens", "0"],
-    "transformer": ["--model", "transformer", "--teach", "0"],
+    "gru": ["--model", "gru", *PLAIN, "--drop-tokens", "0", "--lr", "0.01", "--batch-size", "128", "--steps", "3600"],
+    "transformer": ["--model", "transformer", *PLAIN, "--drop-edges", "0", "--width", "128", "--steps", "3000"],
     "default": [],
 }
 NETWORKS = ("gru", "transformer")
@@ -86,7 +87,7 @@ def needed() -> Any:
         import fcd_torch  # noqa: F401  # pyright: ignore[reportMissingImports]
         import moses_metrics
     except ModuleNotFoundError as error:
-        raise ValueError(f"{error.name} is not installed: pip install rdkit fcd_torch") from None
+        raise ValueError(f"{error.name} is not installed: pip install -e '.[moses]'") from None
     return moses_metrics
 
 
@@ -116,41 +117,51 @@ def molecules(wheel: Path, part: str) -> list[str]:
 
 
 def trained(args: argparse.Namespace, train: list[str]) -> dict[str, Any]:
-    """Trains the model of a row, or goes on with it; returns its file's path, numbers and CPU minutes."""
+    """Trains the model of a row, or goes on with it; returns the path of its file, its numbers and CPU minutes."""
     import mm_jax
 
-    folder, file = args.out / args.model, args.out / args.model / "row.json"
+    file = args.out / args.model / "row.json"
     if file.exists():
         return json.loads(file.read_text())
-    before = cpu_seconds()
-    if args.model == "mixture":
-        missing = [name for name in MIXED if not (args.out / name / "row.json").exists()]
-        if missing:
-            raise ValueError(f"a mixture needs its members: run --model {missing[0]} first")
-        rows = [json.loads((args.out / name / "row.json").read_text()) for name in MIXED]
-        members = [mm_jax.load(row["model"]) for row in rows]
-        params = mm_jax.mixture.fit(members, mm_jax.split_words(train).dev[:HELD_OUT])  # no member learned from it
-        model, before = folder / "model.safetensors", before - sum(60 * row["minutes"] for row in rows)
-        mm_jax.save(params, model)
-    else:
-        model = run_tool(args, train)
-        params = mm_jax.load(model)
-    about = {"model": str(model), "numbers": mm_jax.num_params(params), "minutes": (cpu_seconds() - before) / 60}
+    model, seconds = mixed(args.out) if args.model == "mixture" else run_tool(args, train)
+    about = {"model": str(model), "numbers": mm_jax.num_params(mm_jax.load(model)), "minutes": seconds / 60}
     file.write_text(json.dumps(about))
     return about
 
 
-def run_tool(args: argparse.Namespace, train: list[str]) -> Path:
-    """Runs `mm-jax train`, or goes on with a run that was stopped; returns the path of its model."""
+def run_tool(args: argparse.Namespace, train: list[str]) -> tuple[Path, float]:
+    """Runs `mm-jax train`, or goes on with a run that was stopped; returns its model's path, and its CPU seconds."""
     folder, file = args.out / args.model / "run", args.out / "train.txt"
     if not file.exists():
         file.write_text("\n".join(train) + "\n")
     job = [sys.executable, "-m", "mm_jax", "train", str(file), "--out", str(folder), "--seed", str(SEED)]
     job += ["--resume"] if (folder / "config.json").exists() else ROWS[args.model]
     job += [] if args.steps is None else ["--steps", str(args.steps)]
-    if status := subprocess.run(job).returncode:
+    spent = args.out / args.model / "seconds.txt"  # of earlier calls
+    begin = cpu_seconds() - (float(spent.read_text()) if spent.exists() else 0.0)
+    try:
+        status = subprocess.run(job).returncode
+    finally:
+        spent.write_text(str(cpu_seconds() - begin))
+    if status:
         raise ValueError(f"{' '.join(job[2:])} ended with status {status}")
-    return folder / "model.safetensors"
+    return folder / "model.safetensors", float(spent.read_text())
+
+
+def mixed(out: Path) -> tuple[Path, float]:
+    """Mixes the models of other rows, with weights fitted on words that none of them was trained on."""
+    import mm_jax
+    from mm_jax.tool.runs import RunFolder
+
+    if missing := [name for name in MIXED if not (out / name / "row.json").exists()]:
+        raise ValueError(f"a mixture needs its members: run --model {missing[0]} first")
+    rows = [json.loads((out / name / "row.json").read_text()) for name in MIXED]
+    begin = cpu_seconds() - 60 * sum(row["minutes"] for row in rows)
+    runs = [RunFolder(out / name / "run").open() for name in MIXED]  # of one list, so split in the same way
+    params = mm_jax.mixture.fit([run.params for run in runs], list(runs[0].split.dev[:HELD_OUT]))
+    file = out / "mixture" / "model.safetensors"
+    mm_jax.save(params, file)
+    return file, cpu_seconds() - begin
 
 
 def cpu_seconds() -> float:

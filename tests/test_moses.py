@@ -21,7 +21,7 @@ def moses(monkeypatch):
 
 @pytest.fixture
 def metrics(monkeypatch):
-    pytest.importorskip("rdkit", reason="rdkit is not installed: pip install 'mm_jax[moses]'")
+    pytest.importorskip("rdkit", reason="rdkit is not installed: pip install -e '.[moses]'")
     monkeypatch.syspath_prepend(str(EXAMPLES))
     import moses_metrics
 
@@ -123,4 +123,4 @@ def test_a_refusal_is_one_line():
 
 def test_a_mixture_needs_its_members(moses, tmp_path):
     with pytest.raises(ValueError, match="a mixture needs its members: run --model ngram first"):
-        moses.trained(moses.parsed(["--model", "mixture", "--out", str(tmp_path)]), ["CC"])
+        moses.mixed(tmp_path)
