@@ -4,6 +4,7 @@ The lecture reports the loss of one pass as a bare figure; here it comes with a 
 because the characters of a word are not independent, and beside it the loss on words that were not trained on.
 """
 
+import itertools
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from mm_jax import corpus
 from mm_jax.checks import as_set
 from mm_jax.models.contract import Params
 from mm_jax.models.prediction import TokenNLL
-from mm_jax.streams import WordFile
+from mm_jax.streams import WordFile, some
 from mm_jax.words import Split
 
 _WORDS = 2**17  # words evaluated at once: a list takes some 100 bytes a character while it is prepared
@@ -76,7 +77,8 @@ def word_nlls(params: Params, words: Sequence[str]) -> tuple[np.ndarray, np.ndar
     words = corpus.as_list(words)
     lengths = np.fromiter(map(len, words), np.int64, len(words)) + 1
     ends = np.cumsum(lengths)
-    parts = [words[first : first + _WORDS] for first in range(0, len(words), _WORDS)]
+    rest = iter(words)
+    parts = iter(lambda: list(itertools.islice(rest, _WORDS)), [])
     nll = np.concatenate([TokenNLL(part, params)(params) for part in parts])
     return np.add.reduceat(nll, ends - lengths, dtype=np.float64), lengths
 
@@ -88,8 +90,12 @@ def word_means(params: Params, words: Sequence[str]) -> np.ndarray:
 
 
 def evaluate_split(params: Params, split: Split) -> dict[str, Evaluation]:
-    """Computes the losses on train, dev and test, by name, without empty parts; `seen` is train."""
-    return {name: evaluate(params, part, seen=split.train) for name, part in split._asdict().items() if part}
+    """Computes the losses on train, dev and test, by name, without empty parts; `seen` is train.
+
+    Of a train that lies in a file, on words that are spread through it.
+    """
+    parts = split._replace(train=some(split.train, _WORDS)) if isinstance(split.train, WordFile) else split
+    return {name: evaluate(params, part, seen=split.train) for name, part in parts._asdict().items() if part}
 
 
 def _ratio(sums: np.ndarray, lengths: np.ndarray) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import os
 import re
 import shutil
 import statistics
@@ -149,6 +150,7 @@ def test_names_txt_is_known_by_its_content(names):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif("MM_JAX_LONG" not in os.environ, reason="six minutes of CPU: weekly, with MM_JAX_LONG=1")
 @pytest.mark.parametrize("lecture", LECTURES)
 def test_as_a_script_without_names(lecture, tmp_path):
     """On a sixth of the bundled list, warnings being errors; with names.txt .ci/run executes the notebooks.
@@ -170,7 +172,7 @@ for name in ("fit", "fit_population", "try_rates"):
         f"import sys, runpy; sys.path.insert(0, {str(EXAMPLES)!r}); runpy.run_path({str(EXAMPLES / lecture)!r} + '.py')"
     )
     command = [sys.executable, *STRICT, "-c", f"{find}\n{run}"]
-    env = {**ENV, "MPLBACKEND": "agg"}
+    env = {name: value for name, value in ENV.items() if name != "MM_JAX_LONG"} | {"MPLBACKEND": "agg"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=env, check=False)
     assert done.returncode == 0, done.stderr + done.stdout[-3000:]
     assert "NOT" not in done.stdout

@@ -90,7 +90,7 @@ def plans_for(
     networks: dict[str, Plan] = {}
     left_out = []
     for model in models.makeable().values():
-        if (recipe := plans.recipe_at(model, effort)) is None:
+        if (recipe := plans.recipe_at(model, effort, len(words.words))) is None:
             continue
         fewest = max(recipe.fewest_words, plans.SHORT)
         if model.init is not None and len(words.words) < fewest:
@@ -98,7 +98,7 @@ def plans_for(
             continue
         plan = plans.plan_for(words, model.name, None, {}, effort, key=key, **settings)
         (found if model.init is None else networks)[model.name] = plan
-    left = costs.SECONDS[effort] - sum(costs.seconds(plan, words) for plan in found.values())
+    left = costs.promised(effort, words) - sum(costs.seconds(plan, words) for plan in found.values())
     why_not = _without_prior(words, effort, left) if prior else ""
     if why_not is None:
         order = found["ngram"].options["order"]

@@ -6,6 +6,8 @@ The nanoseconds are those of two cores of a server of 2023; a model with much wo
 attention, declares more of them in its record. Programs that are not in the cache yet take some seconds to compile.
 """
 
+import math
+
 import jax
 
 from mm_jax import models
@@ -14,15 +16,25 @@ from mm_jax.learning.plans import Plan
 from mm_jax.models.contract import num_params
 from mm_jax.prior import adapting
 from mm_jax.streams import longest
-from mm_jax.training.recipes import Recipe
+from mm_jax.training import batches, stream_batches
 from mm_jax.vocab import Vocab
 from mm_jax.words import WordList
 
 SECONDS = {"quick": 5.0, "normal": 40.0, "best": 900.0}  # CPU seconds that an effort promises
+_LONG, _MORE = 8_000_000, 6.0  # characters of a list that gets more seconds, and how many times more at most
 _COMPILING = 2.0  # seconds of a network, from the cache; a counted model compiles nothing until it is used
 _FEWEST = 100  # steps
-_COUNTING, _PACKING = 1.5e-6, 2.5e-6  # seconds for each character of the list
+_COUNTING, _PACKING, _READING = 1.5e-6, 2.5e-6, 2e-8  # seconds for each character of the list
 _OUTPUTS = 1.5e-4  # the same, of the prior's output layer
+
+
+def promised(effort: str, words: WordList) -> float:
+    """Returns the CPU seconds that an effort promises: in proportion to a list of over 8,000,000 characters.
+
+    Six times as many at most; the counting of a list that lies in a file comes on top.
+    """
+    found = SECONDS[effort] * min(max(1.0, words.characters / _LONG), _MORE)
+    return found + _COUNTING * words.characters if words.is_long else found
 
 
 def seconds(plan: Plan, words: WordList) -> float:
@@ -41,15 +53,15 @@ def seconds(plan: Plan, words: WordList) -> float:
 
 def start_seconds(plan: Plan, words: WordList) -> float:
     """Estimates the CPU seconds beside a network's steps: it is compiled, the list is packed, dev is evaluated."""
-    dev = plans.dev_for_stopping(*words)
+    dev, packing = plans.dev_for_stopping(*words), _READING if _is_streamed(plan, words) else _PACKING
     evaluated = trainer.EVALUATIONS * sum(len(word) + 1 for word in dev)
-    return _COMPILING + _PACKING * words.characters + evaluated / 3 * _position_seconds(plan, words.vocab)
+    return _COMPILING + packing * words.characters + evaluated / 3 * _position_seconds(plan, words.vocab)
 
 
 def step_seconds(plan: Plan, words: WordList) -> float:
     """Estimates the CPU seconds of one step of a network."""
     assert plan.recipe is not None  # a model made by counting has no steps
-    return positions(plan.recipe, words) * _position_seconds(plan, words.vocab)
+    return positions(plan, words) * _position_seconds(plan, words.vocab)
 
 
 def _position_seconds(plan: Plan, vocab: Vocab) -> float:
@@ -57,10 +69,20 @@ def _position_seconds(plan: Plan, vocab: Vocab) -> float:
     return 1e-9 * models.makeable()[plan.model].nanoseconds * size(plan, vocab)
 
 
-def positions(recipe: Recipe, words: WordList) -> int:
-    """Counts the predictions that a step trains on: a batch of contexts, or rows as long as the longest word."""
-    rows = len(words.split.train) if recipe.batch_size is None else recipe.batch_size
-    return rows * (1 + longest(words.split.train) if recipe.draw == "words" else 1)
+def positions(plan: Plan, words: WordList) -> int:
+    """Counts the predictions of a step: those of a batch of contexts, or of rows of words with their padding."""
+    recipe, train = plan.recipe, words.split.train
+    assert recipe is not None  # a model made by counting has no steps
+    rows = len(train) if recipe.batch_size is None else recipe.batch_size
+    if recipe.draw != "words":
+        return rows
+    return math.prod(stream_batches.shape(train, rows)) if _is_streamed(plan, words) else rows * (1 + longest(train))
+
+
+def _is_streamed(plan: Plan, words: WordList) -> bool:
+    """Returns whether the rows of a network of whole words are read from the token stream."""
+    assert plan.recipe is not None  # a model made by counting has no steps
+    return plan.recipe.draw == "words" and batches.is_long(words.split.train, words.vocab)
 
 
 def size(plan: Plan, vocab: Vocab) -> int:

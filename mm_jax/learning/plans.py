@@ -13,7 +13,7 @@ from mm_jax.checks import whole_number
 from mm_jax.learning import sizes
 from mm_jax.learning.options import options_of
 from mm_jax.models.contract import Model, NamedRecipe, Params
-from mm_jax.streams import some
+from mm_jax.streams import WordFile, some
 from mm_jax.training import rates
 from mm_jax.training.recipes import DECAYED, Recipe, for_size, options_for, recipe_options, recipes_of
 from mm_jax.vocab import Vocab
@@ -27,6 +27,7 @@ PAGE = "page"  # in place of a model, and of an effort: what a page learns, n-gr
 PRIOR_WORDS = 5000  # longer lists were not measured in pairs: examples/README.md
 CHOICE_WORDS = 4000  # words of dev for choices
 STOPPING_CELLS = 2**23  # words of dev * size of the alphabet for early stopping: bounds the logits to compute
+STOPPING_CHARACTERS = 2**15  # of dev for early stopping, of a long list
 FITTED_WORDS = 200_000  # words of train to choose options with: more change nothing, and take minutes
 FOLDS = 10  # of the cross-validation
 
@@ -67,9 +68,15 @@ class Plan:
         return cls(name, seed, dedup, own, None if model.init is None else Recipe.from_json(rest))
 
 
-def recipe_at(model: Model, effort: str) -> NamedRecipe | None:
-    """Returns the recipe of a model for an effort; None if the effort does not try the model."""
-    return next((recipe for recipe in model.recipes.values() if effort in recipe.efforts), None)
+def recipe_at(model: Model, effort: str, words: int) -> NamedRecipe | None:
+    """Returns the recipe of a model for an effort and a list of so many words; None if the effort has none.
+
+    Of several it is that for the longest lists that are no longer than this one; of none, that for the shortest.
+    """
+    known = [recipe for recipe in model.recipes.values() if effort in recipe.efforts]
+    known.sort(key=lambda recipe: recipe.fewest_words)
+    fitting = [recipe for recipe in known if recipe.fewest_words <= words]
+    return fitting[-1] if fitting else next(iter(known), None)
 
 
 def plan_for(
@@ -100,7 +107,7 @@ def plan_for(
         own = {**recipe_options(model, recipe or ""), **own}
         return Plan(name, options=_counted_options(model, words, own), **settings)
     recipes = recipes_of(model)
-    at_effort = None if effort is None else recipe_at(model, effort)
+    at_effort = None if effort is None else recipe_at(model, effort, len(words.words))
     if at_effort is None:
         chosen, options = recipes[recipe or next(iter(recipes))], recipe_options(model, recipe or next(iter(recipes)))
     else:
@@ -138,8 +145,11 @@ def dev_for_choices(split: Split) -> list[str]:
 
 
 def dev_for_stopping(split: Split, vocab: Vocab) -> list[str]:
-    """Returns the words of dev for early stopping: fewer for a large alphabet."""
-    return split.dev[: min(CHOICE_WORDS, max(SHORT, STOPPING_CELLS // len(vocab)))]
+    """Returns the words of dev for early stopping: fewer for a large alphabet, and for long words of a long list."""
+    words = min(CHOICE_WORDS, max(SHORT, STOPPING_CELLS // len(vocab)))
+    if isinstance(split.train, WordFile):
+        words = min(words, max(SHORT, STOPPING_CHARACTERS * len(split.train) // split.train.characters))
+    return split.dev[:words]
 
 
 def folds_of(split: Split) -> list[tuple[Sequence[str], list[str]]]:

@@ -142,10 +142,11 @@ def _report(
     folder: Path, plan: Plan, params: Params, split: Split, tried: dict[str, Any] | None, as_json: bool
 ) -> None:
     """Prints losses and ten samples, as text or JSON."""
-    reported = Split(some(split.train, REPORTED), split.dev[:REPORTED], split.test[:REPORTED])
+    most = REPORTED if not isinstance(split.train, WordFile) else _reported(split.train)
+    reported = Split(some(split.train, most), split.dev[:most], split.test[:most])
     rows = {name: evaluate_words(params, part, seen=split.train) for name, part in reported._asdict().items() if part}
-    if any(len(part) > REPORTED for part in split):
-        say(f"losses of {REPORTED:,} words each: `mm-jax eval` computes them on all")
+    if any(len(part) > most for part in split):
+        say(f"losses of {most:,} words each: `mm-jax eval` computes them on all")
     warn_if_worse_than_bigram(params, rows, split)
     samples = conditions.ten_new(params, split.words, jax.random.key((plan.seed + 1) % 2**32))
     if as_json:
@@ -160,6 +161,11 @@ def _report(
         number = sum(map(len, split))
         print(f"new words at temperature {conditions.temperature_for(number)}, for {counted(number, 'word')}:")
         give(None, False, "\n".join(samples))
+
+
+def _reported(words: WordFile) -> int:
+    """Returns how many words of a long list to compute losses on: fewer of long words."""
+    return min(REPORTED, 8 * REPORTED * len(words) // words.characters)
 
 
 def warn_if_worse_than_bigram(params: Params, rows: dict[str, Evaluation], split: Split) -> None:

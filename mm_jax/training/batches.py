@@ -1,6 +1,11 @@
 """Batches: minibatches of examples, of contexts or of whole words, or the full batch.
 
-Each source of batches is a pytree with three functions:
+A source of batches, `make_batches`, lies in memory, or is read from a long list (`stream_batches`):
+
+    read(key, first, steps)  returns what the steps `first`, `first` + 1, ... read, a pytree on the device; of a source
+                             in memory, which is one, itself
+
+What is read has three functions, which are compiled:
 
     draw(key, steps)         draws the batches of several steps at once; step t uses only fold_in(key, t)
     batch(choice)            returns the inputs of one step, and the weights of the next tokens: float32
@@ -20,11 +25,15 @@ from jaxtyping import Array, Float32, Int, Int32, Key, UInt
 from mm_jax import corpus
 from mm_jax.checks import as_list
 from mm_jax.models import contract, ngram
-from mm_jax.models.contract import Params
+from mm_jax.models.contract import Params, model_of
 from mm_jax.pytrees import pytree, static
-from mm_jax.training import whole_words
-from mm_jax.training.recipes import Recipe
+from mm_jax.streams import WordFile, characters
+from mm_jax.training import stream_batches, whole_words
+from mm_jax.training.recipes import MAX_CELLS, Recipe
+from mm_jax.training.stream_batches import Stream
 from mm_jax.vocab import Vocab
+
+LONG = MAX_CELLS // 2  # characters * vocab_size of the longest list whose tables are made
 
 
 @pytree
@@ -35,6 +44,8 @@ class ExampleBatches:
     batch_size: int = static()
     block_size: int = static()
     vocab_size: int = static()
+
+    read = whole_words.WordBatches.read
 
     def draw(self, key: Key[Array, ""], steps: Int32[Array, " steps"]) -> tuple[Array, Array]:
         """Draws contexts int32 [steps, batch_size, block_size] and next tokens int32 [steps, batch_size]."""
@@ -93,7 +104,7 @@ class ContextBatches:
         """Returns contexts, and weights whose expected loss is that of the full batch."""
         return self.contexts[choice], self.weights[choice]
 
-    predict = ExampleBatches.predict
+    read, predict = ExampleBatches.read, ExampleBatches.predict
 
 
 @pytree
@@ -114,7 +125,7 @@ class FullBatch:
         """Returns all contexts, and weights that sum to 1."""
         return self.contexts, self.weights
 
-    predict = ExampleBatches.predict
+    read, predict = ExampleBatches.read, ExampleBatches.predict
 
 
 def make_batches(words: Sequence[str], params: Params, recipe: Recipe, teacher: Params | None = None) -> Any:
@@ -124,7 +135,10 @@ def make_batches(words: Sequence[str], params: Params, recipe: Recipe, teacher: 
     table of contexts or prefixes that is too large.
     """
     check(params, recipe, teacher)
-    words, vocab, size = as_list(words), params.vocab, contract.block_size(params)
+    vocab, size = params.vocab, contract.block_size(params)
+    words = as_list(words)
+    if is_streamed(words, params, recipe):
+        return _stream(words, params, recipe, teacher)
     if draw_of(params, recipe) == "words":
         table = None
         if recipe.teach:
@@ -138,6 +152,49 @@ def make_batches(words: Sequence[str], params: Params, recipe: Recipe, teacher: 
             jax.device_put(stream), batch_size=recipe.batch_size, block_size=size, vocab_size=len(vocab)
         )
     return _distinct_contexts(words, vocab, size, recipe.batch_size)
+
+
+def is_long(words: Sequence[str], vocab: Vocab) -> bool:
+    """Returns whether a list is too long for tables with a row for each context or prefix."""
+    return isinstance(words, WordFile) or characters(words) * len(vocab) > LONG
+
+
+def is_streamed(words: Sequence[str], params: Params, recipe: Recipe) -> bool:
+    """Returns whether batches are read from the token stream: of every file, and of a list of over `LONG` cells.
+
+    Raises ValueError for a file whose words would all have to be in memory: to be counted, or to be laid one a row.
+    """
+    draw, refused = draw_of(params, recipe), ""
+    if draw == "contexts" or recipe.batch_size is None:
+        choose = "draw='words'" if draw == "words" else "draw='examples'"
+        refused = f"draw={draw!r} with batch_size={recipe.batch_size} takes all words at once: "
+        refused += f"give {choose} with a batch_size, for so long a list"
+    elif draw == "words" and not model_of(params).packs(params):
+        refused = (
+            f"{type(params).__name__} reads one word a row, and rows of a long list hold several: give a shorter list"
+        )
+    if isinstance(words, WordFile):
+        if refused:
+            raise ValueError(refused)
+        return True
+    return not refused and is_long(words, params.vocab)
+
+
+def _stream(words: Sequence[str], params: Params, recipe: Recipe, teacher: Params | None) -> Stream:
+    """Makes batches that are read from a list's token stream."""
+    tokens = corpus.tokens(words, params.vocab)
+    if draw_of(params, recipe) == "examples":
+        return stream_batches.stream_examples(tokens, params, recipe)
+    if recipe.teach and teacher is None:
+        teacher = ngram.fit(words, params.vocab)
+    for model in (params,) if teacher is None else (params, teacher):
+        contract.check_lengths(model, words)
+    if teacher is not None and not model_of(teacher).packs(teacher):
+        name = type(teacher).__name__
+        raise ValueError(f"the teacher, a {name}, reads one word a row, and rows of a long list hold several")
+    assert recipe.batch_size is not None  # or `is_streamed` had said so
+    size, length = stream_batches.shape(words, recipe.batch_size)
+    return stream_batches.stream_words(tokens, size, length, params, recipe, teacher)
 
 
 def draw_of(params: Params, recipe: Recipe) -> str:

@@ -110,7 +110,7 @@ def many_steps(
 
     n is an argument of the program, so that a short chunk runs the instructions of a whole one: a `lax.scan` of another
     length would be another program, with other roundings. The rates are data for the same reason: no schedule is
-    compiled. `source` holds the batches (see `batches`).
+    compiled. `source` holds the batches of these steps: what a source's `read` gives (see `batches`).
     """
     drawn = source.draw(state.key, state.step + jnp.arange(length, dtype=jnp.int32))
 
@@ -175,9 +175,10 @@ def run(
     whole_number("interval", interval)
     packed = isinstance(words, whole_words.WordBatches)
     source = words if packed else batches.make_batches(words, state.params, recipe, teacher)
+    key = jnp.copy(state.key)  # the first chunk takes the state's buffers
     if mesh is not None:
         mesh = sharding.automatic(mesh)
-        state, source = sharding.replicate((state, sharding.divisible(source, mesh)), mesh)
+        state, source = sharding.replicate(state, mesh), sharding.spread(source, mesh)
     dev_nll = None if dev is None else TokenNLL(dev, state.params)
     l2 = jax.device_put(np.float32(recipe.l2)) if recipe.l2 else None  # one dtype: another would compile anew
     advance = functools.partial(chunk, optimizer=recipe.transformation, length=interval, mesh=mesh)
@@ -187,7 +188,8 @@ def run(
     done, n = int(state.step), 0
     while True:
         next_rates = None if rates is None else _next_rates(rates, done, interval)
-        state, losses = advance(state, source, jax.device_put(np.int32(n)), next_rates, l2)
+        read = source.read(key, done, interval)
+        state, losses = advance(state, read, jax.device_put(np.int32(n)), next_rates, l2)
         done += n
         nll = None
         if dev_nll is not None:

@@ -3,8 +3,8 @@
 A population is a pytree like one model's, each leaf with a first axis of members. Member i equals what `fit` returns
 for its parameters, key and rate alone. One small model keeps one CPU core busy, so on a CPU each member runs `fit` on a
 thread, one thread a core: the same bits as alone. Other devices run the compiled chunk of `loop` under `jax.vmap`: the
-same up to the order of float32 sums. examples/benchmark.py prints what threads save: sixteen MLPs took 0.57 of the time
-of sixteen runs, on two cores.
+same up to the order of float32 sums; members that read a long list run on threads there too. examples/benchmark.py
+prints what threads save: sixteen MLPs took 0.57 of the time of sixteen runs, on two cores.
 """
 
 import functools
@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32, Key
 
-from mm_jax.checks import cores, random_key
+from mm_jax.checks import as_list, cores, random_key
 from mm_jax.models.contract import P, Params
 from mm_jax.models.prediction import TokenNLL
 from mm_jax.training import batches, loop
@@ -78,7 +78,9 @@ def fit_population(
     if any(len(leaf) != len(keys) for leaf in jax.tree.leaves(params)):
         raise ValueError(f"there are {len(keys)} keys: params must be a population of as many")
     recipes = [recipe_from(recipe, own) for own in _member_options(options, len(keys))]
-    train = _on_threads if jax.default_backend() == "cpu" else _under_vmap
+    # Under vmap all members read one source, and each reads rows of its own out of a stream.
+    streamed = batches.is_streamed(as_list(words), params, recipes[0])
+    train = _on_threads if streamed or jax.default_backend() == "cpu" else _under_vmap
     return train(params, words, keys, recipes)
 
 

@@ -10,6 +10,7 @@ as its first line and `jax.make_mesh((jax.device_count(),), ("batch",))`; both e
 tests/training/test_sharding.py runs four devices in one process, and two processes.
 """
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -19,6 +20,7 @@ from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from mm_jax.training.batches import FullBatch
+from mm_jax.training.stream_batches import Stream
 from mm_jax.training.whole_words import WordBatches
 
 
@@ -40,10 +42,21 @@ def divisible(source: Any, mesh: Mesh) -> Any:
     devices = mesh.shape[mesh.axis_names[0]]
     if isinstance(source, FullBatch):
         return jax.tree.map(lambda rows: jnp.pad(rows, ((0, -len(rows) % devices), (0, 0))), source)
-    size = source.size if isinstance(source, WordBatches) else source.batch_size
+    size = source.size if isinstance(source, WordBatches | Stream) else source.batch_size
     if size % devices:
         raise ValueError(f"batch_size is {size}: give a multiple of the {devices} devices of the mesh's first axis")
     return source
+
+
+def spread(source: Any, mesh: Mesh) -> Any:
+    """Copies a source of batches to every device of the mesh; a stream stays on the host, and is read row by row.
+
+    Raises ValueError as `divisible`.
+    """
+    source = divisible(source, mesh)
+    if isinstance(source, Stream):
+        return dataclasses.replace(source, template=replicate(source.template, mesh), mesh=mesh)
+    return replicate(source, mesh)
 
 
 def replicate(tree: Any, mesh: Mesh) -> Any:

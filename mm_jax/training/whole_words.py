@@ -39,6 +39,10 @@ class WordBatches:
     batch_size: int | None = static()
     vocab_size: int = static()
 
+    def read(self, key: Key[Array, ""], first: int, steps: int) -> Any:
+        """Returns the source itself: it is in memory, and any step can read it."""
+        return self
+
     def draw(self, key: Key[Array, ""], steps: Int32[Array, " steps"]) -> Any:
         """Draws row numbers int32 [steps, batch_size], and keys [steps, batch_size] where there is dropout.
 

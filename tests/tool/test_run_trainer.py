@@ -164,13 +164,21 @@ def test_killed_at_six_instants(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_model_of_whole_words_is_killed_and_goes_on(tmp_path):
-    """Its chunks are longer; that each of these models resumes bit for bit is tested above."""
+@pytest.mark.parametrize("limit", [2**25, 10_000])
+def test_a_model_of_whole_words_is_killed_and_goes_on(limit, tmp_path):
+    """Its chunks are longer; that each of these models resumes bit for bit is tested above. From memory, and a file."""
     model = "transformer"
     path = make(tmp_path, mm_jax.load_words(NAMES)[::4])
     own = {**SMALL[model], "steps": 1000, "batch_size": 8, "lr": 0.0005}
     options = [text for name, value in own.items() for text in (f"--{name.replace('_', '-')}", str(value))]
-    often = "from mm_jax.learning import trainer; from mm_jax.tool import entry; trainer.SAVE_SECONDS = 0; entry.main()"
+    often = f"""
+from mm_jax import sources
+from mm_jax.learning import trainer
+from mm_jax.tool import entry, reading, runs
+trainer.SAVE_SECONDS = 0
+sources.LONG_BYTES = reading.LONG_BYTES = runs.LONG_BYTES = {limit}
+entry.main()
+"""
     env = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
 
     def start(folder):
