@@ -118,9 +118,7 @@ def _blocks(packed: np.ndarray) -> Iterable[np.ndarray]:
 def activations(valid: Sequence[str]) -> np.ndarray:
     """Returns what ChemNet, a network that knows what molecules do, says of each molecule: float32 [molecules, 512]."""
     import fcd_torch
-    import torch
 
-    torch.set_num_threads(PROCESSES)
     return fcd_torch.FCD(canonize=False).get_predictions(valid)
 
 
