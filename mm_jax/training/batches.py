@@ -29,11 +29,9 @@ from mm_jax.models.contract import Params, model_of
 from mm_jax.pytrees import pytree, static
 from mm_jax.streams import WordFile, characters
 from mm_jax.training import stream_batches, whole_words
-from mm_jax.training.recipes import MAX_CELLS, Recipe
+from mm_jax.training.recipes import LONG, Recipe
 from mm_jax.training.stream_batches import Stream
 from mm_jax.vocab import Vocab
-
-LONG = MAX_CELLS // 2  # characters * vocab_size of the longest list whose tables are made
 
 
 @pytree

@@ -14,14 +14,9 @@ arbitrary finite domains. F's mixing is that of Steele et al. (2014), Fast split
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, Key, UInt32, UInt64
+from jaxtyping import Array, Int, Key, UInt64
 
 ROUNDS = 6
-
-
-@jax.jit
-def _bits(key: Key[Array, ""], number: int | Array) -> UInt32[Array, "secrets 2"]:
-    return jax.random.bits(jax.random.fold_in(key, number), (ROUNDS + 1, 2), jnp.uint32)
 
 
 def secrets(key: Key[Array, ""], number: int) -> UInt64[np.ndarray, " secrets"]:
@@ -30,7 +25,8 @@ def secrets(key: Key[Array, ""], number: int) -> UInt64[np.ndarray, " secrets"]:
     >>> secrets(jax.random.key(0), 3).shape
     (7,)
     """
-    halves = np.asarray(_bits(key, np.uint32(number))).astype(np.uint64)
+    drawn = jax.random.bits(jax.random.fold_in(key, number), (ROUNDS + 1, 2), jnp.uint32)
+    halves = np.asarray(drawn).astype(np.uint64)
     return (halves[:, 0] << np.uint64(32)) | halves[:, 1]
 
 

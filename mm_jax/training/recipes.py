@@ -22,6 +22,7 @@ from mm_jax.training.muon import muon
 from mm_jax.vocab import Vocab
 
 MAX_CELLS = 2**26  # of a table of float32, of contexts or prefixes and what follows them: 256 MB
+LONG = MAX_CELLS // 2  # characters * vocab_size of a list: a longer one is read from its stream, without tables
 _CHARACTERS = 228_145  # of names.txt, ends included: the list that the recipes were made for
 _LOGITS = 2**18  # of a batch of examples or contexts: more of a large alphabet's would take minutes
 
@@ -334,8 +335,8 @@ def for_size(recipe: Recipe, characters: int, vocab: Vocab, longer: bool = True)
     rate = (recipe.learning_rate or 0.0) * float(np.clip(np.sqrt(characters / 50_000), 0.05, 1.0))
     least, most = min(300, recipe.steps), max(6000, recipe.steps) if longer else recipe.steps
     recipe = recipe.but(steps=int(np.clip(recipe.steps * share, least, most)), learning_rate=float(f"{rate:.2g}"))
-    if characters * len(vocab) > MAX_CELLS // 2:  # a row of counts for each context or prefix would not fit
-        recipe = recipe.but(draw="examples" if recipe.draw == "contexts" else recipe.draw, teach=0.0)
+    if characters * len(vocab) > LONG and recipe.draw == "contexts":
+        recipe = recipe.but(draw="examples")
     few = max(32, _LOGITS // len(vocab))
     if recipe.draw != "words" and (recipe.batch_size or 0) > few:  # the gradient of fewer is noisier: a lower rate
         rate *= np.sqrt(few / (recipe.batch_size or few))

@@ -44,7 +44,10 @@ def divisible(source: Any, mesh: Mesh) -> Any:
         return jax.tree.map(lambda rows: jnp.pad(rows, ((0, -len(rows) % devices), (0, 0))), source)
     size = source.size if isinstance(source, WordBatches | Stream) else source.batch_size
     if size % devices:
-        raise ValueError(f"batch_size is {size}: give a multiple of the {devices} devices of the mesh's first axis")
+        multiple = f"a multiple of the {devices} devices of the mesh's first axis"
+        if isinstance(source, Stream):
+            raise ValueError(f"a batch of so long a list has {size} rows: give a batch_size that makes them {multiple}")
+        raise ValueError(f"batch_size is {size}: give {multiple}")
     return source
 
 

@@ -12,7 +12,7 @@ from mm_jax import models
 from mm_jax.training import recipes
 from mm_jax.training.recipes import Recipe
 
-from ..conftest import slow
+from ..conftest import LETTERS, slow
 
 
 def test_rates_follow_the_decay():
@@ -179,3 +179,13 @@ def test_which_transformations_are_equal():
         first, second = Recipe(**one).transformation, Recipe(**other).transformation
         assert (first == second) is same
         assert not same or hash(first) == hash(second)
+
+
+def test_a_long_list_keeps_its_teacher_and_has_no_table_of_contexts():
+    """Its batches are read from its stream: a teacher is asked about each, and nothing is counted."""
+    taught, counted = (
+        Recipe(steps=9, batch_size=64, **options) for options in ({"draw": "words", "teach": 0.5}, {"draw": "contexts"})
+    )
+    for characters, draw in ((1_000_000, "contexts"), (10_000_000, "examples")):
+        assert recipes.for_size(taught, characters, LETTERS).teach == 0.5
+        assert recipes.for_size(counted, characters, LETTERS).draw == draw

@@ -12,7 +12,7 @@ import optax
 import pytest
 
 import mm_jax
-from mm_jax.training import batches, sharding
+from mm_jax.training import batches, sharding, stream_batches
 
 from ..conftest import BUNDLED
 
@@ -88,6 +88,10 @@ def test_refuses(mesh):
     bigram = mm_jax.bigram.init(jax.random.key(0), mm_jax.Vocab(".ab"))
     with pytest.raises(ValueError, match="batch_size is 32: give a multiple of the 3 devices"):
         mm_jax.fit(bigram, ["ab", "ba"], jax.random.key(1), steps=1, batch_size=32, mesh=mesh)
+
+    stream = stream_batches.stream_examples(np.zeros(99, np.uint8), bigram, mm_jax.Recipe(steps=1, batch_size=32))
+    with pytest.raises(ValueError, match="has 32 rows: give a batch_size that makes them a multiple of the 3 devices"):
+        sharding.divisible(stream, mesh)
 
 
 def test_a_full_batch_is_padded_or_refused(mesh):
