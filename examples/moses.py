@@ -36,7 +36,7 @@ HELD_OUT = 5_000  # molecules that a mixture's weights are fitted on
 # What `mm-jax train` is told for each row. So many molecules are not overfitted: no teacher, no dropout.
 PLAIN = ["--teach", "0", "--weight-decay", "0.01"]
 ROWS: dict[str, list[str]] = {
-    "ngram": ["--model", "ngram", "--order", "10"],
+    "ngram": ["--model", "ngram", "--order", "17"],
     "gru": ["--model", "gru", *PLAIN, "--drop-tokens", "0", "--lr", "0.01", "--batch-size", "128", "--steps", "3600"],
     "transformer": ["--model", "transformer", *PLAIN, "--drop-edges", "0", "--width", "128", "--steps", "3000"],
     "default": [],

@@ -7,7 +7,7 @@ it. The lecture builds one row of X and Y for each character in nested Python lo
 
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -94,10 +94,7 @@ def tokens(words: Sequence[str], vocab: Vocab) -> np.ndarray:
         _refuse_unknown(words, vocab)
     ends = stream == 0
     if np.count_nonzero(ends) != len(words) + 1:
-        word = next(word for word in words if separator in word)
-        raise ValueError(
-            f"{word!r} holds {separator!r}, which ends a word: take it out, or make the vocabulary from these words"
-        )
+        _refuse_separator(words, vocab)
     if (ends[1:] & ends[:-1]).any():
         raise ValueError("an empty word: leave it out")
     return stream
@@ -115,15 +112,25 @@ def _write_tokens(words: WordFile, vocab: Vocab) -> np.ndarray:
     """Writes the token stream of a long list, [characters + words + 1], to a file without a name, and maps it."""
     if set(words.chars) - set(vocab.chars):
         _refuse_unknown(words, vocab)
+    if vocab.separator in words.chars:
+        _refuse_separator(words, vocab)
     with tempfile.TemporaryFile() as file:
         try:
             file.write(bytes(vocab.dtype.itemsize))  # the first separator
             for block in words.blocks():
-                file.write(tokens(block.decode().split("\n")[:-1], vocab)[1:].data)
+                file.write(vocab.lookup(block.decode().replace("\n", vocab.separator)).data)
             file.flush()
         except OSError as error:
             raise ValueError(f"the tokens of {words.path} cannot be written: {error.strerror}") from None
         return np.memmap(file, vocab.dtype, "r")
+
+
+def _refuse_separator(words: Sequence[str], vocab: Vocab) -> None:
+    """Raises ValueError for the first word that holds the separator."""
+    word = next(word for word in words if vocab.separator in word)
+    raise ValueError(
+        f"{word!r} holds {vocab.separator!r}, which ends a word: take it out, or make the vocabulary from these words"
+    )
 
 
 def _refuse_unknown(words: Sequence[str], vocab: Vocab) -> None:
@@ -179,14 +186,34 @@ def suffixes(stream: np.ndarray, vocab_size: int, longest: int) -> Iterator[tupl
     >>> [(codes.tolist(), ids.tolist()) for codes, ids in suffixes(np.array([0, 1, 1, 0]), 2, 2)]
     [([0, 1], [0, 1, 1]), ([0, 2, 3], [0, 1, 2])]
     """
-    ids, distinct = np.zeros(len(stream) - 1, np.int32), 1
-    inside = np.ones(len(ids), bool)  # whether the context so far holds no 0: what is older then reads as 0
+    return grown(older(stream, longest), vocab_size)
+
+
+def older(stream: np.ndarray, longest: int) -> Iterator[np.ndarray]:
+    """Yields the token 1, 2, ... `longest` places before each position of a stream [positions + 1]: [positions] each.
+
+    >>> [tokens.tolist() for tokens in older(np.array([0, 1, 2, 0]), 2)]
+    [[0, 1, 2], [0, 0, 1]]
+    """
+    inside = np.ones(len(stream) - 1, bool)  # whether the context so far holds no 0: what is older then reads as 0
     for length in range(1, longest + 1):
-        older = np.zeros(len(ids), stream.dtype)
-        older[length - 1 :] = stream[: max(0, len(ids) - length + 1)]  # empty where the list is shorter than that
-        older *= inside
-        inside &= older != 0
-        codes, ids = ranked(paired(ids, older, vocab_size, distinct), distinct * vocab_size)
+        found = np.zeros(len(inside), stream.dtype)
+        found[length - 1 :] = stream[: max(0, len(inside) - length + 1)]  # empty where the list is shorter than that
+        found *= inside
+        inside &= found != 0
+        yield found
+
+
+def grown(columns: Iterable[np.ndarray], vocab_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields (codes, ids) as `suffixes`, for contexts that each of the columns [positions] makes one token longer.
+
+    >>> [(codes.tolist(), ids.tolist()) for codes, ids in grown([np.array([0, 1, 1]), np.array([0, 0, 1])], 2)]
+    [([0, 1], [0, 1, 1]), ([0, 2, 3], [0, 1, 2])]
+    """
+    ids, distinct = None, 1
+    for tokens in columns:
+        ids = np.zeros(len(tokens), np.int32) if ids is None else ids
+        codes, ids = ranked(paired(ids, tokens, vocab_size, distinct), distinct * vocab_size)
         distinct = len(codes)
         yield codes, ids
 

@@ -11,7 +11,7 @@ import safetensors.numpy
 import mm_jax
 from mm_jax import Vocab, checkpoint, files
 
-from .conftest import FIRST_FIVE, equal, slow
+from .conftest import BUNDLED, FIRST_FIVE, LETTERS, equal, slow
 from .models.zoo import EVERY, VOCAB, each_of, model
 
 FORMAT_1 = Path(__file__).parent / "format_1.safetensors"
@@ -83,9 +83,9 @@ def test_what_is_refused_and_why(tmp_path):
     checkpoint.write_arrays(path, {"C": np.zeros(3)}, {"kind": "state"})
     with pytest.raises(ValueError, match="holds a state, not a model"):
         mm_jax.load(path)
-    arrays, metadata = {"C": np.zeros(3)}, {"kind": "model", "format": "3"}
+    arrays, metadata = {"C": np.zeros(3)}, {"kind": "model", "format": "4"}
     checkpoint.write_arrays(path, arrays, metadata)
-    with pytest.raises(ValueError, match="format 3: a newer mm_jax wrote it"):
+    with pytest.raises(ValueError, match="format 4: a newer mm_jax wrote it"):
         mm_jax.load(path)
 
 
@@ -117,7 +117,7 @@ def test_a_tree_of_other_sizes_is_refused():
 def test_the_metadata_says_what_it_is(tmp_path):
     mm_jax.save(model("ngram"), tmp_path / "m.safetensors")
     _, metadata = checkpoint.read_arrays(tmp_path / "m.safetensors", "model")
-    assert metadata["format"] == "2"
+    assert metadata["format"] == "3"
     assert metadata["package"] == f"mm_jax {mm_jax.__version__}"
     spec = json.loads(metadata["model"])
     assert spec["class"] == "mm_jax.models.ngram:NGram"
@@ -129,6 +129,26 @@ def test_equal_models_make_equal_bytes(tmp_path):
     for i in range(8):
         mm_jax.save(mm_jax.ngram.fit(FIRST_FIVE, VOCAB, order=4), tmp_path / f"{i}")
     assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+
+
+def test_integers_take_fewer_bytes_in_the_file_and_none_in_the_model(tmp_path):
+    params, path = mm_jax.ngram.fit(BUNDLED[:300], LETTERS, 4), tmp_path / "model.safetensors"
+    mm_jax.save(params, path)
+    arrays, metadata = checkpoint.read_arrays(path, "model")
+    assert metadata["format"] == "3" and arrays["levels.3.tokens"].dtype == arrays["levels.3.codes"].dtype == np.uint8
+    for held, loaded in zip(jax.tree.leaves(params), jax.tree.leaves(mm_jax.load(path)), strict=True):
+        assert held.dtype == loaded.dtype
+        np.testing.assert_array_equal(held, loaded)
+
+
+@pytest.mark.parametrize("packed", ['{"nothing": "steps"}', '{"levels.0.codes": "twice"}', "[1]", "{"])
+def test_a_file_that_is_packed_wrongly_is_refused(tmp_path, packed):
+    path = tmp_path / "model.safetensors"
+    mm_jax.save(mm_jax.ngram.fit(BUNDLED[:9], LETTERS, 2), path)
+    arrays, metadata = checkpoint.read_arrays(path, "model")
+    checkpoint.write_arrays(path, arrays, metadata | {"packed": packed})
+    with pytest.raises(ValueError, match="is no model that this version can read"):
+        mm_jax.load(path)
 
 
 def test_a_run_folder_is_read_and_a_file_that_is_whole_is_not_accused(tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ import jax
 
 from mm_jax import models
 from mm_jax.models.contract import num_params
+from mm_jax.training import batches
 from mm_jax.training.recipes import Recipe
 from mm_jax.vocab import Vocab
 from mm_jax.words import WordList
@@ -49,7 +50,8 @@ def of(name: str, options: Mapping[str, Any], recipe: Recipe, words: WordList) -
     found = _parts(name, options, recipe, words.vocab)
     spread = words.characters / len(words.words) if recipe.draw == "words" else 1  # positions of a row
     batch = math.ceil(words.characters if recipe.batch_size is None else recipe.batch_size * spread)
-    contexts = words.characters * options.get("block_size", 0) if recipe.draw != "words" else 0
+    in_memory = recipe.draw != "words" and not batches.is_long(words.split.train, words.vocab)
+    contexts = words.characters * options.get("block_size", 0) if in_memory else 0
     held = 2 * (found.params + found.opt_state) + 3 * found.params
     numbers = held + batch * (found.active + 2 * len(words.vocab)) + contexts
     return Size(found.params, _ITEM * numbers + _RATE * recipe.steps)

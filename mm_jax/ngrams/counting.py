@@ -1,6 +1,7 @@
-"""Counts the n-grams of every order in one pass over the token stream."""
+"""Counts the n-grams of every order, from the distinct ones of the highest."""
 
 import itertools
+import mmap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -8,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from mm_jax import corpus
+from mm_jax.ngrams import grams, sql
 from mm_jax.vocab import Vocab
 
 
@@ -36,36 +38,48 @@ class Tally(NamedTuple):
         return np.bincount(self.context, values, minlength=len(self.codes))
 
 
-def count(words: Sequence[str], vocab: Vocab, order: int) -> Iterator[Tally]:
+def count(words: Sequence[str], vocab: Vocab, order: int, *, memory: float = sql.MEMORY) -> Iterator[Tally]:
     """Counts every order up to `order`, and yields the lowest first.
 
-    An order is yielded after the next one is counted, which gives its continuation counts. Time is linear in the
-    corpus, memory that of two orders, and no Python runs per n-gram.
+    The distinct n-grams of the highest order are counted first; the lower orders are made of them. An order is yielded
+    after the next one is counted, which gives its continuation counts. No Python runs per n-gram, and memory is that of
+    the distinct n-grams. `memory` is that of `sql.summed`, GB, for streams of more than 2^24 tokens.
 
-    Raises ValueError as `corpus.tokens` says, and for an order whose codes do not fit int32.
+    Raises ValueError as `corpus.tokens` and `sql.summed` say, and for an order whose codes do not fit int32.
 
     >>> for tally in count(["ab", "b"], Vocab(".ab"), 2):
     ...     tally.context.tolist(), tally.token.tolist(), tally.counts.tolist(), tally.types
     ([0, 0, 0], [0, 1, 2], [2, 1, 2], array([1, 1, 2], dtype=int32))
     ([0, 0, 1, 2], [1, 2, 2, 0], [1, 1, 1, 2], None)
     """
-    stream = corpus.tokens(words, vocab)
-    size, targets = len(vocab), stream[1:]
+    stream, size = corpus.tokens(words, vocab), len(vocab)
+    parts = (grams.of(block, size, order) for block in grams.blocks(stream))
+    distinct = next(parts) if len(stream) <= grams.BLOCK else sql.summed(parts, memory)
+    if isinstance(stream, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
+        stream.base.madvise(mmap.MADV_DONTNEED)  # pyright: ignore  # what was read of the file leaves memory
+    return tallies(distinct, order)
+
+
+def tallies(distinct: grams.Grams, order: int) -> Iterator[Tally]:
+    """Counts every order of some n-grams, and yields the lowest first; raises ValueError as `count`."""
+    size, targets = distinct.vocab_size, distinct.token(0)
+    dtype = np.int32 if distinct.counts.sum() <= np.iinfo(np.int32).max else np.int64
     no_context = (np.zeros(1, np.int32), np.zeros(len(targets), np.int32))
+    contexts = corpus.grown((distinct.token(j) for j in range(1, order)), size)
     below = None
-    pair_below = np.zeros(0, np.int32)  # of each position: its pair in the order below
-    for m, (codes, ids) in enumerate(itertools.chain([no_context], corpus.suffixes(stream, size, order - 1)), 1):
+    pair_below = np.zeros(0, np.int32)  # of each n-gram: its pair in the order below
+    for m, (codes, ids) in enumerate(itertools.chain([no_context], contexts), 1):
         if codes[-1] > np.iinfo(np.int32).max:
             raise ValueError(f"order {m} has too many contexts of {size} characters: give a lower order")
         pairs, pair = corpus.ranked(corpus.paired(ids, targets, size, len(codes)), len(codes) * size)
         if below is not None:
             # A pair of this order is a pair below with one more character before it, so the distinct pairs of this
             # order, counted by the pair below that each ends in, are its continuation counts.
-            position = np.empty(len(pairs), np.int32)  # one position of each pair
+            position = np.empty(len(pairs), np.int32)  # one n-gram of each pair
             position[pair] = np.arange(len(pair), dtype=np.int32)
             types = np.bincount(pair_below[position], minlength=len(below.counts))
             yield below._replace(types=types.astype(np.int32))
-        counts = np.bincount(pair, minlength=len(pairs)).astype(np.int32)
+        counts = np.bincount(pair, distinct.counts, minlength=len(pairs)).astype(dtype)
         context, token = (part.astype(np.int32) for part in np.divmod(pairs, pairs.dtype.type(size)))
         below, pair_below = Tally(codes.astype(np.int32), context, token, counts, None, size), pair
     assert below is not None  # there is an order 1

@@ -50,9 +50,12 @@ def discounts(counts_of_counts: np.ndarray) -> np.ndarray:
 
 def _discounted(tally: Tally, counts: np.ndarray, D: np.ndarray) -> Smoothed:
     """Returns (count - discount) / total of its context, and the share discounted; `counts` are [pairs], D [4]."""
-    removed = D[np.minimum(counts, 3)]
+    values = D[np.minimum(counts, 3)]  # what is removed; long lists leave no room for another array
     total = tally.per_context(counts)
-    return (counts - removed) / total[tally.context], tally.per_context(removed) / total
+    backoff = tally.per_context(values) / total
+    np.subtract(counts, values, out=values)
+    values /= total[tally.context]
+    return values, backoff
 
 
 def witten_bell(tally: Tally) -> Smoothed:
