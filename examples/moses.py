@@ -121,7 +121,7 @@ def trained(args: argparse.Namespace, train: list[str]) -> dict[str, Any]:
     import mm_jax
 
     file = args.out / args.model / "row.json"
-    if file.exists():
+    if file.exists() and args.steps is None:
         return json.loads(file.read_text())
     model, seconds = mixed(args.out) if args.model == "mixture" else run_tool(args, train)
     about = {"model": str(model), "numbers": mm_jax.num_params(mm_jax.load(model)), "minutes": seconds / 60}
@@ -171,13 +171,14 @@ def cpu_seconds() -> float:
 
 
 def drawn(folder: Path, model: Path, count: int) -> list[str]:
-    """Returns samples at temperature 1 of the model; those of the folder where it has as many."""
+    """Returns samples at temperature 1 of the model; those of the folder where they are as many, and of this model."""
     import jax
 
     import mm_jax
 
     file = folder / "samples.txt"
-    words = file.read_text().split() if file.exists() else []
+    fresh = file.exists() and file.stat().st_mtime >= model.stat().st_mtime
+    words = file.read_text().split() if fresh else []
     if len(words) != count:
         words = mm_jax.sample(mm_jax.load(model), jax.random.key(SEED), count)
         file.write_text("\n".join(words) + "\n")
@@ -254,7 +255,7 @@ def parsed(given: Sequence[str] | None = None) -> argparse.Namespace:
     )
     found.add_argument("--out", type=Path, default=Path("moses"), help="keeps everything (default: %(default)s)")
     found.add_argument("--wheel", type=Path, help=f"{WHEEL}, where pip shall not fetch it")
-    found.add_argument("--steps", type=int, help="of a network (default: as in ROWS)")
+    found.add_argument("--steps", type=int, help="of a network; more of them go on with a run (default: as in ROWS)")
     found.add_argument("--samples", type=int, default=30_000, help="default: %(default)s")
     return found.parse_args(given)
 
