@@ -24,6 +24,7 @@ Parameters come first, data and key next, options after that. The modules, from 
     sampling       new words
     conditions     more of a list: words that meet conditions
     enumeration    the likeliest words
+    ranking        how many words are likelier than one
     structure      what a model is made of, as JSON
     checkpoint     save, load
     training       batches, recipes, the loop (step, chunk, run, fit), populations, rates, students, devices

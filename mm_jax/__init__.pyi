@@ -17,6 +17,7 @@ from . import page as page
 from . import plotting as plotting
 from . import prior as prior
 from . import pytrees as pytrees
+from . import ranking as ranking
 from . import sampling as sampling
 from . import scoring as scoring
 from . import shapes as shapes
@@ -46,6 +47,7 @@ from .models import mixture as mixture
 from .models import mlp as mlp
 from .models import network as network
 from .models import ngram as ngram
+from .models import product as product
 from .models import rnn as rnn
 from .models import transformer as transformer
 from .models import wavenet as wavenet
@@ -65,11 +67,14 @@ from .models.mixture import Mixture as Mixture
 from .models.mlp import MLP as MLP
 from .models.network import Network as Network
 from .models.ngram import NGram as NGram
+from .models.product import Product as Product
 from .models.rnn import RNN as RNN
 from .models.transformer import Transformer as Transformer
 from .models.wavenet import WaveNet as WaveNet
 from .pytrees import pytree as pytree
 from .pytrees import static as static
+from .ranking import Rank as Rank
+from .ranking import rank as rank
 from .sampling import sample as sample
 from .scoring import Score as Score
 from .scoring import score as score

@@ -4,6 +4,7 @@
 model of a short list is first restricted to new words, so that few draws are lost.
 """
 
+import functools
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +27,14 @@ from mm_jax.streams import WordFile, characters, longest, shortest
 BUDGET = 100_000  # words drawn
 _CASES = 100_000  # words of a long list whose first letters are looked at
 _CELLS = 2**22  # prefixes * characters up to which the model is restricted to new words: about a second
+_VOWELS = {
+    "LATIN": "aeiouyæœøıə",
+    "GREEK": "αεηιουω",
+    "CYRILLIC": "аеиоуыэюяієәөү",
+    "ARMENIAN": "աեէըիոօ",
+    "GEORGIAN": "აეიოუ",
+}  # without accents
+_CONSONANTS = "йў"  # and yet, without their marks, vowels
 _REGEX_SECONDS = 1.0  # a pattern that takes longer for one word backtracks without end
 
 
@@ -43,10 +52,12 @@ class Conditions:
       distinct: rejects repeated words.
       min_distance: the least number of edits (Levenshtein) from every word of the list.
       avoid: rejects words that contain one of these, in any case.
+      like: a word; rejects those of another length or of another `shape`, and the word itself.
       accept: a function of a word that returns True to keep it; it is asked last.
 
     Raises:
-      ValueError: a length or a distance that is no whole number; a regex that cannot be read.
+      ValueError: a length or a distance that is no whole number; a regex that cannot be read; an empty `like`, or one
+        whose length the others exclude.
 
     >>> Conditions(suffix="dam", new=True).suffix
     'dam'
@@ -61,6 +72,7 @@ class Conditions:
     distinct: bool = False
     min_distance: int = 0
     avoid: Sequence[str] = ()
+    like: str | None = None
     accept: Callable[[str], bool] | None = None
 
     def __post_init__(self) -> None:
@@ -71,6 +83,12 @@ class Conditions:
             raise ValueError(f"avoid is one str: write [{self.avoid!r}]")
         if self.regex is not None:
             _compiled(self.regex)
+        if self.like is not None:
+            size = len(shape(self.like))
+            if size == 0:
+                raise ValueError("like is an empty word: give one that new words are to resemble")
+            if size < (self.min_length or 0) or size > (self.max_length or size):
+                raise ValueError(f"{self.like!r} has {size} characters: leave out min_length and max_length")
 
 
 def _compiled(pattern: str) -> "regex.Pattern[str]":
@@ -80,6 +98,30 @@ def _compiled(pattern: str) -> "regex.Pattern[str]":
     except (regex.error, RecursionError, OverflowError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise ValueError(f"regex {pattern[:60]!r} is no regular expression that can be read: {why}") from None
+
+
+def shape(word: str) -> tuple[str, ...]:
+    """Returns the shape of a word: for each character "vowel", "consonant", "letter", or what is no letter itself.
+
+    Accents and case do not matter; y is a vowel. Letters of scripts without vowels of this kind, such as Arabic,
+    Devanagari and Chinese, are "letter", and so are the marks on them: of those only the number counts.
+
+    >>> shape("Zoë-7")
+    ('consonant', 'vowel', 'vowel', '-', '7')
+    """
+    return tuple(map(_kind, unicodedata.normalize("NFC", word)))
+
+
+@functools.cache
+def _kind(char: str) -> str:
+    """Returns the entry of one character in a `shape`."""
+    if not (char.isalpha() or _is_mark(char)):
+        return char
+    script = unicodedata.name(char, "").partition(" ")[0]
+    if (vowels := _VOWELS.get(script)) is None:
+        return "letter"
+    base = char.lower() if char.lower() in _CONSONANTS else unicodedata.normalize("NFD", char.lower())[0]
+    return "vowel" if base in vowels else "consonant"
 
 
 def temperature_for(num_words: int) -> float:
@@ -191,7 +233,8 @@ def more(
     """
     words = as_list(words) if start is None else words
     start = start or start_of(words)
-    least, most = _bounds(start, prefix, conditions.min_length, conditions.max_length)
+    size = None if conditions.like is None else len(shape(conditions.like))
+    least, most = _bounds(start, prefix, size or conditions.min_length, size or conditions.max_length)
     accept = _Acceptance(params, words, conditions, range(least, most + 1), "" if prefix else start["first_case"])
     limit = contract.max_length(params)
     # One character more than the longest word, so that a word that was cut there is too long and rejected.
@@ -216,11 +259,13 @@ class _Acceptance:
     """Accepts or rejects drawn words, and counts what rejected them."""
 
     def __init__(self, params: Params, words: Sequence[str], conditions: Conditions, lengths: range, case: str):
-        """Raises ValueError for a suffix or a part with a character that the model does not know."""
+        """Raises ValueError for a suffix, a part or a `like` with a character that the model does not know."""
         self.rejected: Counter[str] = Counter()
         suffix, contains = (unicodedata.normalize("NFC", text) for text in (conditions.suffix, conditions.contains))
-        for text in (suffix, contains):
+        like = unicodedata.normalize("NFC", conditions.like or "")
+        for text in (suffix, contains, like):
             params.vocab.encode(text)
+        wanted = shape(like)
         seen, carriers = set(), _carriers(params, words)
         self._file = words if isinstance(words, WordFile) and conditions.new else None
         self._known = set() if isinstance(words, WordFile) else frozenset(words)  # of a WordFile: those drawn
@@ -232,6 +277,7 @@ class _Acceptance:
             return not (word in seen or seen.add(word))
 
         tests = {
+            f"the shape of {like!r}": like and (lambda word: word != like and shape(word) == wanted),
             f"a length of {lengths.start} to {lengths.stop - 1}": lambda word: len(word) in lengths,
             f"the suffix {suffix!r}": suffix and (lambda word: word.endswith(suffix)),
             f"the part {contains!r}": contains and (lambda word: contains in word),

@@ -116,3 +116,48 @@ def test_a_pattern_without_end_is_stopped(ngram, monkeypatch):
     pattern = conditions._compiled("(a|aa)+b$")
     with pytest.raises(ValueError, match="took over"):
         conditions._matches(pattern, "a" * 60)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("mary", "lisa", True),
+        ("mary", "anna", False),
+        ("zoë", "Lia", True),
+        ("jean-luc", "teos-nad", True),
+        ("jean-luc", "teosinad", False),
+        ("мой", "кот", True),
+        ("ёлка", "икра", True),
+        ("ёлка", "йода", False),
+        ("άννα", "ίλλη", True),
+        ("さくら", "ひなた", True),
+        ("さくら", "ゆい", False),
+        ("शीला", "मीरा", True),
+    ],
+)
+def test_shapes(one, other, alike):
+    assert (conditions.shape(one) == conditions.shape(other)) is alike
+
+
+def test_like_a_word(ngram):
+    words = drawn(ngram, like="marina", distinct=True)
+    assert len(words) == 12 and "marina" not in words
+    assert all([char in "aeiouy" for char in word] == [False, True] * 3 for word in words)
+    short = ["ab", "ba"]
+    params = mm_jax.ngram.fit(short, mm_jax.Vocab(".ab"), 1)
+    alone = conditions.more(params, short, KEY, 2, conditions=Conditions(like="abb"), budget=1000)
+    assert alone.words == [] and "the shape of 'abb'" in alone.rejected  # which it alone has
+    longer = mm_jax.ngram.fit([*short, "ae"], mm_jax.Vocab(".abe"), 1)
+    found = conditions.more(longer, short, KEY, 9, conditions=Conditions(like="abb"), budget=10_000).words
+    assert set(found) == {"ebb"}  # of three characters, where the list has two at most
+
+
+def test_like_refuses(ngram):
+    for given, message in (
+        ({"like": ""}, "like is an empty word: give one that new words are to resemble"),
+        ({"like": "anna", "min_length": 5}, "'anna' has 4 characters: leave out min_length and max_length"),
+        ({"like": "anna", "max_length": 3}, "'anna' has 4 characters: leave out min_length and max_length"),
+        ({"like": "ann7"}, "character 4 is '7'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            drawn(ngram, **given)

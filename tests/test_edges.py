@@ -54,6 +54,7 @@ MISTAKES = {
     "mm_jax.evaluate(counts, [b'emma'])": "expected words as str, got b'emma', a bytes",
     "mm_jax.evaluate(counts, None)": "expected a list of words, got None",
     "mm_jax.evaluate(counts, 7)": "expected a list of words, got 7",
+    "mm_jax.rank(counts, words[0], 7)": "key is 7",
     "mm_jax.score(counts, 7)": "expected a word, got 7",
     # mixtures of what calls a character impossible
     "mm_jax.mixture.fit([unsmoothed, unsmoothed], words)": "no member expects one of the characters: smooth the counts",

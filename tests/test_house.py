@@ -32,7 +32,7 @@ FLOORS = [
     ["layers", "ngrams"],
     ["models"],
     ["evaluation"],
-    ["scoring", "drawing", "sampling", "conditions", "enumeration", "structure", "checkpoint"],
+    ["scoring", "drawing", "sampling", "conditions", "enumeration", "ranking", "structure", "checkpoint"],
     ["training", "prior"],
     ["plotting", "terminal", "ladder", "page", "learning"],
     ["tool"],

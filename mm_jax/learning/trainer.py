@@ -16,7 +16,7 @@ from mm_jax.models import ngram
 from mm_jax.models.contract import Params
 from mm_jax.prior import adapt, heads, interpolate, load
 from mm_jax.prior.adapting import FEWEST
-from mm_jax.streams import longest
+from mm_jax.streams import characters, longest
 from mm_jax.training import loop
 from mm_jax.words import WordList
 
@@ -72,6 +72,9 @@ def fit_by_counting(plan: Plan, words: WordList) -> Params:
     if options.get("order", 0) > (most := longest(words.split.train) + 2):
         LOG.info("order %s is longer than any word: takes %s", f"{options['order']:,}", most)
         options["order"] = most
+    if plan.model == "ngram" and words.is_long and set(options) == {"order"}:
+        size = characters(words.split.train)  # a file as large as the list, about
+        return ngram.fit_within(words.split.train, words.vocab, options["order"], words.split.dev, size)
     fit = models.makeable()[plan.model].fit
     assert fit is not None  # the plan has no recipe
     return fit(words.split.train, words.vocab, **options)

@@ -10,6 +10,7 @@
     GRU          gates as Cho et al. (2014)                            gru.init(key, vocab)
     Transformer  GPT-2's blocks, with a cache of keys and values       transformer.init(key, vocab)
     Mixture      sum of weight * p over models                         mm_jax.mixture.fit(models, dev)
+    Product      product of p over models, renormalised                mm_jax.product.of(models)
     Fresh        a model corrected for a list that repeats little      fresh.wrap(params, words)
     Widened      a model over a larger alphabet                        widened.wrap(params, vocab)
     Network      a network of your own, of flax or any other kind      network.wrap(module, vocab, key=key)

@@ -11,8 +11,9 @@ context, and is never predicted.
 """
 
 import dataclasses
+import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -23,16 +24,18 @@ from jaxtyping import Array, Float32, Int, Int32
 from mm_jax import corpus
 from mm_jax.checks import number, whole_number
 from mm_jax.models.contract import NamedRecipe, Params, windowed
-from mm_jax.ngrams import arpa, spark
-from mm_jax.ngrams.counting import Tally, count, look_up, tallies, walk
-from mm_jax.ngrams.cutting import cut_off
+from mm_jax.ngrams import arpa, cutting, spark
+from mm_jax.ngrams.counting import count, look_up, tallies, walk
 from mm_jax.ngrams.orders import choose as choose
-from mm_jax.ngrams.smoothing import SMOOTHINGS, Smoothed, Smoothing, smoother
+from mm_jax.ngrams.smoothing import SMOOTHINGS, Smoothing, smoother
 from mm_jax.ngrams.sql import MEMORY
 from mm_jax.ngrams.table import Table
 from mm_jax.pytrees import pytree
 from mm_jax.sources import open_words
 from mm_jax.vocab import Vocab
+
+_LOG = logging.getLogger("mm_jax")
+_LOSES = 1.01  # times the loss of all n-grams: what those that are cut off may cost
 
 
 @pytree
@@ -110,16 +113,63 @@ def fit(
     else:
         words = open_words(words) if isinstance(words, str | os.PathLike) else words
         tallied = count(words, vocab, order, memory=memory)
-    return NGram(levels=tuple(_levels(tallied, smoother(smoothing, k), cut)), vocab=vocab)
+    smooth = smoother(smoothing, k)
+    orders = ((tally, smooth(tally)) for tally in tallied)
+    if cut:
+        every = list(cutting.rounded(orders))
+        orders = cutting.cut_off(every, cutting.worths(every), cut)
+    return NGram(levels=tuple(_levels(orders)), vocab=vocab)
 
 
-def _levels(tallied: Iterable[Tally], smooth: Callable[[Tally], Smoothed], cut: float) -> Iterator[Level]:
-    """Yields the level of each tally, the lowest order first."""
-    smoothed = ((tally, smooth(tally)) for tally in tallied)
-    for tally, (values, backoff) in cut_off(smoothed, cut) if cut else smoothed:
+def _levels(orders: Iterable[cutting.Order]) -> Iterator[Level]:
+    """Yields the level of each order that was counted and smoothed, the lowest first."""
+    for tally, (values, backoff) in orders:
         table = Table.of(tally.context, tally.token, values, rows=len(backoff), vocab_size=tally.vocab_size)
         codes, backoff = jax.device_put((tally.codes, backoff.astype(np.float32)))
         yield Level(codes, table.first, table.tokens, table.values, backoff)
+
+
+def fit_within(words: Sequence[str], vocab: Vocab, order: int, held_out: Sequence[str], size: int) -> NGram:
+    """Counts as `fit`, and cuts contexts off for as long as held-out words lose 1% at most; more for a limit of bytes.
+
+    Args:
+      words: the list.
+      vocab: its characters.
+      order: characters of context, plus 1.
+      held_out: the words whose loss chooses the cut.
+      size: bytes that the model may take in a file, about.
+
+    Returns an NGram, and tells the logger `mm_jax` what the cut costs. Raises ValueError as `fit`.
+
+    >>> params = fit_within(["ab", "b"], Vocab(".ab"), 2, ["ab"], 10_000)
+    >>> len(params.levels)
+    2
+    """
+    smooth = smoother("modified-kneser-ney", 0.0)
+    smoothed = [(tally, smooth(tally)) for tally in count(words, vocab, order)]
+    whole = _loss(NGram(levels=tuple(_levels(smoothed)), vocab=vocab), held_out)
+    orders = list(cutting.rounded(smoothed))
+    del smoothed
+    worth = cutting.worths(orders)
+    every = sum(int(cutting.sizes(tally).sum()) for tally, _ in orders)
+
+    def left(most: float) -> tuple[float, NGram, float]:
+        kept = cutting.cut_off(orders, worth, cutting.cut_for(orders, worth, most))
+        params = NGram(levels=tuple(_levels(kept)), vocab=vocab)
+        return most, params, _loss(params, held_out)
+
+    found = left(min(size, every))
+    while found[2] <= _LOSES * whole and (smaller := left(0.8 * found[0]))[2] <= _LOSES * whole:
+        found = smaller
+    figures = (every / 1e6, found[0] / 1e6, found[2], whole)
+    _LOG.info("n-grams cut from %.1f to %.1f MB: loss on dev %.4f in place of %.4f", *figures)
+    return found[1]
+
+
+def _loss(params: NGram, words: Sequence[str]) -> float:
+    """Returns the nats per character of some words."""
+    contexts, ids, targets = corpus.examples(words, params.vocab, block_size(params))
+    return -float(pair_log_probs(params, contexts[ids], targets).mean())
 
 
 def _table(level: Level, vocab: Vocab) -> Table:

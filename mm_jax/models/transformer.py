@@ -76,8 +76,10 @@ class Cache(NamedTuple):
     """What was read of a word: the last x after all blocks, keys and values of all positions, and how many they are."""
 
     x: Float32[Array, " width"]
-    keys: tuple[Float32[Array, "positions width"], ...]  # one a block: a stacked array would be copied at every step
-    values: tuple[Float32[Array, "positions width"], ...]
+    # One array a block: a stacked one would be copied at every step. Each is laid out as its product reads it: as
+    # [positions, width], as they are made, a step would lay out the whole cache anew, and take twice as long.
+    keys: tuple[Float32[Array, "heads head positions"], ...]
+    values: tuple[Float32[Array, "heads positions head"], ...]
     length: Int32[Array, ""]
 
 
@@ -160,8 +162,9 @@ def validate(params: Transformer) -> None:
 def start(params: Transformer) -> Cache:
     """Returns the state of a word's start: a cache that holds its `.`."""
     # Of fixed shape, however short the word: one program reads all of them.
-    nothing = tuple(jnp.zeros(params.P.shape, jnp.float32) for _ in params.blocks)
-    empty = Cache(jnp.zeros(params.P.shape[-1], jnp.float32), nothing, nothing, jnp.int32(0))
+    nothing = _heads(params.num_heads, jnp.zeros(params.P.shape, jnp.float32))
+    keys, values = (tuple(each for _ in params.blocks) for each in (jnp.swapaxes(nothing, -1, -2), nothing))
+    empty = Cache(jnp.zeros(params.P.shape[-1], jnp.float32), keys, values, jnp.int32(0))
     return advance(params, empty, jnp.int32(0))
 
 
@@ -171,10 +174,10 @@ def advance(params: Transformer, state: Cache, token: Int[Array, ""]) -> Cache:
     mask = jnp.arange(len(params.P)) <= place  # behind it, the cache holds zeros
     keys, values = [], []
     for block, k_before, v_before in zip(params.blocks, state.keys, state.values, strict=True):
-        q, k, v = _queries_keys_values(block, x)
-        keys.append(lax.dynamic_update_slice_in_dim(k_before, k, place, 0))
-        values.append(lax.dynamic_update_slice_in_dim(v_before, v, place, 0))
-        a = _attend(params.num_heads, q[None], keys[-1][None], values[-1][None], mask[None, None])[0]
+        q, k, v = (_heads(params.num_heads, each) for each in _queries_keys_values(block, x))
+        keys.append(lax.dynamic_update_slice_in_dim(k_before, jnp.swapaxes(k, 1, 2), place, 2))
+        values.append(lax.dynamic_update_slice_in_dim(v_before, v, place, 1))
+        a = _attend(q[None], keys[-1][None], values[-1][None], mask[None, None])[0]
         x = x + affine_rows(a, block.Wo, block.bo)
         x = x + _mlp(block, x)
     return Cache(x[0], tuple(keys), tuple(values), place + 1)
@@ -202,8 +205,9 @@ def unroll_rows(
         return jax.vmap(drop_states, (0, 0, None))(added, dropout, next(place)).reshape(batch * size, -1)
 
     for i, block in enumerate(params.blocks):
-        q, k, v = (rows.reshape(batch, size, -1) for rows in _queries_keys_values(block, x))
-        a = _attend(params.num_heads, q, k, v, jax.vmap(drop_edges, (0, 0, None))(mask, dropout, i))
+        rows = (each.reshape(batch, size, -1) for each in _queries_keys_values(block, x))
+        q, k, v = (_heads(params.num_heads, each) for each in rows)
+        a = _attend(q, transposed(k), v, jax.vmap(drop_edges, (0, 0, None))(mask, dropout, i))
         x = x + dropped(affine_rows(a.reshape(x.shape), block.Wo, block.bo))
         x = x + dropped(_mlp(block, x))
     return _output(params, x).reshape(batch, size, -1)
@@ -214,20 +218,24 @@ def _check_heads(num_heads: int, width: int) -> None:
         raise ValueError(f"{num_heads} heads do not divide a width of {width}: choose a width that is a multiple")
 
 
+def _heads(
+    num_heads: int, x: Float32[Array, "*batch positions width"]
+) -> Float32[Array, "*batch heads positions head"]:
+    """Gives each head its part of the width: each is one of a batch of products."""
+    return jnp.swapaxes(x.reshape(*x.shape[:-1], num_heads, -1), -2, -3)
+
+
 def _attend(
-    num_heads: int,
-    q: Float32[Array, "batch queries width"],
-    keys: Float32[Array, "batch positions width"],
-    values: Float32[Array, "batch positions width"],
+    q: Float32[Array, "batch heads queries head"],
+    keys: Float32[Array, "batch heads head positions"],
+    values: Float32[Array, "batch heads positions head"],
     mask: Bool[Array, "batch queries positions"],
 ) -> Float32[Array, "batch queries width"]:
     """Computes attention: softmax(q . k / sqrt(head)) . v of each head, over the positions that the mask shows."""
-    # [batch, heads, positions, head]: each head has a part of the width, and is one of a batch of products.
-    q, k, v = (x.reshape(*x.shape[:2], num_heads, -1).transpose(0, 2, 1, 3) for x in (q, keys, values))
     # A product of two vectors of N(0, 1) has the deviation sqrt(head): divided by it, softmax does not start as a max.
-    scores = batched_product(q, transposed(k)) * q.shape[-1] ** -0.5
+    scores = batched_product(q, keys) * q.shape[-1] ** -0.5
     scores = scores + jnp.where(mask, 0.0, -jnp.inf)[:, None]  # adding -inf needs no select in the backward pass
-    a = batched_product(jax.nn.softmax(scores), v).transpose(0, 2, 1, 3)
+    a = jnp.swapaxes(batched_product(jax.nn.softmax(scores), values), 1, 2)
     return a.reshape(*a.shape[:2], -1)
 
 

@@ -10,41 +10,62 @@ multiples of 1/2048, and a back-off weight is 1 - their sum: both are float16 in
 Counts below a threshold, dropped in high orders, cost several times as much loss at the same size (LOG.md).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from mm_jax.ngrams.counting import Tally
-from mm_jax.ngrams.smoothing import Smoothed
 
 _STEP = 2.0**-11
 _CONTEXT, _PAIR = 5, 3  # bytes in a file
 
-Smoothing = tuple[Tally, Smoothed]
+Order = tuple[Tally, tuple[Any, Any]]  # with the values [pairs] and the back-off weights [contexts] of its smoothing
 
 
-def cut_off(smoothed: Iterable[Smoothing], cut: float) -> Iterator[Smoothing]:
-    """Yields the orders that are left of all orders of a model, the lowest first; the tallies lose their types.
+def worths(orders: Sequence[Order]) -> list[np.ndarray]:
+    """Returns what each context is worth in nats a byte: float64 [contexts] of each order.
 
-    Args:
-      smoothed: the tally of each order, the lowest first, with its values and its back-off weights.
-      cut: nats a byte that a context must gain.
+    That is its own gain a byte, or that of a longer context that ends in it where it is more. Args: all orders of a
+    model, the lowest first, as `rounded` makes them.
     """
-    orders = list(_rounded(smoothed))
-    gains, lower = [], np.zeros(0)
+    found, lower = [], np.zeros(0)
     for m, (tally, (values, backoff)) in enumerate(orders):
         shorter = 1 / tally.vocab_size if m == 0 else lower[_pairs_below(tally, orders[m - 1][0])]
         lower = values + backoff[tally.context] * shorter
         with np.errstate(divide="ignore", invalid="ignore"):
             gain = tally.per_context(tally.counts * np.log(lower / shorter))
-        size = _CONTEXT + _PAIR * np.bincount(tally.context, minlength=len(tally.codes))
-        gains.append(gain >= cut * size)
-    gains[0][:] = True
-    for m in range(len(orders) - 1, 0, -1):  # the longest contexts first: each keeps the shorter ones it ends in
-        gains[m - 1][orders[m][0].codes[gains[m]] // orders[m][0].vocab_size] = True
+        found.append(gain / sizes(tally))
+    for m in range(len(orders) - 1, 0, -1):  # the longest contexts first
+        np.maximum.at(found[m - 1], orders[m][0].codes // orders[m][0].vocab_size, found[m])
+    found[0][:] = np.inf
+    return found
+
+
+def sizes(tally: Tally) -> np.ndarray:
+    """Returns the bytes that each context takes in a file, int64 [contexts]."""
+    return _CONTEXT + _PAIR * np.bincount(tally.context, minlength=len(tally.codes))
+
+
+def cut_for(orders: Sequence[Order], worth: Sequence[np.ndarray], size: float) -> float:
+    """Returns the cut that leaves a model of so many bytes at most; `worth` is [contexts] of each order."""
+    every = np.concatenate(worth)
+    best_first = np.argsort(-every)
+    taken = np.cumsum(np.concatenate([sizes(tally) for tally, _ in orders])[best_first])
+    left_out = best_first[np.searchsorted(taken, size, side="right") :]
+    return 0.0 if not len(left_out) else max(0.0, float(np.nextafter(every[left_out[0]], np.inf)))
+
+
+def cut_off(orders: Sequence[Order], worth: Sequence[np.ndarray], cut: float) -> Iterator[Order]:
+    """Yields what is left of the orders of a model, the lowest first; the tallies lose their types.
+
+    Args:
+      orders, worth: all orders, and what each of their contexts [contexts] is worth.
+      cut: nats a byte that a context must be worth.
+    """
     below = np.zeros(1, np.int32)
-    for keep in gains:
-        tally, (values, backoff) = orders.pop(0)
+    for (tally, (values, backoff)), one in zip(orders, worth, strict=True):
+        keep = one >= cut
         if not keep.any():
             return
         pairs = keep[tally.context]
@@ -53,7 +74,7 @@ def cut_off(smoothed: Iterable[Smoothing], cut: float) -> Iterator[Smoothing]:
         below = ranks
 
 
-def _rounded(smoothed: Iterable[Smoothing]) -> Iterator[Smoothing]:
+def rounded(smoothed: Iterable[Order]) -> Iterator[Order]:
     """Yields orders with values that are rounded down, and the back-off weights that follow; order 1 stays as it is."""
     for m, (tally, (values, backoff)) in enumerate(smoothed):
         if m:

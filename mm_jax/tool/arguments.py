@@ -4,7 +4,6 @@ Results go to stdout, messages to stderr. The exit status is 0, 1 (the command f
 import JAX inside, so that `--help` answers at once; `application` adds the options of models to `train`.
 """
 
-import math
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -150,6 +149,10 @@ def sample(
     avoid: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Reject words that contain a line of this file, in any case.")
     ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(metavar="WORD", help="Of its length, with vowels and consonants where it has them."),
+    ] = None,
     min_length: Annotated[
         int | None, typer.Option(min=0, max=MAX_COUNT, help="Default: the list's shortest word.")
     ] = None,
@@ -203,6 +206,7 @@ def sample(
         distinct=distinct,
         min_distance=min_distance,
         avoid=load_words(avoid) if avoid else (),
+        like=like,
         accept=sampling.kept_by(program) if program else None,
     )
     options = {"prefix": prefix, "temperature": temperature, "top_k": top_k}
@@ -243,30 +247,25 @@ def mix(
     weights: Annotated[
         str | None, typer.Option(metavar="W,W,...", help="A weight for each run. Default: equal.")
     ] = None,
+    both: Annotated[
+        bool, typer.Option("--both", help="Words at home in every list at once, in place of one list or the other.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Mix runs into one, whose words resemble all of their lists.
+
+    Without --both a weight is the share of a run's words. With it, runs are multiplied, and a weight is the power of a
+    run's probabilities, 1 by default: larger ones keep closer to its list.
 
     Example: mm-jax mix runs/dutch runs/japanese --weights 1,1 --out runs/both
     """
     if len(run) < 2:
         raise typer.BadParameter("give two runs or more", param_hint="RUN...")
-    given = _weights(weights, len(run))
-    from mm_jax.tool import commands
+    from mm_jax.tool import mixing
 
+    given = mixing.parsed(weights, len(run))
     with busy("mixing"):
-        commands.mix(run, given, out, as_json)
-
-
-def _weights(text: str | None, count: int) -> list[float]:
-    """Parses the weights of `count` runs; raises typer.BadParameter for anything else."""
-    try:
-        values = [1.0] * count if text is None else [float(part) for part in text.split(",")]
-    except ValueError:
-        values = []
-    if len(values) != count or not all(0 < value < math.inf for value in values):
-        raise typer.BadParameter(f"{text!r} is not {count} positive numbers, such as 1,2", param_hint="--weights")
-    return values
+        mixing.mix(run, given, out, as_json, both)
 
 
 @app.command()

@@ -10,7 +10,6 @@ from datetime import date
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from mm_jax import conditions, page, terminal
@@ -18,9 +17,7 @@ from mm_jax.checks import counted
 from mm_jax.evaluation import Evaluation, evaluate_split, word_means
 from mm_jax.evaluation import evaluate as evaluate_words
 from mm_jax.files import write_whole
-from mm_jax.models import widened
 from mm_jax.models.contract import Params, block_size, max_length, num_params
-from mm_jax.models.mixture import Mixture
 from mm_jax.output import fail, give, say
 from mm_jax.page.fitting import fitted, highest_order
 from mm_jax.page.pack import rounded
@@ -28,8 +25,6 @@ from mm_jax.shapes import PLAIN, Options
 from mm_jax.streams import WordFile
 from mm_jax.tool import runs
 from mm_jax.tool.reading import read
-from mm_jax.vocab import Vocab
-from mm_jax.words import Split, WordList
 
 _RANKED = 200_000  # words of a long list among which a word is ranked
 _CELLS = 2**24  # logits that `top` computes by default: about 15 s
@@ -41,7 +36,8 @@ def _print_losses(rows: dict[str, Evaluation]) -> None:
 
 
 def score(folder: Path, given: list[str], as_json: bool) -> None:
-    """Scores words character by character, and ranks them among the training words."""
+    """Scores words character by character, and ranks them among the training words and among all words."""
+    from mm_jax.ranking import ranks
     from mm_jax.scoring import score as score_word
 
     run = runs.RunFolder(folder).open()
@@ -51,15 +47,19 @@ def score(folder: Path, given: list[str], as_json: bool) -> None:
     else:
         means, listed = np.sort(word_means(run.params, words)), frozenset(words)
     results, texts = [], []
-    for word in _readable(run, given):
-        result = score_word(run.params, word)
+    scored = [score_word(run.params, word) for word in _readable(run, given)]
+    possible = [result.word for result in scored if math.isfinite(result.nll)]
+    places = dict(zip(possible, ranks(run.params, possible, jax.random.key(0)) if possible else (), strict=True))
+    for result in scored:
         likelier = len(means) - int(np.searchsorted(means, result.mean, side="right"))
         known = result.word in listed
         rank = int(np.searchsorted(means, result.mean)) + 1
         figures = {"mean": result.mean, "rank": rank, "likelier_than": likelier, "of": len(means), "in_list": known}
-        results.append(asdict(result) | figures)
+        place = places.get(result.word)
+        results.append(asdict(result) | figures | {"of_all": asdict(place) if place else None})
         among = f"{likelier:,} of the list's {counted(len(means), 'word')}" + ("; it is in the list" if known else "")
-        texts.append(f"{result.word}\n{result}\nlikelier, per character, than {among}")
+        of_all = f"of all words {place}" if place else "the model cannot make it"
+        texts.append(f"{result.word}\n{result}\n{of_all}; likelier, per character, than {among}")
     give(results, as_json, "\n\n".join(texts))
 
 
@@ -164,31 +164,6 @@ def info(folder: Path, as_json: bool) -> None:
         cell = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
         rows.writerow([name, cell])
     give(facts, as_json, lines.getvalue().rstrip())
-
-
-def mix(folders: Sequence[Path], weights: Sequence[float], out: Path, as_json: bool) -> None:
-    """Writes a run whose model is the weighted mixture of others, and whose list joins their lists."""
-    if out in folders:
-        raise ValueError(f"{out} is one of the runs to mix: name another folder")
-    opened = [runs.RunFolder(folder).open() for folder in folders]
-    vocab = Vocab.from_words([run.params.vocab.chars[1:] for run in opened])
-    shares = [weight / math.fsum(weights) for weight in weights]
-    params = Mixture(
-        members=tuple(widened.wrap(run.params, vocab) for run in opened),
-        scores=jnp.log(jnp.array(shares, jnp.float32)),
-        vocab=vocab,
-    )
-    train, dev, test = ([word for run in opened for word in run.split[i]] for i in range(3))
-    split = Split(train, dev, test)
-    plan = runs.Plan("mix", options={"runs": [str(folder) for folder in folders], "weights": list(shares)})
-    run = runs.RunFolder(out)
-    with run.locked():
-        run.write_setup(plan, WordList(split, vocab), resume=False)
-        run.save_model(params)
-    found = conditions.ten_new(params, [*train, *dev, *test], jax.random.key(1))
-    parts = ", ".join(f"{share:.0%} {folder}" for share, folder in zip(shares, folders, strict=True))
-    say(f"{out}: {parts}; {len(vocab) - 1} different characters")
-    give({"run": str(out), "weights": shares, "samples": found}, as_json, "\n".join(found))
 
 
 def write_page(

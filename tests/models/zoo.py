@@ -186,6 +186,13 @@ def mixed(*makers):
     return make
 
 
+def multiplied(*makers):
+    def make(vocab, words):
+        return mm_jax.product.of([maker(vocab, words) for maker in makers], powers=[1.0, 0.5])
+
+    return make
+
+
 def widened(module):
     """Of a vocabulary that lacks a character, `h` or `b`."""
 
@@ -209,6 +216,7 @@ OTHERS = {
     "counts": table,
     "ngram": ngrams,
     "mixture": mixed(ngrams, table),
+    "product": multiplied(ngrams, table),
     "fresh": lambda vocab, words: models.fresh.wrap(ngrams(vocab, words), words[:3], share=0.3),
     "widened": widened(WINDOWED_TOY),
     "network": a_network,
@@ -216,6 +224,7 @@ OTHERS = {
 SECOND = {
     "ngram of order 1": functools.partial(ngrams, order=1),
     "mixture, sequential": mixed(ngrams, toy),
+    "product, sequential": multiplied(ngrams, toy),
     "fresh, sequential": lambda vocab, words: models.fresh.wrap(toy(vocab, words), words[:3]),
     "widened, sequential": widened(SEQUENTIAL_TOY),
     "bigram of counts": lambda vocab, words: mm_jax.bigram.from_counts(table(vocab, words)),
@@ -232,7 +241,7 @@ QUICK = [*READ, "network"]
 OTHERS_TO_READ = [name for name in EVERY if name not in READ]  # in the long tests
 # The state is a window; the others see the whole word.
 WINDOWED = ["bigram", "bigram of counts", "counts", "mixture", "mlp", "mlp of the lecture", "ngram", "ngram of order 1"]
-WINDOWED += ["toy_windowed", "wavenet"]
+WINDOWED += ["product", "toy_windowed", "wavenet"]
 # New parameters, to be trained by gradient steps.
 TRAINED = [name for name in [*SMALL, "network", "mlp of the lecture"] if name in EVERY]
 WORDS = {".ab": ("ab", "ba", "b", "abba"), VOCAB.chars: tuple(FIRST_FIVE)}

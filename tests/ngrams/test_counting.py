@@ -1,6 +1,5 @@
 """Every order's counts against a count in Python, in one block and in many that DuckDB adds up."""
 
-import inspect
 import os
 import signal
 import subprocess
@@ -133,15 +132,6 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(grams, "BLOCK", 50)
     return tmp_path
-
-
-def test_a_list_that_changes_before_it_is_counted(tmp_path):
-    path = tmp_path / "list.txt"
-    path.write_text("emma\nava\n")
-    words = WordFile(path)
-    path.write_text("emma\nava\nmia\n")
-    with pytest.raises(ValueError, match="has changed while it was read"):
-        inspect.unwrap(mm_jax.corpus.tokens)(words, LETTERS)  # without the check of types, which reads a word
 
 
 @pytest.mark.parametrize("memory", [1e-6, 0.001, 0.002])

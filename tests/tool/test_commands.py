@@ -1,11 +1,13 @@
 """The command, as a user types it: exit status, what goes to stdout and what to stderr."""
 
+import dataclasses
 import json
 import shutil
 import sys
 import time
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,7 +19,7 @@ from mm_jax import words as lists
 from mm_jax.tool import entry, runs
 from mm_jax.vocab import Vocab
 
-from .conftest import make
+from .conftest import make, train
 
 NAMES = lists.bundled_names()
 COMMANDS = ["check", "train", "sample", "score", "eval", "plot", "compare", "mix", "top", "info"]
@@ -101,6 +103,16 @@ def test_score(mm, trained):
     )
     below = sum(mean > found["mean"] for mean in means)
     assert abs(found["likelier_than"] / len(words) - below / 50) < 5 * 0.5 / 50**0.5
+    place = mm_jax.rank(params, "emma", jax.random.key(0))
+    assert found["of_all"] == dataclasses.asdict(place) and f"of all words {place}; likelier, per character" in text
+
+
+def test_an_impossible_word_has_no_rank(mm, tmp_path):
+    train(make(tmp_path, ["anna", "nana"] * 9), "--out", tmp_path / "run", "--model", "counts", "--smoothing", 0, "-q")
+    found = json.loads(mm("score", tmp_path / "run", "anna", "nnana", "nan", "--json")[1].splitlines()[-1])
+    assert [each["of_all"] is None for each in found] == [False, False, True]
+    text = mm("score", tmp_path / "run", "nan")[1]
+    assert "\nthe model cannot make it; likelier, per character" in text
 
 
 def test_the_oddest_of_a_file(mm, trained, tmp_path):

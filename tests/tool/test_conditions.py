@@ -165,3 +165,13 @@ def test_a_budget_below_what_is_asked_for_and_a_filter_that_is_none(mm, ngram):
     assert status == 1 and "2 words were drawn, as many as --budget allows" in err
     assert "--filter is blank" in mm("sample", ngram, "--filter", " ")[2]
     assert "is no command" in mm("sample", ngram, "--filter", "grep 'a")[2]
+
+
+def test_like_a_word(mm, ngram):
+    status, out, err = mm("sample", ngram, "--like", "marina", "-n", 4, "--new")
+    assert status == 0, err
+    assert [len(word) for word in out.split()] == [6] * 4
+    status, _, err = mm("sample", ngram, "--like", "")
+    assert status == 1 and "like is an empty word" in err
+    status, _, err = mm("sample", ngram, "--like", "hmmmmmmmmm", "--budget", 200)
+    assert status == 1 and "failed on the shape of 'hmmmmmmmmm'" in err

@@ -91,3 +91,35 @@ def test_widened_reads_past_what_it_does_not_know():
     with pytest.raises(ValueError, match="lacks 'b'"):
         widened.wrap(own, mm_jax.Vocab(".a"))
     assert set("".join(mm_jax.sample(wide, jax.random.key(0), 200))) == {"a", "b"}
+
+
+DUTCH, SPANISH = ["anna", "jan", "kees", "sanne", "els", "lina"], ["ana", "juan", "inés", "lina", "elena", "sancho"]
+
+
+def test_both_multiplies_the_runs_at_every_character(mm, tmp_path):
+    for name, words in (("dutch", DUTCH), ("spanish", SPANISH)):
+        train(make(tmp_path, words, f"{name}.txt"), "--out", tmp_path / name, "--model", "ngram", "--order", 2, "-q")
+    names = [tmp_path / name for name in ("dutch", "spanish")]
+    status, out, err = mm("mix", *names, "--both", "--out", tmp_path / "both", "--json")
+    assert status == 0, err
+    assert json.loads(out.splitlines()[-1])["weights"] == [1.0, 1.0] and "7 shared characters" in err
+    both, dutch, spanish = (runs.RunFolder(tmp_path / name).open() for name in ("both", "dutch", "spanish"))
+    shared = set(dutch.params.vocab.chars) & set(spanish.params.vocab.chars)
+    assert sorted(both.words) == sorted(word for word in DUTCH + SPANISH if shared.issuperset(word))
+    product = dict.fromkeys(both.params.vocab.chars, 0.0) | dict.fromkeys(shared, 1.0)
+    for run in (dutch, spanish):
+        for char, p in zip(run.params.vocab.chars, np.exp(by_steps(run.params, [])[0]), strict=True):
+            product[char] *= p
+    found = np.exp(by_steps(both.params, [])[0])
+    np.testing.assert_allclose(found, np.array(list(product.values())) / sum(product.values()), rtol=1e-4)
+    assert mm("sample", tmp_path / "both", "-n", 3, "--new")[0] == 0
+    assert mm("mix", tmp_path / "both", names[0], "--out", tmp_path / "again")[0] == 0
+    status, _, err = mm("page", tmp_path / "both", "--out", tmp_path / "both.html")
+    assert status == 1 and "a page cannot show a Product" in err
+
+
+@pytest.mark.slow
+def test_both_of_alphabets_without_a_common_word_is_refused(mm, two):
+    status, _, err = mm("mix", two / "latin", two / "kana", "--both", "--out", two / "both")
+    assert status == 1 and "no word of the runs is of characters that all of them know" in err
+    assert not (two / "both").exists()

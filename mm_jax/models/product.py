@@ -1,0 +1,93 @@
+"""Products of models: words that are at home in each of several lists, where a mixture's are in one or the other.
+
+    p(w | word so far) = 1/Z * product over k of p_k(w | word so far) ^ power_k
+
+Z is the sum over w, at each character: what is sampled and what is scored is one and the same model. With powers of 1
+it takes what all members expect; two equal members sharpen each other, and powers that sum to 1 (a geometric mean) do
+not. A character that a member makes impossible is impossible here; where all are, the word ends.
+
+Source: Hinton (2002), Training products of experts; there, Z is one number for all words.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float32
+
+from mm_jax.checks import positive_number
+from mm_jax.models.combination import check_members, combination, of_one_vocab
+from mm_jax.pytrees import pytree
+from mm_jax.vocab import Vocab
+
+
+@pytree
+class Product:
+    """Models of one vocabulary, and their powers.
+
+    >>> from mm_jax.models import counts
+    >>> params = of([counts.fit(["ab"], Vocab(".ab"), 1.0), counts.fit(["ba"], Vocab(".ab"), 1.0)])
+    >>> params.powers.tolist()
+    [1.0, 1.0]
+    """
+
+    members: tuple[Any, ...]
+    powers: Float32[Array, " members"]
+    vocab: Vocab
+
+
+def of(members: Sequence[Any], powers: Sequence[float] | None = None) -> Product:
+    """Returns the product of some models.
+
+    Args:
+      members: models of any kinds with one vocabulary.
+      powers: one for each, above 0; None is 1 for each.
+
+    Returns:
+      A Product, itself a model.
+
+    Raises ValueError for fewer than two members, for different vocabularies, and for other than a positive power each.
+
+    >>> import mm_jax
+    >>> vocab = mm_jax.Vocab(".abc")
+    >>> params = of([mm_jax.ngram.fit(words, vocab, order=2) for words in (["ab", "abb"], ["ac", "ab"])])
+    >>> mm_jax.most_probable(params, 1)[0][0]
+    'ab'
+    """
+    members = of_one_vocab(members, "product")
+    powers = [1.0] * len(members) if powers is None else [positive_number("powers", power) for power in powers]
+    if len(powers) != len(members):
+        raise ValueError(f"{len(powers)} powers for {len(members)} models: give one each")
+    return Product(members=members, powers=jnp.array(powers, jnp.float32), vocab=members[0].vocab)
+
+
+def _multiply(params: Product, rows: list[Array]) -> Float32[Array, "*positions vocab_size"]:
+    """Computes log p of the product from the members' logits, each float32 [*positions, vocab_size]."""
+    return jax.nn.log_softmax(_added(jnp, params.powers, rows))
+
+
+def _combine_rows(params: Product, log_probs: list[np.ndarray]) -> np.ndarray:
+    """Returns log p of the product from the members' log p, float32 [contexts, vocab_size], computed by NumPy."""
+    rows = _added(np, np.asarray(params.powers), log_probs)
+    rows = rows - rows.max(-1, keepdims=True)
+    return rows - np.log(np.exp(rows).sum(-1, keepdims=True))
+
+
+def _added(numpy: Any, powers: Any, rows: list[Any]) -> Any:
+    """Returns the sum of power * row; where that makes every token impossible, the end alone is possible."""
+    total: Any = sum(power * row for power, row in zip(powers, rows, strict=True))
+    end = numpy.broadcast_to(numpy.arange(total.shape[-1]) == 0, total.shape)
+    stuck = numpy.broadcast_to(total.max(-1, keepdims=True) == -numpy.inf, total.shape)
+    return numpy.where(stuck & end, numpy.float32(0.0), total)
+
+
+def validate(params: Product) -> None:
+    """Raises ValueError for powers that are not one for each member and positive, and for different vocabularies."""
+    check_members(params.members, params.powers, params.vocab)
+    if not (np.isfinite(params.powers) & (np.asarray(params.powers) > 0)).all():
+        raise ValueError("its powers are not positive")
+
+
+MODEL = combination(Product, mix=_multiply, combine_rows=_combine_rows, validate=validate)

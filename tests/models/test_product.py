@@ -1,0 +1,77 @@
+"""Products of models: by hand, against the definition, and where members agree on nothing."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+import mm_jax
+from mm_jax import Vocab
+from mm_jax.models import ngram, widened
+from mm_jax.models.prediction import log_probs
+
+from ..conftest import FIRST_FIVE, softmax
+from .zoo import VOCAB, by_steps, model
+
+AB = Vocab(".ab")
+
+
+def test_by_hand():
+    """After `.`: (1, 2, 1) / 4 times (1, 3, 1) / 5 is (1, 6, 1) / 8."""
+    tables = [mm_jax.counts.fit(["a"] * times, AB, smoothing=1.0) for times in (1, 2)]
+    params = mm_jax.product.of(tables)
+    np.testing.assert_allclose(np.exp(by_steps(params, [])[0]), np.array([1, 6, 1]) / 8, rtol=1e-5)
+    squared = mm_jax.product.of(tables, [2.0, 1.0])
+    np.testing.assert_allclose(np.exp(by_steps(squared, [])[0]), np.array([1, 12, 1]) / 14, rtol=1e-5)
+    np.testing.assert_allclose(log_probs(squared, np.array([[0]], np.int32))[0], by_steps(squared, [])[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["product", "product, sequential"])
+def test_against_the_members(name):
+    params, tokens = model(name), VOCAB.encode("oli")
+    expected = np.ones((len(tokens) + 1, len(VOCAB)))
+    for member, power in zip(params.members, (1.0, 0.5), strict=True):
+        expected *= np.stack([softmax(row) for row in by_steps(member, tokens)]) ** power
+    found = np.exp(by_steps(params, tokens))
+    np.testing.assert_allclose(found, expected / expected.sum(1, keepdims=True), rtol=1e-4)
+
+
+def test_a_geometric_mean_of_a_model_with_itself_is_that_model():
+    one = ngram.fit(FIRST_FIVE, VOCAB, order=3)
+    mean = mm_jax.product.of([one, one], [0.5, 0.5])
+    assert mm_jax.evaluate(mean, FIRST_FIVE).nll == pytest.approx(mm_jax.evaluate(one, FIRST_FIVE).nll, rel=1e-5)
+    assert mm_jax.evaluate(mm_jax.product.of([one, one]), FIRST_FIVE).nll < mm_jax.evaluate(one, FIRST_FIVE).nll
+
+
+def test_a_word_ends_where_the_members_agree_on_nothing():
+    """`ab` or nothing, and `ba` or nothing: after the first character of one, the other knows no next."""
+    params = mm_jax.product.of([mm_jax.counts.fit(words, AB) for words in (["ab", "aa"], ["ba", "aba"])])
+    assert mm_jax.sample(params, jax.random.key(0), 20) == mm_jax.sample(params, jax.random.key(0), 20)
+    disjoint = mm_jax.product.of([mm_jax.counts.fit([word], AB) for word in ("a", "b")])
+    np.testing.assert_array_equal(np.exp(by_steps(disjoint, [])[0]), [1, 0, 0])
+    np.testing.assert_array_equal(np.exp(log_probs(disjoint, np.array([[0]], np.int32))[0]), [1, 0, 0])
+    assert mm_jax.sample(disjoint, jax.random.key(0), 3, min_length=0) == ["", "", ""]
+    assert mm_jax.score(disjoint, "a").nll == np.inf
+
+
+def test_of_two_alphabets_words_have_the_characters_of_both():
+    vocab = Vocab(".abc")
+    members = [mm_jax.counts.fit([word], Vocab(f".{word}"), smoothing=1.0) for word in ("ab", "bc")]
+    params = mm_jax.product.of([widened.wrap(member, vocab) for member in members])
+    assert set("".join(mm_jax.sample(params, jax.random.key(0), 50))) == {"b"}
+
+
+def test_refuses():
+    one = mm_jax.counts.fit(["ab"], AB)
+    for members, powers, message in (
+        ([one], None, "a product needs two or more models"),
+        ([one, mm_jax.counts.fit(["a"], Vocab(".a"))], None, "all of one vocabulary"),
+        ([one, one], [1.0], "1 powers for 2 models: give one each"),
+        ([one, one], [1.0, 0.0], "powers is 0.0: give a positive number"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            mm_jax.product.of(members, powers)
+    wrong = dataclasses.replace(mm_jax.product.of([one, one]), powers=jax.device_put(np.float32([1.0, -1.0])))
+    with pytest.raises(ValueError, match="its powers are not positive"):
+        mm_jax.product.validate(wrong)
