@@ -38,7 +38,7 @@ PLAIN = ["--teach", "0", "--weight-decay", "0.01"]
 ROWS: dict[str, list[str]] = {
     "ngram": ["--model", "ngram", "--order", "17"],
     "gru": ["--model", "gru", *PLAIN, "--drop-tokens", "0", "--lr", "0.01", "--batch-size", "128", "--steps", "3600"],
-    "transformer": ["--model", "transformer", *PLAIN, "--drop-edges", "0", "--width", "128", "--steps", "3000"],
+    "transformer": ["--model", "transformer", *PLAIN, "--drop-edges", "0", "--width", "128", "--steps", "7000"],
     "default": [],
 }
 NETWORKS = ("gru", "transformer")
