@@ -18,7 +18,7 @@ README, EXAMPLES = PAGES.values()
 pages = pytest.mark.parametrize("name", PAGES)
 
 # Options with which the commands of examples/README.md are short enough to run here. What is not here is run by .ci/run
-# or by test_examples.py and test_exercises.py.
+# or by test_examples.py, test_exercises.py and test_moses.py.
 SHORT = {
     "examples/ladder.py": "--data short.txt --steps 1 --num-samples 5",
     "examples/benchmark_words.py": "--quick",
@@ -122,7 +122,9 @@ def test_the_examples_run(command, tmp_path, request):
 @pytest.mark.slow
 def test_the_other_commands_run(tmp_path):
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    elsewhere = ci + "".join((ROOT / "tests" / f"test_{name}.py").read_text() for name in ("examples", "exercises"))
+    elsewhere = ci + "".join(
+        (ROOT / "tests" / f"test_{name}.py").read_text() for name in ("examples", "exercises", "moses")
+    )
     for command in COMMANDS:
         if command.startswith("mm-jax "):
             done = _run(command, tmp_path)
