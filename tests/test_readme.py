@@ -22,6 +22,7 @@ pages = pytest.mark.parametrize("name", PAGES)
 SHORT = {
     "examples/ladder.py": "--data short.txt --steps 1 --num-samples 5",
     "examples/benchmark_words.py": "--quick",
+    "examples/long_lists.py": "--words 3000",
 }
 
 
