@@ -42,7 +42,7 @@ MISTAKES = {
     "mm_jax.evaluate(counts, 'emma')": r"expected a list of words, got one str: write \['emma'\]",
     "mm_jax.fit(bigram, 'emma', key, steps=1)": r"got one str: write \['emma'\]",
     "mm_jax.counts.fit('emma', vocab)": "got one str",
-    "mm_jax.ngram.fit('emma', vocab)": "got one str",
+    "mm_jax.ngram.fit('emma', vocab)": "emma does not exist: name a text or Parquet file",
     "mm_jax.mixture.fit([counts, bigram], 'emma')": "got one str",
     "mm_jax.Vocab.from_words('emma')": "got one str",
     "mm_jax.split_words('emmaolivia')": "got one str",

@@ -304,11 +304,9 @@ def check_lengths(params: Params, words: Sequence[str]) -> None:
     """Raises ValueError for a word longer than the model can read."""
     if (limit := max_length(params)) is None or longest(words) <= limit:
         return
-    word = next(word for word in words if len(word) > limit)
-    raise ValueError(
-        f"{word!r} has {len(word)} characters, and this {type(params).__name__} reads {limit} at most: "
-        "leave it out, or make the model with a larger max_length"
-    )
+    word, name = next(word for word in words if len(word) > limit), type(params).__name__
+    remedy = "leave it out, or make the model with a larger max_length"
+    raise ValueError(f"{word!r} has {len(word)} characters, and this {name} reads {limit} at most: {remedy}")
 
 
 def start(params: Params) -> State:

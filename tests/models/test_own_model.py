@@ -34,6 +34,7 @@ VERBS = [
     "sample",
     "more",
     "most_probable",
+    "rank",
     "save",
     "load",
     "member",
@@ -109,6 +110,7 @@ def test_read_and_drawn(module):
     assert mm_jax.score(params, "mara").nll == pytest.approx(mm_jax.evaluate(params, ["mara"]).nll * 5, rel=1e-5)
     (word, p), *_ = mm_jax.most_probable(params, 3, max_length=6)
     assert p == pytest.approx(np.exp(-mm_jax.score(params, word).nll), rel=1e-4)
+    assert mm_jax.rank(params, word, jax.random.key(5)).rank == 1
     row = COMPILED[1](params, started(params))
     assert mm_jax.score(params, "m").characters[0].nll == pytest.approx(-log_softmax(row)[13], rel=1e-5)
 

@@ -112,7 +112,7 @@ def test_resuming_refuses_and_says_why(stopped, tmp_path):
         stopped()
     path.write_bytes(content)
     arrays, metadata = checkpoint.read_arrays(path, "state")
-    checkpoint.write_arrays(path, arrays, {**metadata, "format": "3"})
+    checkpoint.write_arrays(path, arrays, {**metadata, "format": str(checkpoint.FORMAT + 1)})
     with pytest.raises(ValueError, match="a newer mm_jax wrote it"):
         stopped()
     name = next(name for name in arrays if "W1" in name and "params" in name)
