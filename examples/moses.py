@@ -75,9 +75,9 @@ def main(args: argparse.Namespace) -> None:
         about, words = {}, np.random.default_rng(SEED).choice(train, args.samples, replace=False).tolist()
     else:
         about = trained(args, train)
-        words = drawn(folder, Path(about["model"]), args.samples)
+        words = drawn(folder, Path(about["model"]), args.samples, args.temperature)
     found = about | measured(words, train, reference(wheel, args.out, metrics), metrics)
-    (folder / "metrics.json").write_text(json.dumps(found, indent=1))
+    (folder / f"metrics-{args.temperature:g}.json").write_text(json.dumps(found, indent=1))
     show(args.model, found)
 
 
@@ -170,17 +170,17 @@ def cpu_seconds() -> float:
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
-def drawn(folder: Path, model: Path, count: int) -> list[str]:
-    """Returns samples at temperature 1 of the model; those of the folder where they are as many, and of this model."""
+def drawn(folder: Path, model: Path, count: int, temperature: float) -> list[str]:
+    """Returns samples of the model; those of the folder where they are as many, and of this model."""
     import jax
 
     import mm_jax
 
-    file = folder / "samples.txt"
+    file = folder / f"samples-{temperature:g}.txt"
     fresh = file.exists() and file.stat().st_mtime >= model.stat().st_mtime
     words = file.read_text().split() if fresh else []
     if len(words) != count:
-        words = mm_jax.sample(mm_jax.load(model), jax.random.key(SEED), count)
+        words = mm_jax.sample(mm_jax.load(model), jax.random.key(SEED), count, temperature=temperature)
         file.write_text("\n".join(words) + "\n")
     return words
 
@@ -257,6 +257,7 @@ def parsed(given: Sequence[str] | None = None) -> argparse.Namespace:
     found.add_argument("--wheel", type=Path, help=f"{WHEEL}, where pip shall not fetch it")
     found.add_argument("--steps", type=int, help="of a network; more of them go on with a run (default: as in ROWS)")
     found.add_argument("--samples", type=int, default=30_000, help="default: %(default)s")
+    found.add_argument("--temperature", type=float, default=1.0, help="of the samples (default: %(default)s)")
     return found.parse_args(given)
 
 
