@@ -35,7 +35,7 @@ from mm_jax.sources import open_words
 from mm_jax.vocab import Vocab
 
 _LOG = logging.getLogger("mm_jax")
-_LOSES = 1.01  # times the loss of all n-grams: what those that are cut off may cost
+_LOSES = 1.001  # times the loss of all n-grams: what those that are cut off may cost
 
 
 @pytree
@@ -130,7 +130,7 @@ def _levels(orders: Iterable[cutting.Order]) -> Iterator[Level]:
 
 
 def fit_within(words: Sequence[str], vocab: Vocab, order: int, held_out: Sequence[str], size: int) -> NGram:
-    """Counts as `fit`, and cuts contexts off for as long as held-out words lose 1% at most; more for a limit of bytes.
+    """Counts as `fit`, and cuts contexts off: to a limit of bytes, and on while held-out words lose 0.1% at most.
 
     Args:
       words: the list.
