@@ -23,7 +23,11 @@ List = Annotated[
 ]
 ListOrNone = Annotated[
     Path | None,
-    typer.Argument(metavar="LIST", callback=_or_stdin, help="A text file, as for `check`; --resume needs none."),
+    typer.Argument(
+        metavar="LIST",
+        callback=_or_stdin,
+        help="Text, as for `check`, of any length; a quoted pattern; Parquet. --resume needs none.",
+    ),
 ]
 _TAKING = {
     "column": Annotated[
