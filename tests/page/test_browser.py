@@ -277,7 +277,8 @@ def test_copies_and_files_hold_every_word(browser, pages):
 def made_by_python(params, seed, n):
     """The words of the page's first settings: none empty."""
     options = sampling.SamplingOptions()
-    return sampling.search(params, jax.random.key(seed), n, lambda word: len(word) > 0, options, budget=100_000).words
+    key = jax.random.key(seed)
+    return sampling.search(params, key, n, lambda words: map(bool, words), options, budget=100_000).words
 
 
 def test_hostile_text_does_nothing_but_show(browser, quiet, tmp_path):
