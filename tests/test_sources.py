@@ -83,6 +83,15 @@ def test_a_word_file_is_a_sequence_of_the_first_lines(tmp_path):
         WordFile(words.path, 4)
 
 
+def test_words_are_spread_through_the_list(tmp_path, monkeypatch):
+    monkeypatch.setattr(streams, "_BLOCK", 37)
+    listed = [f"word{i}" for i in range(100)]
+    words = open_words(written(tmp_path / "list.txt", "\n".join(listed)))
+    assert words.spread(10) == listed[::10]
+    assert words.spread(30) == listed[::4]
+    assert streams.some(listed, 10) == listed[:10]
+
+
 def test_the_temporary_folder_goes_with_the_list(tmp_path):
     words = open_words(written(tmp_path / "list.txt", "emma\n"))
     folder = words.path.parent

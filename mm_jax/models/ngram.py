@@ -83,7 +83,7 @@ def fit(
         "none" of order 2 is the `Counts` model.
       k: fake counts added by add-k.
       cut: nats a byte: contexts that gain less on the list than their bytes in a file times this are dropped
-        (`mm_jax.ngrams.cutting`). 0 keeps all; 0.05 leaves a fifth of a large model, at 2% more loss.
+        (`mm_jax.ngrams.cutting`). 0 keeps all.
       memory: GB that DuckDB may take to count a list of more than 2^24 characters; what is above that is on disk.
       engine: a `pyspark.sql.SparkSession`, which then counts: `words` is a path or a pattern that it can read
         (`mm_jax.ngrams.spark`), or a `WordFile`.

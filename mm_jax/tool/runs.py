@@ -206,7 +206,8 @@ class RunFolder:
             self.clear()
         self._mark = _mark_of(config)
         if isinstance(train := words.split.train, WordFile):
-            copy_whole(self.path / "words.txt", train.path)
+            if not (self.path.exists() and train.path.parent.samefile(self.path)):  # of a resumed run it is there
+                copy_whole(self.path / "words.txt", train.path)
         else:
             write_whole(self.path / "words.txt", "\n".join([*words.words, ""]).encode())
         write_whole(self.path / "config.json", json.dumps(config, indent=1).encode())

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import jax
 import pytest
@@ -266,6 +267,17 @@ def test_a_step_costs_positions_times_numbers():
     slow = costs.fitted(plan, short, costs.start_seconds(plan, short) + 150 * costs.step_seconds(plan, short) + 1e-6)
     assert slow.recipe.steps == 150 and plan.recipe.steps > 150
     assert costs.fitted(plan, short, 0.0) is None
+
+
+def test_a_long_list_gets_more_seconds_and_a_recipe_of_its_own():
+    lists = {size: types.SimpleNamespace(characters=size, is_long=False) for size in (10**6, 16 * 10**6, 10**9)}
+    assert [costs.promised("normal", one) for one in lists.values()] == [40, 80, 240]
+    long = types.SimpleNamespace(characters=10**9, is_long=True)
+    assert costs.promised("normal", long) > 240 + 1000  # counting comes on top
+    recipes = mm_jax.gru.MODEL.recipes
+    for words, name in ((100, "normal"), (999_999, "normal"), (1_000_000, "long")):
+        assert plans.recipe_at(mm_jax.gru.MODEL, "normal", words) is recipes[name]
+    assert plans.recipe_at(mm_jax.bow.MODEL, "normal", 1000) is None
 
 
 def test_the_best_effort_is_more_than_the_normal_one():

@@ -1,6 +1,7 @@
 """`mm-jax` on a list that lies in a file: a pattern, Parquet, or text above a limit that is lowered here."""
 
 import json
+import re
 import shutil
 
 import duckdb
@@ -15,6 +16,7 @@ from mm_jax.tool import reading, run_trainer, runs
 
 from .conftest import NAMES, make, train
 
+SIZES = {"dev": 300, "test": 300}
 GRU = ["--model", "gru", "--hidden-dim", 8, "--batch-size", 8, "--steps", 20]
 
 
@@ -87,13 +89,26 @@ def test_the_other_commands_work(ngram, mm, command):
     status, out, _ = mm(command[0], ngram, *command[1:], "--json")
     assert status == 0
     found = json.loads(out)
+    listed = {*mm_jax.load_words(NAMES)}
     if command[0] == "score":
         assert [row["in_list"] for row in found] == [True, False]
+    elif command[0] == "eval":
+        assert {name: row["words"] for name, row in found.items()} == {
+            **SIZES,
+            "train": len(words.load_words(NAMES)) - 600,
+        }
+    elif command[0] == "info":
+        assert found["words"]["train"] + 600 == len(words.load_words(NAMES))
+    elif command[0] == "top":
+        assert len(found) == 2 and not {row["word"] for row in found} & listed
+    else:
+        assert [row["distance"] == 0 for row in found["scores"]] == [word in listed for word in found["words"]]
 
 
 def test_a_page_is_written(ngram, mm, tmp_path):
     assert mm("page", ngram, "--out", tmp_path / "page.html")[0] == 0
-    assert (tmp_path / "page.html").stat().st_size > 50_000
+    number = len(mm_jax.load_words(NAMES))
+    assert re.search(rf'"learned": ?{number}\b', (tmp_path / "page.html").read_text())
 
 
 def test_a_pattern_and_parquet_give_the_same_run(ngram, tmp_path):
@@ -143,12 +158,14 @@ def test_a_resume_with_a_shorter_list_is_refused(gru, tmp_path, mm):
     ("source", "options", "message"),
     [
         ("*.none", [], "matches no file"),
+        ("columns.txt", [], "is not one word a line"),
         ("list.txt", ["--dedup"], "too long to look for repeats"),
         ("list.txt", ["--effort", "page"], "too long to look for repeats"),
     ],
 )
 def test_what_cannot_be_done_is_said(tmp_path, mm, source, options, message):
-    make(tmp_path, mm_jax.load_words(NAMES))
+    listed = mm_jax.load_words(NAMES)
+    make(tmp_path, listed), make(tmp_path, [f"{word}\t{i}" for i, word in enumerate(listed)], "columns.txt")
     status, _, said = mm("train", tmp_path / source, "--out", tmp_path / "run", *options)
     assert status != 0 and message in said
     assert not (tmp_path / "run").exists()
