@@ -46,10 +46,11 @@ def gru(tmp_path_factory):
 def test_dev_and_test_are_taken_out_of_the_list_whose_order_is_kept(ngram):
     listed, split = mm_jax.load_words(NAMES), runs.RunFolder(ngram).open().split
     assert isinstance(split.train, WordFile) and len(split.dev) == len(split.test) == 300
-    apart = sorted(np.flatnonzero(np.isin(listed, [*split.dev, *split.test])))
     assert sorted([*split.train, *split.dev, *split.test]) == sorted(listed)
     assert [word for word in listed if word not in {*split.dev, *split.test}] == list(split.train)
-    assert apart[0] < len(listed) / 50 and apart[-1] > len(listed) * 0.98  # from all parts of a sorted list
+    for part in (split.dev, split.test):  # from all parts of a sorted list
+        at = np.flatnonzero(np.isin(listed, part))
+        assert at[0] < len(listed) / 50 and at[-1] > len(listed) * 0.98
     assert mm_jax.load_words(ngram / "words.txt") == [*split.train, *split.dev, *split.test]
     again = mm_jax.split_words(mm_jax.open_words(NAMES))
     assert (again.dev, again.test, list(again.train)) == (split.dev, split.test, list(split.train))
