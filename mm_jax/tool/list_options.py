@@ -26,7 +26,7 @@ ListOrNone = Annotated[
     typer.Argument(
         metavar="LIST",
         callback=_or_stdin,
-        help="Text, as for `check`, of any length; a quoted pattern; Parquet. --resume needs none.",
+        help="A text file, as for `check`, of any length; a quoted pattern; Parquet. --resume needs none.",
     ),
 ]
 _TAKING = {
