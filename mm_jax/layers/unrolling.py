@@ -41,6 +41,24 @@ def sliding(block_size: Callable, logits: Callable) -> Unroll:
     return unroll
 
 
+def all_windows(block_size: Callable) -> Unroll:
+    """Returns the `states` of a windowed model: the window before each position of many rows."""
+
+    def states(params: Any, tokens: Int[Array, "batch length"]) -> Array:
+        return jax.vmap(windows, (0, None))(tokens, block_size(params))
+
+    return states
+
+
+def of_states(states: Callable, logits: Callable) -> Unroll:
+    """Returns the `unroll_rows` of a model that computes the states at all positions first."""
+
+    def unroll_rows(params: Any, tokens: Int[Array, "batch length"], *dropout: Any) -> Array:
+        return jax.vmap(jax.vmap(logits, (None, 0)), (None, 0))(params, states(params, tokens, *dropout))
+
+    return unroll_rows
+
+
 def windows(tokens: Int[Array, " length"], size: int) -> Int[Array, "length+1 size"]:
     """Returns the window before each position, with everything before the last 0 read as 0.
 
@@ -90,6 +108,26 @@ def without_dropout(unroll: Unroll) -> Unroll:
 def rows_at_once(vocab_size: int) -> int:
     """Returns how many contexts one call computes: at most 8 MB of logits, and one program for lists of every size."""
     return max(1, min(1024, 2**21 // vocab_size))
+
+
+def in_blocks_of_positions(function: Callable[..., Array], vocab_size: int, *rows: Any) -> Any:
+    """Calls a compiled function on some positions of pytrees of arrays [positions, ...] at a time.
+
+    It returns a number for each position; their gradients compute each block's logits again, so that those of one block
+    are all that is held.
+
+    >>> in_blocks_of_positions(lambda x: 2 * x, 2**21, jnp.arange(3.0)).tolist()
+    [0.0, 2.0, 4.0]
+    """
+    positions = len(jax.tree.leaves(rows)[0])
+    size = min(positions, rows_at_once(vocab_size))
+
+    def blocks(leaf: Array) -> Array:
+        padded = jnp.concatenate([leaf, jnp.zeros((-positions % size, *leaf.shape[1:]), leaf.dtype)])
+        return padded.reshape(-1, size, *leaf.shape[1:])
+
+    found = lax.map(jax.checkpoint(lambda block: function(*block)), jax.tree.map(blocks, rows))
+    return found.reshape(-1)[:positions]
 
 
 def many_contexts(logits: Callable) -> Callable[[Any, np.ndarray], np.ndarray]:

@@ -34,6 +34,7 @@ from jaxtyping import Array, ArrayLike, Float32, Int
 
 from mm_jax.layers import unrolling
 from mm_jax.layers.dropout import Dropout
+from mm_jax.layers.products import LARGE
 from mm_jax.pytrees import check_arrays, is_pytree
 from mm_jax.streams import longest
 from mm_jax.vocab import Vocab
@@ -98,6 +99,9 @@ class Model(Generic[P]):
       unroll: (params, int32 [length], Dropout or None) -> float32 [length + 1, vocab_size].
       unroll_rows: (params, int32 [batch, length], Dropout with a key for each row, or None) -> float32 [batch,
         length + 1, vocab_size].
+      states: (params, int32 [batch, length], Dropout or None) -> what `logits` reads at every position, a pytree of
+        arrays [batch, length + 1, ...]; a large vocabulary's logits are computed from these a block at a time. None
+        computes them at once.
       drops: the kinds of dropout that `unroll` applies: "tokens", "states", "edges".
 
     Limits:
@@ -135,6 +139,7 @@ class Model(Generic[P]):
     logits: Callable[[P, State], Array]
     unroll: Callable[[P, Array, Dropout | None], Array]
     unroll_rows: Callable[[P, Array, Dropout | None], Array]
+    states: Callable[[P, Array, Dropout | None], State] | None = None
     drops: tuple[str, ...] = ()
     block_size: Callable[[P], int | None]
     max_length: Callable[[P], int | None] = lambda params: None
@@ -189,12 +194,13 @@ def windowed(
     """
     unroll = unroll or unrolling.sliding(block_size, logits)
     unroll = unroll if drops else unrolling.without_dropout(unroll)
+    states = None if drops else unrolling.without_dropout(unrolling.all_windows(block_size))
 
     def start(params: P) -> Array:
         return jnp.zeros(block_size(params), jnp.int32)
 
     own = {"start": start, "advance": unrolling.slide, "logits": logits, "block_size": block_size, "drops": drops}
-    return _register(cls, unroll=unroll, **own, **others)
+    return _register(cls, unroll=unroll, states=states, **own, **others)
 
 
 def sequential(
@@ -205,6 +211,7 @@ def sequential(
     logits: Callable[[P, State], Array],
     unroll: Callable[..., Array] | None = None,
     unroll_rows: Callable[..., Array] | None = None,
+    states: Callable[..., State] | None = None,
     drops: tuple[str, ...] = (),
     block_size: Callable[[P], int | None] = lambda params: None,
     **others: Any,
@@ -219,6 +226,8 @@ def sequential(
       unroll: (params, tokens int32 [length]) -> float32 [length + 1, vocab_size], for a model that computes all
         positions at once; with `drops` it also takes a Dropout. None scans the three functions above.
       unroll_rows: the same for int32 [batch, length], for a model that does this faster than `jax.vmap` of `unroll`.
+      states: (params, int32 [batch, length]) -> the states at all positions, [batch, length + 1, ...], of which
+        `unroll_rows` then computes the logits; with `drops` it also takes a Dropout. A large vocabulary needs it.
       drops: the kinds of dropout that `unroll` applies.
       block_size: for a model that may be windowed after all, such as a mixture; its state then is the window.
       others: as for `windowed`.
@@ -239,13 +248,16 @@ def sequential(
     >>> jax.jit(unroll_rows)(Echo(W=jnp.eye(3), vocab=mm_jax.Vocab(".ab")), jnp.array([[1, 2]])).shape
     (1, 3, 3)
     """
+    if states is not None:
+        states = states if drops else unrolling.without_dropout(states)
+        unroll_rows = unroll_rows or unrolling.of_states(states, logits)
     if unroll is None:
         one_row = unroll_rows and unrolling.of_one_row(unroll_rows)
         unroll = one_row or unrolling.scanned(start, unrolling.restarting(start, advance), logits)
     if not drops:
         unroll, unroll_rows = unrolling.without_dropout(unroll), unroll_rows and unrolling.without_dropout(unroll_rows)
     own = {"start": start, "advance": advance, "logits": logits, "block_size": block_size, "drops": drops}
-    return _register(cls, unroll=unroll, unroll_rows=unroll_rows, **own, **others)
+    return _register(cls, unroll=unroll, unroll_rows=unroll_rows, states=states, **own, **others)
 
 
 def _register(cls: type[P], *, unroll: Callable, unroll_rows: Callable | None = None, **others: Any) -> Model[P]:
@@ -384,6 +396,23 @@ def unroll_rows(
     (2, 3, 3)
     """
     return model_of(params).unroll_rows(params, tokens, dropout)
+
+
+def states(params: Params, tokens: Int[Array, "batch length"], dropout: Dropout | None = None) -> State:
+    """Returns what `logits` reads at every position of a batch of rows: arrays [batch, length + 1, ...]; see `Model`.
+
+    >>> import mm_jax
+    >>> states(mm_jax.ngram.fit(["ab"], mm_jax.Vocab(".ab"), order=2), jnp.array([[1, 2]])).tolist()
+    [[[0], [1], [2]]]
+    """
+    model = model_of(params)
+    assert model.states is not None  # as `in_blocks` has said
+    return model.states(params, tokens, dropout)
+
+
+def in_blocks(params: Params) -> bool:
+    """Returns whether the logits of many positions are computed some at a time: where the vocabulary is large."""
+    return len(params.vocab) > LARGE and model_of(params).states is not None
 
 
 def _window(context: Any, size: int, vocab_size: int) -> Int[Array, " size"]:

@@ -20,7 +20,7 @@ from jaxtyping import Array, Float32, Int, Key
 from mm_jax.layers import recurrence
 from mm_jax.layers.dropout import Dropout, drop_states, drop_tokens
 from mm_jax.layers.packing import with_start
-from mm_jax.layers.products import column_major, with_zero_row
+from mm_jax.layers.products import column_major
 from mm_jax.layers.weights import draw
 from mm_jax.models.contract import NamedRecipe, sequential
 from mm_jax.pytrees import pytree
@@ -110,22 +110,14 @@ def logits(params: GRU, state: Float32[Array, " hidden_dim"]) -> Float32[Array, 
     return state @ column_major(params.W2) + params.b2
 
 
-def unroll_rows(
-    params: GRU, tokens: Int[Array, "batch length"], dropout: Dropout | None = None
-) -> Float32[Array, "batch length+1 vocab_size"]:
-    """Computes the rows of all positions; drops characters, and entries of h where the output layer reads it."""
-    h = jax.vmap(drop_states)(states(params, tokens, dropout), dropout)  # the state itself is passed on whole
-    return jax.vmap(jax.vmap(logits, (None, 0)), (None, 0))(params, h)
-
-
 def states(
     params: GRU, tokens: Int[Array, "batch length"], dropout: Dropout | None = None
 ) -> Float32[Array, "batch length+1 hidden_dim"]:
-    """Returns h at every position, what the output layer reads; drops characters."""
+    """Returns h at every position as the output layer reads it; drops characters, and entries of h."""
     inputs = jax.vmap(with_start)(tokens)  # [batch, length + 1]: the first `.` is implied
-    table = jax.vmap(jnp.add, (0, None))(with_zero_row(params.C), params.b1)  # a dropped character still gives b1
     shown = jax.vmap(drop_tokens)(inputs, dropout)
-    return recurrence.scan(cell, table, params.W1, _state_bias(params), shown, inputs == 0)
+    h = recurrence.scan(cell, params.C, params.W1, _state_bias(params), shown, inputs == 0, params.b1)
+    return jax.vmap(drop_states)(h, dropout)  # only what the output layer reads: the state itself is passed on whole
 
 
 def _state_bias(params: GRU) -> Float32[Array, " gate_dim"]:
@@ -157,7 +149,7 @@ MODEL = sequential(
     start=start,
     advance=advance,
     logits=logits,
-    unroll_rows=unroll_rows,
+    states=states,
     drops=("tokens", "states"),
     init=init,
     recipes=RECIPES,

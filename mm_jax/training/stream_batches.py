@@ -28,6 +28,7 @@ from mm_jax.models import contract
 from mm_jax.models.contract import Dropout, Params
 from mm_jax.pytrees import pytree, static
 from mm_jax.streams import characters, longest
+from mm_jax.training.loss import Targets
 from mm_jax.training.permutation import permuted, secrets
 from mm_jax.training.recipes import Recipe
 
@@ -42,6 +43,7 @@ class RowsOfWords:
     teacher: Any  # a model, or None
     share: Float32[Array, ""]  # of the teacher's distribution in the targets
     vocab_size: int = static()
+    in_blocks: bool = static()  # whether targets are Targets
 
     def draw(self, key: Key[Array, ""], steps: Int32[Array, " steps"]) -> Any:
         """Returns the rows of the steps that were read, and keys [steps, batch] where there is dropout."""
@@ -50,10 +52,14 @@ class RowsOfWords:
         noise, size = jax.random.fold_in(key, 1), self.rows.shape[1]
         return self.rows, jax.vmap(lambda t: jax.random.split(jax.random.fold_in(noise, t), size))(steps)
 
-    def batch(self, choice: Any) -> tuple[Any, Float32[Array, "batch length vocab"]]:
+    def batch(self, choice: Any) -> tuple[Any, Float32[Array, "batch length vocab"] | Targets]:
         """Returns one step's inputs, rows of tokens and their keys, and the weights of the next tokens."""
         rows, keys = choice[0].astype(jnp.int32), choice[1]
         targets = rows[:, 1:]
+        if self.in_blocks:
+            taught = None if self.teacher is None else contract.states(self.teacher, targets[:, :-1])
+            whole = jax.vmap(word_weights)(rows) * self.scale
+            return (targets[:, :-1], keys), Targets(targets, whole, self.teacher, taught, self.share)
         weights = jax.nn.one_hot(targets, self.vocab_size, dtype=jnp.float32)
         if self.teacher is not None:
             taught = jax.nn.softmax(contract.unroll_rows(self.teacher, targets[:, :-1]))
@@ -62,10 +68,11 @@ class RowsOfWords:
         # Not a product alone: in a word that is cut, a teacher may say nan.
         return (targets[:, :-1], keys), jnp.where(whole > 0, weights * (whole * self.scale), 0.0)
 
-    def predict(self, params: Params, inputs: Any) -> Float32[Array, "batch length vocab"]:
-        """Returns the logits at each position of each row."""
+    def predict(self, params: Params, inputs: Any) -> Any:
+        """Returns the logits at each position of each row, or for Targets the states there."""
         tokens, keys = inputs
-        return contract.unroll_rows(params, tokens, None if self.dropout is None else replace(self.dropout, key=keys))
+        unroll = contract.states if self.in_blocks else contract.unroll_rows
+        return unroll(params, tokens, None if self.dropout is None else replace(self.dropout, key=keys))
 
 
 @pytree
@@ -195,6 +202,7 @@ def stream_words(
         teacher=teacher,
         share=jax.device_put(np.float32(recipe.teach)),
         vocab_size=len(params.vocab),
+        in_blocks=contract.in_blocks(params) and (teacher is None or contract.in_blocks(teacher)),
     )
     return Stream(tokens, width=length + 1, stride=length, batch_size=size, template=template)
 
