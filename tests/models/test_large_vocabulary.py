@@ -12,7 +12,7 @@ from mm_jax.layers.products import LARGE
 from mm_jax.models import contract, gru, mlp, ngram, prediction, rnn, transformer
 from mm_jax.ngrams import counting
 from mm_jax.ngrams.counting import halved, whole
-from mm_jax.training import batches
+from mm_jax.training import batches, loop
 from mm_jax.training.loss import Targets, loss
 
 from ..conftest import drawn, slow
@@ -82,11 +82,9 @@ def test_predictions_of_blocks_are_those_of_all_logits():
     np.testing.assert_allclose(after, rows[0, :3], atol=1e-5)
 
 
-def bytes_of_a_step(vocab, words, hidden_dim):
-    from mm_jax.training import loop
-
+def bytes_of_a_step(vocab, words):
     recipe = mm_jax.Recipe(steps=2, batch_size=64, draw="words", optimizer=optax.adam, learning_rate=0.01)
-    state = loop.first_state(gru.init(jax.random.key(0), vocab, hidden_dim=hidden_dim), jax.random.key(1), recipe)
+    state = loop.first_state(gru.init(jax.random.key(0), vocab), jax.random.key(1), recipe)
     read = batches.make_batches(words, state.params, recipe).read(state.key, 0, 2)
     rates = np.ones(2, np.float32)
     lowered = loop.chunk.lower(state, read, np.int32(2), rates, None, optimizer=recipe.transformation, length=2)
@@ -101,8 +99,9 @@ def test_memory_of_a_step_with_20_000_symbols():
     """At most 200 MB more than with 27, Adam's moments included; logits of all positions would take 270 MB alone."""
     chars = [chr(0xF0000 + i) for i in range(20_000)]
     words = ["".join(RNG.choice(chars, 25)) for _ in range(4000)]
-    large = bytes_of_a_step(mm_jax.Vocab("." + "".join(chars)), words, None)
-    small = bytes_of_a_step(mm_jax.Vocab(".abcdefghijklmnopqrstuvwxyz"), ["emma", "ava"] * 100, None)
+    large = bytes_of_a_step(mm_jax.Vocab("." + "".join(chars)), words)
+    letters = list("abcdefghijklmnopqrstuvwxyz")
+    small = bytes_of_a_step(mm_jax.Vocab("." + "".join(letters)), ["".join(RNG.choice(letters, 25)) for _ in words])
     assert 100e6 < large - small < 200e6
 
 
