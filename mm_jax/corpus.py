@@ -14,8 +14,10 @@ import numpy as np
 
 from mm_jax.checks import as_list
 from mm_jax.streams import WordFile
+from mm_jax.symbols import CHARACTERS, cut_lines
 from mm_jax.vocab import Vocab, listing
 
+_LINES = 2**14  # of a long list, cut into graphemes or words at once
 _MAPPED: weakref.WeakKeyDictionary[WordFile, dict[Vocab, np.ndarray]] = weakref.WeakKeyDictionary()
 
 
@@ -88,6 +90,8 @@ def tokens(words: Sequence[str], vocab: Vocab) -> np.ndarray:
     words = as_list(words)
     if isinstance(words, WordFile):
         return _mapped_tokens(words, vocab)
+    if vocab.units != CHARACTERS:
+        return np.concatenate([np.zeros(1, vocab.dtype), _of_symbols(words, vocab)])
     separator = vocab.separator
     stream = vocab.lookup(separator + separator.join(words) + separator)
     if stream.max() == len(vocab):
@@ -100,6 +104,26 @@ def tokens(words: Sequence[str], vocab: Vocab) -> np.ndarray:
     return stream
 
 
+def _of_symbols(words: Sequence[str], vocab: Vocab, before: int = 0) -> np.ndarray:
+    """Returns the tokens of each word, and its 0, of a vocabulary of graphemes or words: [symbols + words].
+
+    `before` words of the list come before these.
+    """
+    found = vocab.lookup_symbols(cut_lines(words, vocab.units))
+    ends = found == 0
+    is_plain = found.max() < len(vocab) and np.count_nonzero(ends) == len(words)
+    if not is_plain or ends[0] or (ends[1:] & ends[:-1]).any():
+        for number, word in enumerate(words, before + 1):
+            if not word:
+                raise ValueError("an empty word: leave it out")
+            try:
+                vocab.encode(word)
+            except ValueError as error:
+                raise ValueError(f"word {number}, {error}") from None
+        raise ValueError("a word that is not in NFC: normalise the list by unicodedata.normalize")
+    return found
+
+
 def _mapped_tokens(words: WordFile, vocab: Vocab) -> np.ndarray:
     """Returns `tokens` of a long list, [characters + words + 1], mapped from a file without a name."""
     made = _MAPPED.setdefault(words, {})
@@ -110,15 +134,22 @@ def _mapped_tokens(words: WordFile, vocab: Vocab) -> np.ndarray:
 
 def _write_tokens(words: WordFile, vocab: Vocab) -> np.ndarray:
     """Writes the token stream of a long list, [characters + words + 1], to a file without a name, and maps it."""
-    if set(words.chars) - set(vocab.chars):
+    if vocab.units == CHARACTERS and set(words.chars) - set(vocab.chars):
         _refuse_unknown(words, vocab)
-    if vocab.separator in words.chars:
+    if vocab.units == CHARACTERS and vocab.separator in words.chars:
         _refuse_separator(words, vocab)
     with tempfile.TemporaryFile() as file:
         try:
             file.write(bytes(vocab.dtype.itemsize))  # the first separator
+            before = 0  # words of the list
             for block in words.blocks():
-                file.write(vocab.lookup(block.decode().replace("\n", vocab.separator)).data)
+                if vocab.units == CHARACTERS:
+                    file.write(vocab.lookup(block.decode().replace("\n", vocab.separator)).data)
+                    continue
+                lines = block.decode().split("\n")[:-1]
+                for first in range(0, len(lines), _LINES):
+                    file.write(_of_symbols(lines[first : first + _LINES], vocab, before + first).data)
+                before += len(lines)
             file.flush()
         except OSError as error:
             raise ValueError(f"the tokens of {words.path} cannot be written: {error.strerror}") from None

@@ -62,10 +62,11 @@ def _fit(model: Model, recipe: NamedRecipe, words: WordList, most_steps: int | N
     if model.fit is not None:
         return model.fit(words.split.train, words.vocab, **recipe.model)
     assert model.init is not None  # `makeable` returns models with an `init` or a `fit`
-    training = for_size(Recipe.from_json(recipe.training), words.characters, words.vocab)
+    training = for_size(Recipe.from_json(recipe.training), words.tokens, words.vocab)
     if most_steps is not None:
         training = training.but(steps=min(training.steps, most_steps))
-    params = model.init(jax.random.key(0), words.vocab, **options_for(model, recipe.model, words.words))
+    options = options_for(model, recipe.model, words.words, words.vocab.units)
+    params = model.init(jax.random.key(0), words.vocab, **options)
     run = loop.run(
         loop.first_state(params, jax.random.key(1), training), words.split.train, training, dev=words.split.dev
     )

@@ -16,7 +16,7 @@ from mm_jax.checks import counted
 from mm_jax.output import busy, fail, give, hush, say
 from mm_jax.shapes import PLAIN, Options
 from mm_jax.tool.help import Command
-from mm_jax.tool.list_options import List, ListOrNone, takes_list
+from mm_jax.tool.list_options import List, ListOrNone, Units, takes_list
 
 app = typer.Typer(
     name="mm-jax",
@@ -95,6 +95,7 @@ def learn(
     effort: Effort = "normal",
     recipe: str | None = None,
     taken: Options = PLAIN,
+    units: Units = None,
     seed: Seed = 0,
     dedup: Annotated[bool, typer.Option("--dedup", help="Drop repeated words.")] = False,
     no_prior: Annotated[bool, typer.Option("--no-prior", help="Leave out the network that read other lists.")] = False,
@@ -117,8 +118,8 @@ def learn(
     from mm_jax.tool.model_options import parsed
 
     typed = resuming.typed_in(context)
-    if resume and "model" not in typed:
-        model = resuming.model_of(out, overwrite) or model
+    if resume:
+        model, units = resuming.begun_with(out, overwrite, typed, model, units)
     given = parsed(model, recipe, options, not no_prior)
     if dedup and taken.counts is not None:
         raise typer.BadParameter("give either --dedup or --counts")
@@ -128,8 +129,9 @@ def learn(
         hush()
 
     settings = {"seed": seed, "dedup": dedup, "effort": effort, "prior": not no_prior, "taken": taken, "typed": typed}
+    settings |= {"units": units, "resume": resume, "overwrite": overwrite, "as_json": as_json}
     with busy("learning"):
-        train.train(path, out, model, recipe, given, resume=resume, overwrite=overwrite, as_json=as_json, **settings)
+        train.train(path, out, model, recipe, given, **settings)
 
 
 @app.command()

@@ -23,6 +23,7 @@ from mm_jax.page.fitting import fitted, highest_order
 from mm_jax.page.pack import rounded
 from mm_jax.shapes import PLAIN, Options
 from mm_jax.streams import WordFile
+from mm_jax.symbols import CHARACTERS
 from mm_jax.tool import runs
 from mm_jax.tool.reading import read
 
@@ -129,7 +130,7 @@ def top(
     from mm_jax.enumeration import most_probable
 
     run = runs.RunFolder(folder).open()
-    least, most = conditions.lengths_for(run.words, prefix, *lengths)
+    least, most = conditions.lengths_for(run.words, prefix, *lengths, units=run.params.vocab.units)
     found = most_probable(
         run.params,
         n,
@@ -148,12 +149,12 @@ def top(
 def info(folder: Path, as_json: bool) -> None:
     """Prints what a run folder holds."""
     run = runs.RunFolder(folder).open()
-    history = run.folder.history()
+    history, vocab = run.folder.history(), run.params.vocab
     facts = {
         "model": type(run.params).__name__,
         "parameters": num_params(run.params),
         "context": "the whole word" if (size := block_size(run.params)) is None else size,
-        "vocabulary": run.params.vocab.chars,
+        "vocabulary": vocab.chars if vocab.units == CHARACTERS else f"{len(vocab) - 1:,} {vocab.units}",
         "words": {name: len(part) for name, part in run.split._asdict().items()},
         "steps": history[-1][0] if history else 0,
         "options": dict(run.plan),
@@ -211,7 +212,7 @@ def _write_run(
         half=small,
         card=card,
         temperature=conditions.temperature_for(len(run.words)),
-        lengths=conditions.lengths_for(run.words),
+        lengths=conditions.lengths_for(run.words, units=params.vocab.units),
         learn=learn,
         overwrite=overwrite,
     )
