@@ -160,7 +160,7 @@ def _max_length(params: Params, options: SamplingOptions) -> int:
         raise ValueError(f"max_length is {options.max_length}: this {type(params).__name__} reads {limit} at most")
     else:
         longest = options.max_length
-    if (size := len(params.vocab.encode(options.prefix))) > longest:
+    if (size := length(options.prefix, params.vocab.units)) > longest:
         raise ValueError(f"max_length is {longest}: give no less than the {size} that the prefix has")
     return longest
 

@@ -30,15 +30,18 @@ def cut(text: str, units: str) -> Sequence[str]:
     >>> cut("naïve", "characters"), cut("हिन्दी", "graphemes"), cut("K AE1 T", "words")
     ('naïve', ['हि', 'न्दी'], ['K', 'AE1', 'T'])
     """
-    if units == CHARACTERS:
-        return text
-    if units == GRAPHEMES:
-        return _clusters()(text)
-    found = text.split(" ") if text else []
-    if "" in found:
+    found = symbols_of(text, units) if text else ()
+    if units == WORDS and "" in found:
         where = "a blank at an end" if text != text.strip(" ") else "two blanks side by side"
         raise ValueError(f"{_short(text)} has {where}: put one blank between symbols")
     return found
+
+
+def symbols_of(text: str, units: str) -> Sequence[str]:
+    """Cuts a text into symbols as `cut`, without a check: "" stands between two blanks."""
+    if units == CHARACTERS:
+        return text
+    return text.split(" ") if units == WORDS else _clusters()(text)
 
 
 def cut_lines(lines: Iterable[str], units: str) -> Iterator[str]:
@@ -47,9 +50,8 @@ def cut_lines(lines: Iterable[str], units: str) -> Iterator[str]:
     >>> list(cut_lines(["K AE1 T", "AE1 T"], "words"))
     ['K', 'AE1', 'T', '\\n', 'AE1', 'T', '\\n']
     """
-    clusters = _clusters()
     for line in lines:
-        yield from line.split(" ") if units == WORDS else clusters(line)
+        yield from symbols_of(line, units)
         yield "\n"
 
 

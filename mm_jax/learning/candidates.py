@@ -24,7 +24,7 @@ from mm_jax.models import mixture
 from mm_jax.models.contract import Params
 from mm_jax.models.ngram import NGram
 from mm_jax.prior import adapting, load
-from mm_jax.symbols import CHARACTERS
+from mm_jax.symbols import WORDS
 from mm_jax.words import Split, WordList
 
 LOG = logging.getLogger("mm_jax")
@@ -130,8 +130,8 @@ def _without_prior(words: WordList, effort: str, left: float) -> str | None:
     It may take the seconds that are left, or a third of them where networks of the list's own are tried as well.
     """
     left = left if words.is_short else left / 3
-    if words.vocab.units != CHARACTERS:
-        return f"which knows characters, and the symbols here are {words.vocab.units}"
+    if words.vocab.units == WORDS:
+        return "which knows characters, and the symbols here are words"
     if len(words.words) > plans.PRIOR_WORDS:
         return f"which helps lists of up to {plans.PRIOR_WORDS:,} words"
     if len(set(words.split.train)) < adapting.FEWEST:

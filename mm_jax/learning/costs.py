@@ -44,7 +44,7 @@ def seconds(plan: Plan, words: WordList) -> float:
         folded = words.is_short
         numbers = size(Plan("gru"), words.vocab)  # of the same width
         position = 1e-9 * models.makeable()["gru"].nanoseconds * numbers
-        return _COMPILING + position * adapting.positions(words.split.train, folded)
+        return _COMPILING + position * adapting.positions(words.split.train, folded, words.vocab.units)
     if plan.model == plans.PAGE:
         return _COMPILING + _OUTPUTS * words.tokens
     if plan.recipe is None:

@@ -17,7 +17,7 @@ from mm_jax.models.contract import Params
 from mm_jax.prior import adapt, heads, interpolate, load
 from mm_jax.prior.adapting import FEWEST
 from mm_jax.streams import sizes_of
-from mm_jax.symbols import CHARACTERS
+from mm_jax.symbols import CHARACTERS, WORDS
 from mm_jax.training import loop
 from mm_jax.words import WordList
 
@@ -48,10 +48,10 @@ def made(plan: Plan, words: WordList, key: Key[Array, ""]) -> Params:
 def as_page(plan: Plan, words: WordList) -> Params:
     """Makes what a page makes of a list: n-grams, mixed with the prior unless the list is too short or long for it.
 
-    Without the prior too where the symbols are not characters.
+    Without the prior too where the symbols are words.
     """
     train = words.split.train
-    if words.vocab.units != CHARACTERS or len(set(train)) < FEWEST or words.tokens * len(words.vocab) > heads.LARGEST:
+    if words.vocab.units == WORDS or len(set(train)) < FEWEST or words.tokens * len(words.vocab) > heads.LARGEST:
         return ngram.fit(train, words.vocab, **plan.options)
     held = None if words.is_short else plans.dev_for_choices(words.split)
     found = heads.mix(load(), train, words.vocab, **plan.options, held=held)

@@ -23,7 +23,7 @@ from mm_jax.page.fitting import fitted, highest_order
 from mm_jax.page.pack import rounded
 from mm_jax.shapes import PLAIN, Options
 from mm_jax.streams import WordFile
-from mm_jax.symbols import CHARACTERS
+from mm_jax.symbols import CHARACTERS, lengths, symbols_of
 from mm_jax.tool import runs
 from mm_jax.tool.reading import read
 
@@ -67,17 +67,25 @@ def score(folder: Path, given: list[str], as_json: bool) -> None:
 def _readable(run: runs.Run, words: Sequence[str]) -> list[str]:
     """Returns the words that the model can read, and prints the others; raises ValueError if none is left."""
     vocab, limit = run.params.vocab, max_length(run.params)
-    known = frozenset(vocab.chars[1:])
+    known = frozenset(vocab.symbols[1:])
     words = [unicodedata.normalize("NFC", word) for word in words]
-    kept = [word for word in words if known.issuperset(word) and (limit is None or len(word) <= limit)]
+    kept, left_out, unknown, too_long = [], [], set(), 0
+    for word, size in zip(words, lengths(words, vocab.units), strict=True):
+        if lacking := set(symbols_of(word, vocab.units)) - known:
+            left_out.append(word)
+            unknown |= lacking
+        elif limit is not None and size > limit:
+            too_long += 1
+        else:
+            kept.append(word)
     if len(kept) < len(words):
-        left_out = [word for word in words if not known.issuperset(word)]
-        too_long = len(words) - len(kept) - len(left_out)
-        chars = " ".join(sorted(set("".join(left_out)) - known)[:20])
-        named = f": {', '.join(left_out[:5])}{', ...' if len(left_out) > 5 else ''}" if left_out else ""
-        why = [f"{len(left_out):,} with characters that the model does not know ({chars}){named}"] if left_out else []
-        why += [f"{too_long:,} longer than the {limit} characters it reads"] if too_long else []
+        named = f"{', '.join(left_out[:5])}{', ...' if len(left_out) > 5 else ''}"
+        what = f"{vocab.units if vocab.units == CHARACTERS else 'symbols'} that the model does not know"
+        why = [f"{len(left_out):,} with {what} ({' '.join(sorted(unknown)[:20])}): {named}"] if left_out else []
+        why += [f"{too_long:,} longer than the {limit} {vocab.units} it reads"] if too_long else []
         say(f"skipped of {counted(len(words), 'word')}: {'; '.join(why)}")
+    if not kept and len(left_out) == 1:
+        vocab.encode(left_out[0])  # raises the error that says where
     if not kept:
         raise ValueError("the model can read none of the words")
     return kept
