@@ -303,12 +303,11 @@ def max_length(params: Params) -> int | None:
 
 def check_lengths(params: Params, words: Sequence[str]) -> None:
     """Raises ValueError for a word longer than the model can read."""
-    if (limit := max_length(params)) is None or sizes_of(words, params.vocab.units).longest <= limit:
+    if (limit := max_length(params)) is None or sizes_of(words, units := params.vocab.units).longest <= limit:
         return
-    units, name = params.vocab.units, type(params).__name__
     word, length = next(found for found in zip(words, lengths(words, units), strict=True) if found[1] > limit)
     remedy = "leave it out, or make the model with a larger max_length"
-    raise ValueError(f"{word!r} has {length} {units}, and this {name} reads {limit} at most: {remedy}")
+    raise ValueError(f"{word!r} has {length} {units}, and this {type(params).__name__} reads {limit} at most: {remedy}")
 
 
 def start(params: Params) -> State:

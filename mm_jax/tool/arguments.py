@@ -108,9 +108,8 @@ def learn(
     """Train a model on a list, and write it to a run folder.
 
     Tries several models, prints their losses and keeps the best on held-out words. With --model NAME, trains that model
-    alone, and takes the options of models and recipes below. A killed run goes on with --resume; it takes its options
-    from RUN, and more steps where --steps says so. With --overwrite, the run in RUN stays until the new one has ended;
-    to go on with that one, if it was killed, give both.
+    alone, and takes the options of models and recipes below. A killed run goes on with --resume, with its own options
+    or more --steps. With --overwrite, the run in RUN stays until the new one has ended; to go on with that, give both.
 
     Example: mm-jax train towns.txt --out runs/towns
     """
@@ -127,7 +126,6 @@ def learn(
         raise typer.BadParameter("give the list to learn", param_hint="LIST")
     if quiet:
         hush()
-
     settings = {"seed": seed, "dedup": dedup, "effort": effort, "prior": not no_prior, "taken": taken, "typed": typed}
     settings |= {"units": units, "resume": resume, "overwrite": overwrite, "as_json": as_json}
     with busy("learning"):
@@ -226,6 +224,7 @@ def sample(
 def compare(
     path: List,
     taken: Options = PLAIN,
+    units: Units = None,
     steps: Annotated[int, typer.Option(min=1, max=MAX_COUNT, help="Bound on the steps of every model.")] = 1500,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -239,7 +238,7 @@ def compare(
     from mm_jax.tool import train
 
     with busy("training"):
-        train.compare(path, steps, as_json, taken)
+        train.compare(path, steps, as_json, taken, units)
 
 
 @app.command()

@@ -78,14 +78,14 @@ def _readable(run: runs.Run, words: Sequence[str]) -> list[str]:
             too_long += 1
         else:
             kept.append(word)
+    if len(words) == len(left_out) == 1:
+        vocab.encode(words[0])  # raises the error that says where
     if len(kept) < len(words):
         named = f"{', '.join(left_out[:5])}{', ...' if len(left_out) > 5 else ''}"
         what = f"{vocab.units if vocab.units == CHARACTERS else 'symbols'} that the model does not know"
         why = [f"{len(left_out):,} with {what} ({' '.join(sorted(unknown)[:20])}): {named}"] if left_out else []
         why += [f"{too_long:,} longer than the {limit} {vocab.units} it reads"] if too_long else []
         say(f"skipped of {counted(len(words), 'word')}: {'; '.join(why)}")
-    if not kept and len(left_out) == 1:
-        vocab.encode(left_out[0])  # raises the error that says where
     if not kept:
         raise ValueError("the model can read none of the words")
     return kept

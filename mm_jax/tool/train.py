@@ -195,9 +195,9 @@ def warn_if_worse_than_bigram(params: Params, rows: dict[str, Evaluation], split
         )
 
 
-def compare(path: Path, steps: int, as_json: bool, taken: Options = PLAIN) -> None:
+def compare(path: Path, steps: int, as_json: bool, taken: Options = PLAIN, units: str | None = None) -> None:
     """Fits all models and their mixtures to a list, and prints a table of their losses."""
-    word_list = WordList.of(read(path, taken))
+    word_list = WordList.of(read(path, taken), units)
     if not word_list.split.test:
         raise ValueError(f"{counted(len(word_list.words), 'word')}: too few to compare models on, give at least 6")
     rungs = []
