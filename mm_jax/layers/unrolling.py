@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 from jaxtyping import Array, Int
 
 from mm_jax.corpus import in_blocks
@@ -70,6 +71,19 @@ def windows(tokens: Int[Array, " length"], size: int) -> Int[Array, "length+1 si
     return found * lax.cumprod((found != 0).astype(jnp.int32), axis=1, reverse=True) if size else found
 
 
+def checked_window(context: Any, size: int, vocab_size: int) -> Int[Array, " size"]:
+    """Returns one context as an array; raises ValueError for another shape, dtype or, outside jit, token."""
+    context = jnp.asarray(context)
+    if context.shape != (size,) or not (size == 0 or jnp.issubdtype(context.dtype, jnp.integer)):
+        raise ValueError(
+            f"expected one context of {size} integer token(s), shape ({size},), got {context.dtype} of shape "
+            f"{context.shape}: use jax.vmap for many"
+        )
+    if not (isinstance(context, Tracer) or size == 0 or 0 <= context.min() <= context.max() < vocab_size):
+        raise ValueError(f"context {context.tolist()}: tokens run from 0 to {vocab_size - 1}")
+    return context if size else context.astype(jnp.int32)
+
+
 def slide(params: Any, window: Int[Array, " size"], token: Int[Array, ""]) -> Int[Array, " size"]:
     """Returns a window moved on by one token: the `advance` of windowed models."""
     return jnp.append(window, jnp.asarray(token, jnp.int32))[1:]
@@ -108,26 +122,6 @@ def without_dropout(unroll: Unroll) -> Unroll:
 def rows_at_once(vocab_size: int) -> int:
     """Returns how many contexts one call computes: at most 8 MB of logits, and one program for lists of every size."""
     return max(1, min(1024, 2**21 // vocab_size))
-
-
-def in_blocks_of_positions(function: Callable[..., Array], vocab_size: int, *rows: Any) -> Any:
-    """Calls a compiled function on some positions of pytrees of arrays [positions, ...] at a time.
-
-    It returns a number for each position; their gradients compute each block's logits again, so that those of one block
-    are all that is held.
-
-    >>> in_blocks_of_positions(lambda x: 2 * x, 2**21, jnp.arange(3.0)).tolist()
-    [0.0, 2.0, 4.0]
-    """
-    positions = len(jax.tree.leaves(rows)[0])
-    size = min(positions, rows_at_once(vocab_size))
-
-    def blocks(leaf: Array) -> Array:
-        padded = jnp.concatenate([leaf, jnp.zeros((-positions % size, *leaf.shape[1:]), leaf.dtype)])
-        return padded.reshape(-1, size, *leaf.shape[1:])
-
-    found = lax.map(jax.checkpoint(lambda block: function(*block)), jax.tree.map(blocks, rows))
-    return found.reshape(-1)[:positions]
 
 
 def many_contexts(logits: Callable) -> Callable[[Any, np.ndarray], np.ndarray]:

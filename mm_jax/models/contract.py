@@ -29,12 +29,10 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float32, Int
 
 from mm_jax.layers import unrolling
 from mm_jax.layers.dropout import Dropout
-from mm_jax.layers.products import LARGE
 from mm_jax.pytrees import check_arrays, is_pytree
 from mm_jax.streams import sizes_of
 from mm_jax.symbols import lengths
@@ -101,8 +99,7 @@ class Model(Generic[P]):
       unroll_rows: (params, int32 [batch, length], Dropout with a key for each row, or None) -> float32 [batch,
         length + 1, vocab_size].
       states: (params, int32 [batch, length], Dropout or None) -> what `logits` reads at every position, a pytree of
-        arrays [batch, length + 1, ...]; a large vocabulary's logits are computed from these a block at a time. None
-        computes them at once.
+        arrays [batch, length + 1, ...] (`models.blocks`); None where a model does not compute it.
       drops: the kinds of dropout that `unroll` applies: "tokens", "states", "edges".
 
     Limits:
@@ -227,8 +224,7 @@ def sequential(
       unroll: (params, tokens int32 [length]) -> float32 [length + 1, vocab_size], for a model that computes all
         positions at once; with `drops` it also takes a Dropout. None scans the three functions above.
       unroll_rows: the same for int32 [batch, length], for a model that does this faster than `jax.vmap` of `unroll`.
-      states: (params, int32 [batch, length]) -> the states at all positions, [batch, length + 1, ...], of which
-        `unroll_rows` then computes the logits; with `drops` it also takes a Dropout. A large vocabulary needs it.
+      states: (params, int32 [batch, length]) -> the states at all positions, from which `unroll_rows` then follows.
       drops: the kinds of dropout that `unroll` applies.
       block_size: for a model that may be windowed after all, such as a mixture; its state then is the window.
       others: as for `windowed`.
@@ -249,14 +245,14 @@ def sequential(
     >>> jax.jit(unroll_rows)(Echo(W=jnp.eye(3), vocab=mm_jax.Vocab(".ab")), jnp.array([[1, 2]])).shape
     (1, 3, 3)
     """
-    if states is not None:
-        states = states if drops else unrolling.without_dropout(states)
-        unroll_rows = unroll_rows or unrolling.of_states(states, logits)
+    if states is not None and unroll_rows is None:
+        unroll_rows = unrolling.of_states(states, logits)
     if unroll is None:
         one_row = unroll_rows and unrolling.of_one_row(unroll_rows)
         unroll = one_row or unrolling.scanned(start, unrolling.restarting(start, advance), logits)
     if not drops:
         unroll, unroll_rows = unrolling.without_dropout(unroll), unroll_rows and unrolling.without_dropout(unroll_rows)
+        states = states and unrolling.without_dropout(states)
     own = {"start": start, "advance": advance, "logits": logits, "block_size": block_size, "drops": drops}
     return _register(cls, unroll=unroll, unroll_rows=unroll_rows, states=states, **own, **others)
 
@@ -363,7 +359,7 @@ def logits(params: Params, state: State) -> Float32[Array, " vocab_size"]:
     """
     model = model_of(params)
     if (size := model.block_size(params)) is not None:
-        state = _window(state, size, len(params.vocab))
+        state = unrolling.checked_window(state, size, len(params.vocab))
     return model.logits(params, state)
 
 
@@ -397,33 +393,3 @@ def unroll_rows(
     (2, 3, 3)
     """
     return model_of(params).unroll_rows(params, tokens, dropout)
-
-
-def states(params: Params, tokens: Int[Array, "batch length"], dropout: Dropout | None = None) -> State:
-    """Returns what `logits` reads at every position of a batch of rows: arrays [batch, length + 1, ...]; see `Model`.
-
-    >>> import mm_jax
-    >>> states(mm_jax.ngram.fit(["ab"], mm_jax.Vocab(".ab"), order=2), jnp.array([[1, 2]])).tolist()
-    [[[0], [1], [2]]]
-    """
-    model = model_of(params)
-    assert model.states is not None  # as `in_blocks` has said
-    return model.states(params, tokens, dropout)
-
-
-def in_blocks(params: Params) -> bool:
-    """Returns whether the logits of many positions are computed some at a time: where the vocabulary is large."""
-    return len(params.vocab) > LARGE and model_of(params).states is not None
-
-
-def _window(context: Any, size: int, vocab_size: int) -> Int[Array, " size"]:
-    """Checks a context and returns it as an array."""
-    context = jnp.asarray(context)
-    if context.shape != (size,) or not (size == 0 or jnp.issubdtype(context.dtype, jnp.integer)):
-        raise ValueError(
-            f"expected one context of {size} integer token(s), shape ({size},), got {context.dtype} of shape "
-            f"{context.shape}: use jax.vmap for many"
-        )
-    if not (isinstance(context, Tracer) or size == 0 or 0 <= context.min() <= context.max() < vocab_size):
-        raise ValueError(f"context {context.tolist()}: tokens run from 0 to {vocab_size - 1}")
-    return context if size else context.astype(jnp.int32)

@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Array, Float32, Int
 
 from mm_jax import corpus
-from mm_jax.layers.unrolling import in_blocks_of_positions, rows_at_once
-from mm_jax.models import contract
+from mm_jax.layers.unrolling import rows_at_once
+from mm_jax.models import blocks, contract
 from mm_jax.models.contract import Params, model_of
 from mm_jax.streams import sizes_of
 
@@ -185,10 +185,10 @@ def _of_positions(
 @jax.jit
 def of_rows(params: Params, targets: Int[Array | np.ndarray, "rows length"]) -> Float32[Array, "rows length"]:
     """Returns log p of each target of rows of whole words."""
-    if contract.in_blocks(params):
-        states = contract.states(params, jnp.asarray(targets)[:, :-1])
+    if blocks.are_used(params):
+        states = blocks.states(params, jnp.asarray(targets)[:, :-1])
         flat = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), (states, jnp.asarray(targets)))
-        return in_blocks_of_positions(partial(_of_tokens, params), len(params.vocab), *flat).reshape(targets.shape)
+        return blocks.of_positions(partial(_of_tokens, params), len(params.vocab), *flat).reshape(targets.shape)
     rows = _of_positions(params, targets)
     return jnp.take_along_axis(rows, targets[..., None], axis=-1)[..., 0]
 
@@ -204,8 +204,8 @@ def _at_ends(
     params: Params, tokens: Int[Array | np.ndarray, "rows length"], ends: Int[Array | np.ndarray, " rows"]
 ) -> Float32[Array, "rows vocab_size"]:
     """Returns log p of every token after the first `ends` tokens of each row."""
-    if contract.in_blocks(params):
-        states = contract.states(params, jnp.asarray(tokens))
+    if blocks.are_used(params):
+        states = blocks.states(params, jnp.asarray(tokens))
         at_ends = jax.tree.map(lambda leaf: jax.vmap(lambda row, end: row[end])(leaf, ends), states)
         return jax.nn.log_softmax(jax.vmap(model_of(params).logits, (None, 0))(params, at_ends))
     rows = contract.unroll_rows(params, jnp.asarray(tokens))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float32, Int32
 
-from mm_jax.layers.unrolling import in_blocks_of_positions
+from mm_jax.models import blocks
 from mm_jax.models.contract import Params, State, model_of
 from mm_jax.pytrees import pytree
 
@@ -38,7 +38,7 @@ class Targets:
             return optax.softmax_cross_entropy(jax.vmap(model_of(params).logits, (None, 0))(params, states), wanted)
 
         flat = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[places:]), (states, self.tokens, self.taught))
-        each = in_blocks_of_positions(of_block, size, *flat)
+        each = blocks.of_positions(of_block, size, *flat)
         # A word that is cut has the weight 0; its teacher may say nan.
         return jnp.where(self.weights.reshape(-1) > 0, each * self.weights.reshape(-1), 0.0).sum()
 

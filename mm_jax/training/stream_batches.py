@@ -24,7 +24,7 @@ from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float32, Int, Int32, Key, UInt
 
-from mm_jax.models import contract
+from mm_jax.models import blocks, contract
 from mm_jax.models.contract import Dropout, Params
 from mm_jax.pytrees import pytree, static
 from mm_jax.streams import sizes_of
@@ -58,7 +58,7 @@ class RowsOfWords:
         rows, keys = choice[0].astype(jnp.int32), choice[1]
         targets = rows[:, 1:]
         if self.in_blocks:
-            taught = None if self.teacher is None else contract.states(self.teacher, targets[:, :-1])
+            taught = None if self.teacher is None else blocks.states(self.teacher, targets[:, :-1])
             whole = jax.vmap(word_weights)(rows) * self.scale
             return (targets[:, :-1], keys), Targets(targets, whole, self.teacher, taught, self.share)
         weights = jax.nn.one_hot(targets, self.vocab_size, dtype=jnp.float32)
@@ -72,7 +72,7 @@ class RowsOfWords:
     def predict(self, params: Params, inputs: Any) -> Any:
         """Returns the logits at each position of each row, or for Targets the states there."""
         tokens, keys = inputs
-        unroll = contract.states if self.in_blocks else contract.unroll_rows
+        unroll = blocks.states if self.in_blocks else contract.unroll_rows
         return unroll(params, tokens, None if self.dropout is None else replace(self.dropout, key=keys))
 
 
@@ -204,7 +204,7 @@ def stream_words(
         teacher=teacher,
         share=jax.device_put(np.float32(recipe.teach)),
         vocab_size=len(params.vocab),
-        in_blocks=contract.in_blocks(params) and (teacher is None or contract.in_blocks(teacher)),
+        in_blocks=blocks.are_used(params) and (teacher is None or blocks.are_used(teacher)),
     )
     return Stream(tokens, width=length + 1, stride=length, batch_size=size, template=template)
 

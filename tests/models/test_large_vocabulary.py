@@ -9,7 +9,7 @@ import pytest
 import mm_jax
 from mm_jax.layers.dropout import Dropout
 from mm_jax.layers.products import LARGE
-from mm_jax.models import contract, gru, mlp, ngram, prediction, rnn, transformer
+from mm_jax.models import blocks, contract, gru, mlp, ngram, prediction, rnn, transformer
 from mm_jax.ngrams import counting
 from mm_jax.ngrams.counting import halved, whole
 from mm_jax.training import batches, loop
@@ -26,7 +26,9 @@ MODELS = {
     "transformer": lambda key: transformer.init(key, VOCAB, num_layers=1, num_heads=2, width=8, max_length=9),
     "mlp": lambda key: mlp.init(key, VOCAB, block_size=2, embedding_dim=4, hidden_dim=6),
 }
-ROWS = np.array([[5, 4000, 4100, 0, 7, 5], [9, 0, 4250, 4250, 0, 3]] * 60, np.int32)  # more positions than a block of 504
+ROWS = np.array(
+    [[5, 4000, 4100, 0, 7, 5], [9, 0, 4250, 4250, 0, 3]] * 60, np.int32
+)  # above a block of 504
 ROWS[2:, 1] = np.arange(1, 119)
 RNG = np.random.default_rng(0)
 WORDS = ["".join(VOCAB.chars[1 + int(i)] for i in RNG.zipf(1.3, 12) % LARGE) for _ in range(300)]
@@ -39,7 +41,7 @@ def test_logits_of_states_are_those_of_rows(name):
         pytest.skip("computes all logits at once")
     tokens = np.array([[1, 2, 0, 3], [2, 0, 0, 1]], np.int32)
     of_states = jax.vmap(jax.vmap(contract.model_of(params).logits, (None, 0)), (None, 0))
-    found = jax.jit(lambda params, tokens: of_states(params, contract.states(params, tokens)))(params, tokens)
+    found = jax.jit(lambda params, tokens: of_states(params, blocks.states(params, tokens)))(params, tokens)
     np.testing.assert_allclose(found, jax.jit(contract.unroll_rows)(params, tokens), atol=1e-5)
 
 
@@ -52,15 +54,15 @@ def of_all(params, rows, weights, teacher, share, dropout):
 
 
 def of_blocks(params, rows, weights, teacher, share, dropout):
-    taught = None if teacher is None else contract.states(teacher, rows[:, :-1])
+    taught = None if teacher is None else blocks.states(teacher, rows[:, :-1])
     targets = Targets(tokens=rows, weights=weights, teacher=teacher, taught=taught, share=share)
-    return loss(params, lambda params, tokens: contract.states(params, tokens, dropout), rows[:, :-1], targets)
+    return loss(params, lambda params, tokens: blocks.states(params, tokens, dropout), rows[:, :-1], targets)
 
 
 @pytest.mark.parametrize("name", ["gru", *slow(["rnn", "transformer", "mlp"])])
 def test_loss_and_gradient_of_blocks_are_those_of_all_logits(name):
     params = drawn(MODELS[name], seed=1)
-    assert contract.in_blocks(params)
+    assert blocks.are_used(params)
     teacher = ngram.fit(WORDS[:20], VOCAB, order=2) if name == "gru" else None
     keys = jax.random.split(jax.random.key(2), len(ROWS))
     dropout = Dropout(key=keys, tokens=0.3, states=0.2, edges=0.0) if name == "gru" else None
