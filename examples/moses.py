@@ -35,10 +35,10 @@ SEED = 0
 HELD_OUT = 5_000  # molecules that a mixture's weights are fitted on
 # What `mm-jax train` is told for each row. So many molecules are not overfitted: no teacher, no dropout.
 PLAIN = ["--teach", "0", "--weight-decay", "0.01"]
+STEPS = ["--optimizer", "muon", "--lr", "0.02", "--steps", "9300"]
 ROWS: dict[str, list[str]] = {
     "ngram": ["--model", "ngram", "--order", "17"],
-    "gru": ["--model", "gru", *PLAIN, "--drop-tokens", "0", "--lr", "0.01", "--batch-size", "128", "--steps", "3600"],
-    "transformer": ["--model", "transformer", *PLAIN, "--drop-edges", "0", "--width", "128", "--steps", "7000"],
+    "gru": ["--model", "gru", *PLAIN, "--drop-tokens", "0", "--hidden-dim", "512", "--batch-size", "96", *STEPS],
     "default": [],
 }
 NETWORKS = ("gru", "transformer")
