@@ -176,7 +176,7 @@ def write_page(path: Path, student: Any, job: Job) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="The lowest losses: networks multiplied, their student, the correction.")
+    parser = argparse.ArgumentParser(description="The lowest losses: networks multiplied, a student, the correction.")
     parser.add_argument("--data", type=Path, metavar="LIST", help="a text file, one word a line (default: names)")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="keep the trained models; go on from them")
     parser.add_argument("--page", type=Path, metavar="HTML", help="write a page with the student")
