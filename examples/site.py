@@ -9,7 +9,6 @@ anything that a page loads from another host, is an error.
 """
 
 import argparse
-import importlib
 import inspect
 import pkgutil
 import re
@@ -47,9 +46,14 @@ CONFIG = {
     "myst_url_schemes": {"http": None, "https": None, "file": "{{path}}"},
     "nb_execution_mode": "off",
     "autodoc_typehints_format": "short",
+    "autodoc_default_options": {"members": True},
+    "napoleon_use_ivar": True,
+    "viewcode_follow_imported_members": False,
     "autodoc_member_order": "bysource",
     "python_use_unqualified_type_names": True,
 }
+
+SECTIONS = ("Args:", "Returns:", "Raises:", "Attributes:")
 
 
 def page_of(path: str) -> str:
@@ -102,13 +106,10 @@ def write_reference(folder: Path) -> None:
     modules = ["mm_jax", *(name for name in found if "__main__" not in name)]
     (folder / "reference").mkdir()
     for name in modules:
-        inside = [each for each in modules if each.rpartition(".")[0] == name]
-        text = f"{name}\n{'=' * len(name)}\n\n.. automodule:: {name}\n" + ("" if inside else "   :members:\n")
+        text = f"{name}\n{'=' * len(name)}\n\n.. automodule:: {name}\n\n"
         if name == "mm_jax":
-            text += "\n" + "".join(map(public, mm_jax.__all__))
-        elif inside:
-            text = text + "   :members:\n"
-        if inside:
+            text += "".join(map(public, mm_jax.__all__))
+        if inside := [each for each in modules if each.rpartition(".")[0] == name]:
             text += "\n.. toctree::\n   :hidden:\n\n" + "".join(f"   {each}\n" for each in inside)
         (folder / "reference" / f"{name}.rst").write_text(text, encoding="utf-8")
 
@@ -129,29 +130,45 @@ def escaped(line: str) -> str:
 
 
 def as_markup(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
-    """Makes reStructuredText of a docstring in plain text: an indented block after a blank line is shown as it is."""
+    """Makes reStructuredText of a docstring in plain text.
+
+    An indented block after a blank line is shown as it is; so is a doctest. What stands below a line such as `Limits:`
+    becomes a list, but for the sections that napoleon knows.
+    """
     found: list[str] = []
-    section = block = False
+    place = ""  # what the lines so far belong to: "" is a paragraph
     for number, line in enumerate(lines):
-        indented = line.startswith("    ")
-        starts = indented and not block and number > 0 and not lines[number - 1].strip()
+        after_blank = number == 0 or not lines[number - 1].strip()
         if line and not line.startswith(" "):
-            section, block = bool(re.fullmatch(r"(Args|Returns|Raises|Yields|Attributes):", line)), False
-        if starts and not section:
+            place = "section" if line in SECTIONS else "example" if line.startswith(">>>") else ""
+            if (
+                re.fullmatch(r"[A-Z][^.>]*:", line)
+                and not place
+                and re.match(r"  \S", "".join(lines[number + 1 :][:1]))
+            ):
+                place = "list"
+                line += "\n"
+        elif not line and place == "example":
+            place = ""
+        elif after_blank and line.startswith("    ") and not place:
+            place = "block"
             found += ["::", ""]
-            block = True
-        shown = block or line.lstrip().startswith(">>>") or in_example(lines, number)
-        found.append(line if shown else escaped(line))
+        if place not in ("example", "block"):
+            line = escaped(line)
+        found += (re.sub(r"^  (\S[^:]*):", r"- **\1**:", line) if place == "list" else line).split("\n")
     lines[:] = found
 
 
-def in_example(lines: list[str], number: int) -> bool:
-    """Whether a line belongs to a doctest: one begins with >>> and ends with a blank line."""
-    while number >= 0 and lines[number].strip():
-        if lines[number].lstrip().startswith(">>>"):
-            return True
-        number -= 1
-    return False
+def skipped(app: Any, what: str, name: str, thing: Any, skip: bool, options: Any) -> bool | None:
+    """Leaves out a default that is another package's function, such as an optimizer of optax."""
+    return True if inspect.isfunction(thing) and not thing.__module__.startswith("mm_jax") else None
+
+
+def signature(
+    app: Any, what: str, name: str, thing: Any, options: Any, given: str | None, returns: str
+) -> tuple[str, str] | None:
+    """Writes a default that is a function by its name."""
+    return (re.sub(r"<function (\w+).*?>", r"\1", given), returns) if given else None
 
 
 class Links(HTMLParser):
@@ -204,6 +221,8 @@ def make(out: Path) -> list[str]:
         write_reference(source)
         app = Sphinx(source, None, scratch + "/html", scratch + "/doctrees", "html", CONFIG, warningiserror=False)
         app.connect("autodoc-process-docstring", as_markup, priority=100)  # before napoleon's
+        app.connect("autodoc-skip-member", skipped)
+        app.connect("autodoc-process-signature", signature)
         app.build()
         for path in RUNNING:
             shutil.copy(ROOT / path, Path(scratch) / "html" / path)

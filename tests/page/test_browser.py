@@ -18,6 +18,7 @@ from .kinds import KINDS, VOCAB, WORDS, model
 
 pytestmark = pytest.mark.slow
 
+KEY = jax.random.key(0)
 HOSTILE = "</script><script>alert(1)</script>\"'&\u2028\u202e\u0000<img src=x onerror=alert(2)>"
 
 
@@ -211,6 +212,25 @@ def test_a_word_is_scored_as_in_python(browser, quiet, pages):
     assert abs(shown - likelier) <= 1.5
     browser.type("mar?in")
     assert "“?”" in browser.text("#unread")
+
+
+RANK = "let last; for (last of ranking(page, arguments[0], arguments[1])); return last ?? null;"
+
+
+@pytest.mark.parametrize(("kind", "words"), [
+    ("mlp", ["marvin", "a", "qzx"]), ("mixture of sequential", ["anna", "xa"]), ("counts, unsmoothed", ["anna", "mi"]),
+])  # fmt: skip
+def test_a_word_is_ranked_as_in_python(browser, quiet, pages, kind, words):
+    browser.open(pages(kind))
+    for word in words:
+        found, expected = browser.run(RANK, word, 1000), mm_jax.rank(model(kind), word, KEY, num_samples=1000)
+        assert found["exact"] == expected.exact
+        for name in ("rank", "low", "high"):
+            assert abs(found[name] - getattr(expected, name)) <= 0.01 * getattr(expected, name), (word, name)
+    assert browser.run(RANK, "", 1000) is None
+    browser.type("anna")
+    browser.wait("$('rank')?.textContent", 60)
+    assert "of all words" in browser.text("#rank")
 
 
 def test_an_ngram_says_how_far_it_looked(browser, quiet, pages):

@@ -68,7 +68,7 @@ def test_every_array_is_in_the_page(tmp_path, kind):
 
 def test_every_kind_of_model_has_its_javascript():
     kinds = {
-        re.search(r'^model\("(\w+)"', path.read_text(), re.MULTILINE)[1] for path in (FOLDER / "models").glob("*.js")
+        re.search(r'^(?:model|combination)\("(\w+)"', path.read_text(), re.MULTILINE)[1] for path in (FOLDER / "models").glob("*.js")
     }
     assert kinds == {type(model(kind)).__name__ for kind in KINDS}
     for path in (FOLDER / "models").glob("*.js"):
