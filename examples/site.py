@@ -43,7 +43,7 @@ CONFIG = {
     "highlight_language": "none",
     "default_role": "py:obj",  # `name` in a docstring is a link, where there is something of this name
     "myst_heading_anchors": 4,
-    "myst_url_schemes": {"http": None, "https": None, "file": "{{path}}"},
+    "myst_url_schemes": {"http": None, "https": None, "site": "{{path}}"},
     "nb_execution_mode": "off",
     "autodoc_typehints_format": "short",
     "autodoc_default_options": {"members": True},
@@ -51,6 +51,8 @@ CONFIG = {
     "viewcode_follow_imported_members": False,
     "autodoc_member_order": "bysource",
     "python_use_unqualified_type_names": True,
+    "maximum_signature_line_length": 88,
+    "suppress_warnings": ["ref.python"],  # of a name such as `params`, which several classes have
 }
 
 SECTIONS = ("Args:", "Returns:", "Raises:", "Attributes:")
@@ -70,7 +72,7 @@ def linked(text: str, path: str) -> str:
             return match[0]
         name = target.resolve().relative_to(ROOT).as_posix()
         if name in RUNNING:
-            return f"](file:{match[1]}"
+            return f"](site:{match[1]}"
         if name in TEXTS:
             return f"]({page_of(match[1])}"
         if name.startswith("mm_jax/") and name.endswith(".py"):
@@ -101,32 +103,24 @@ def write_texts(folder: Path) -> None:
 
 
 def write_reference(folder: Path) -> None:
-    """Writes a page for each module, and one that lists the public names."""
+    """Writes a page for each module; that of mm_jax shows the public names, as its `__all__` lists them."""
     found = [each.name for each in pkgutil.walk_packages(mm_jax.__path__, "mm_jax.")]
     modules = ["mm_jax", *(name for name in found if "__main__" not in name)]
     (folder / "reference").mkdir()
     for name in modules:
-        text = f"{name}\n{'=' * len(name)}\n\n.. automodule:: {name}\n\n"
-        if name == "mm_jax":
-            text += "".join(map(public, mm_jax.__all__))
+        title = name.rpartition(".")[2]
+        text = f"{title}\n{'=' * len(title)}\n\n.. automodule:: {name}\n\n"
         if inside := [each for each in modules if each.rpartition(".")[0] == name]:
             text += "\n.. toctree::\n   :hidden:\n\n" + "".join(f"   {each}\n" for each in inside)
         (folder / "reference" / f"{name}.rst").write_text(text, encoding="utf-8")
 
 
-def public(name: str) -> str:
-    """A line of the list of public names: where it is documented, and the first line of its docstring."""
-    thing = getattr(mm_jax, name)
-    if inspect.ismodule(thing):
-        return ""
-    first = (inspect.getdoc(thing) or "").splitlines()[0]
-    return f"- :py:obj:`mm_jax.{name} <{thing.__module__}.{thing.__qualname__}>`: {escaped(first)}\n"
-
-
 def escaped(line: str) -> str:
-    """A line of a docstring, in which `*`, `|` and `_` are no markup; between backticks nothing changes."""
-    parts = re.split(r"(`[^`]*`)", line)
-    return "".join(part if part.startswith("`") else re.sub(r"([*|\\]|_(?!\w))", r"\\\1", part) for part in parts)
+    """A line of a docstring, in which `*`, `|` and `_` are no markup, and what is between backticks is code or a name."""
+    parts = re.split(r"`([^`]+)`", line)
+    parts[::2] = [re.sub(r"([*|\\]|_(?!\w))", r"\\\1", text) for text in parts[::2]]
+    parts[1::2] = [f"`{code}`" if re.fullmatch(r"\w+(\.\w+)*", code) else f"``{code}``" for code in parts[1::2]]
+    return "".join(parts)
 
 
 def as_markup(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
@@ -164,11 +158,12 @@ def skipped(app: Any, what: str, name: str, thing: Any, skip: bool, options: Any
     return True if inspect.isfunction(thing) and not thing.__module__.startswith("mm_jax") else None
 
 
-def signature(
-    app: Any, what: str, name: str, thing: Any, options: Any, given: str | None, returns: str
-) -> tuple[str, str] | None:
-    """Writes a default that is a function by its name."""
-    return (re.sub(r"<function (\w+).*?>", r"\1", given), returns) if given else None
+def signature(app: Any, what: str, name: str, thing: Any, options: Any, given: str, returns: str) -> Any:
+    """Writes a default that is a function by its name, and types as the source does."""
+    if given is None:
+        return None
+    given, returns = (re.sub(r"jaxlib\._jax\.|~?\btyping\.", "", each or "") for each in (given, returns))
+    return re.sub(r"<function (\w+).*?>", r"\1", given), returns
 
 
 class Links(HTMLParser):
@@ -219,7 +214,7 @@ def make(out: Path) -> list[str]:
         source.mkdir()
         write_texts(source)
         write_reference(source)
-        app = Sphinx(source, None, scratch + "/html", scratch + "/doctrees", "html", CONFIG, warningiserror=False)
+        app = Sphinx(source, None, scratch + "/html", scratch + "/doctrees", "html", CONFIG, warningiserror=True)
         app.connect("autodoc-process-docstring", as_markup, priority=100)  # before napoleon's
         app.connect("autodoc-skip-member", skipped)
         app.connect("autodoc-process-signature", signature)
