@@ -116,7 +116,7 @@ def write_reference(folder: Path) -> None:
 
 
 def escaped(line: str) -> str:
-    """A line of a docstring, in which `*`, `|` and `_` are no markup, and what is between backticks is code or a name."""
+    """A line of a docstring, in which `*`, `|` and `_` are no markup; backticks hold code or a name."""
     parts = re.split(r"`([^`]+)`", line)
     parts[::2] = [re.sub(r"([*|\\]|_(?!\w))", r"\\\1", text) for text in parts[::2]]
     parts[1::2] = [f"`{code}`" if re.fullmatch(r"\w+(\.\w+)*", code) else f"``{code}``" for code in parts[1::2]]
