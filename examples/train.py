@@ -63,14 +63,14 @@ def main(
     console.print(f"{len(words.words):,} words with {len(words.vocab) - 1} different characters from {path}")
     recipe = recipes[name]
     if name == next(iter(recipes)):  # the others are taken as they are, such as the lecture's
-        recipe = for_size(recipe, words.characters, words.vocab)
+        recipe = for_size(recipe, words.tokens, words.vocab)
     given = {"steps": args.steps, "batch_size": args.batch_size, "learning_rate": args.lr}
     recipe = recipe.but(**{option: value for option, value in given.items() if value is not None})
 
     init_key, fit_key, sample_key = jax.random.split(jax.random.key(args.seed), 3)
     assert model.init is not None  # both programs offer models with an `init` only
     own = {**recipe_options(model, name), **(options or {})}
-    params = model.init(init_key, words.vocab, **options_for(model, own, words.words))
+    params = model.init(init_key, words.vocab, **options_for(model, own, words.words, words.vocab.units))
     console.print(f"{mm_jax.num_params(params):,} parameters, recipe '{name}' with seed {args.seed}")
     state = loop.first_state(params, fit_key, recipe)
     step, best_step, best_dev = 0, 0, float("inf")

@@ -22,9 +22,10 @@ import mm_jax
 from mm_jax import structure
 from mm_jax.files import write_whole
 from mm_jax.models.contract import Params, checked
+from mm_jax.symbols import CHARACTERS
 from mm_jax.vocab import Vocab
 
-FORMAT = 3  # of files with packed integers; others have format 2
+FORMAT = 4  # of files with symbols other than characters; 3 of those with packed integers; others have format 2
 
 
 def save(params: Params, path: str | os.PathLike, *, mark: str = "") -> None:
@@ -47,6 +48,8 @@ def save(params: Params, path: str | os.PathLike, *, mark: str = "") -> None:
     checked(params)
     spec = json.dumps(structure.spec_of(params, params.vocab), sort_keys=True)
     about = {"kind": "model", "model": spec, "vocab": params.vocab.chars} | ({"mark": mark} if mark else {})
+    if params.vocab.units != CHARACTERS:
+        about["symbols"] = json.dumps(params.vocab.as_json(), ensure_ascii=False)
     arrays, packed = _packed(tree_to_arrays(params))
     write_arrays(path, arrays, about | ({"packed": json.dumps(packed, sort_keys=True)} if packed else {}))
 
@@ -89,7 +92,7 @@ def load(path: str | os.PathLike, like: Params | None = None) -> Params:
     arrays, metadata = read_arrays(path, "model")
     try:
         arrays = _unpacked(arrays, metadata)
-        vocab = Vocab(metadata["vocab"])
+        vocab = Vocab.from_json(json.loads(metadata["symbols"]) if "symbols" in metadata else metadata["vocab"])
         if like is not None:
             if like.vocab != vocab:
                 raise ValueError("it has another vocabulary than `like`")
@@ -182,7 +185,8 @@ def _plain(leaf: Any) -> np.ndarray:
 def write_arrays(path: str | os.PathLike, arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
     """Writes arrays and metadata atomically, with format, version and checksum added."""
     arrays = {name: np.ascontiguousarray(array) if array.ndim else array for name, array in arrays.items()}
-    metadata = {"format": "3" if "packed" in metadata else "2", "package": f"mm_jax {mm_jax.__version__}", **metadata}
+    newest = "4" if "symbols" in metadata else "3" if "packed" in metadata else "2"
+    metadata = {"format": newest, "package": f"mm_jax {mm_jax.__version__}", **metadata}
     metadata["sha256"] = _checksum(arrays, metadata)
     write_whole(path, _parts(arrays, metadata))
 
@@ -225,7 +229,7 @@ def read_arrays(path: str | os.PathLike, kind: str) -> tuple[dict[str, np.ndarra
         raise ValueError(f"{path} has format {version}: a newer mm_jax wrote it, and is needed to read it")
     if _checksum(arrays, metadata) != metadata.get("sha256"):
         raise ValueError(f"{path} was altered, or mm_jax did not write it: its checksum is wrong")
-    if version not in ("1", "2", "3"):
+    if version not in ("1", "2", "3", "4"):
         raise ValueError(f"{path} has format {version!r}, which no mm_jax writes")
     if metadata.get("kind") != kind:
         raise ValueError(f"{path} holds a {metadata.get('kind')}, not a {kind}")

@@ -22,7 +22,9 @@ from mm_jax.checks import as_list, whole_number
 from mm_jax.models import contract, fresh
 from mm_jax.models.contract import Params
 from mm_jax.sampling import Samples, SamplingOptions
-from mm_jax.streams import WordFile, characters, longest, shortest
+from mm_jax.streams import WordFile, sizes_of
+from mm_jax.symbols import CHARACTERS, WORDS, cut, length
+from mm_jax.vocab import Vocab
 
 BUDGET = 100_000  # words drawn
 _CASES = 100_000  # words of a long list whose first letters are looked at
@@ -43,14 +45,14 @@ class Conditions:
     """What a word must meet to be accepted; every condition left out is off, or taken from the list.
 
     Args:
-      suffix: the end of every word.
-      contains: a part of every word.
-      regex: a regular expression that matches some part of every word.
-      min_length: in characters; None is the list's shortest word.
-      max_length: in characters; None is the list's longest word.
+      suffix: the end of every word, in whole symbols.
+      contains: a part of every word, in whole symbols.
+      regex: a regular expression that matches some part of every word, as it is written.
+      min_length: in symbols: characters, or what the vocabulary has; None is the list's shortest word.
+      max_length: in symbols; None is the list's longest word.
       new: rejects words of the list.
       distinct: rejects repeated words.
-      min_distance: the least number of edits (Levenshtein) from every word of the list.
+      min_distance: the least number of edits (Levenshtein, in symbols) from every word of the list.
       avoid: rejects words that contain one of these, in any case.
       like: a word; rejects those of another length or of another `shape`, and the word itself.
       accept: a function of a word that returns True to keep it; it is asked last.
@@ -83,12 +85,19 @@ class Conditions:
             raise ValueError(f"avoid is one str: write [{self.avoid!r}]")
         if self.regex is not None:
             _compiled(self.regex)
-        if self.like is not None:
-            size = len(shape(self.like))
-            if size == 0:
-                raise ValueError("like is an empty word: give one that new words are to resemble")
-            if size < (self.min_length or 0) or size > (self.max_length or size):
-                raise ValueError(f"{self.like!r} has {size} characters: leave out min_length and max_length")
+        if self.like is not None and not self.like:
+            raise ValueError("like is an empty word: give one that new words are to resemble")
+
+    def size_of_like(self, units: str) -> int | None:
+        """Returns the symbols of `like`, or None without; raises ValueError where the other lengths exclude it."""
+        if self.like is None:
+            return None
+        if units == WORDS:
+            raise ValueError("like compares vowels and consonants, and the symbols here are words: leave it out")
+        size = len(shape(self.like, units))
+        if size < (self.min_length or 0) or size > (self.max_length or size):
+            raise ValueError(f"{self.like!r} has {size} {units}: leave out min_length and max_length")
+        return size
 
 
 def _compiled(pattern: str) -> "regex.Pattern[str]":
@@ -100,8 +109,8 @@ def _compiled(pattern: str) -> "regex.Pattern[str]":
         raise ValueError(f"regex {pattern[:60]!r} is no regular expression that can be read: {why}") from None
 
 
-def shape(word: str) -> tuple[str, ...]:
-    """Returns the shape of a word: for each character "vowel", "consonant", "letter", or what is no letter itself.
+def shape(word: str, units: str = CHARACTERS) -> tuple[str, ...]:
+    """Returns the shape of a word: for each symbol "vowel", "consonant", "letter", or what is no letter itself.
 
     Accents and case do not matter; y is a vowel. Letters of scripts without vowels of this kind, such as Arabic,
     Devanagari and Chinese, are "letter", and so are the marks on them: of those only the number counts.
@@ -109,14 +118,15 @@ def shape(word: str) -> tuple[str, ...]:
     >>> shape("Zoë-7")
     ('consonant', 'vowel', 'vowel', '-', '7')
     """
-    return tuple(map(_kind, unicodedata.normalize("NFC", word)))
+    return tuple(map(_kind, cut(unicodedata.normalize("NFC", word), units)))
 
 
 @functools.cache
-def _kind(char: str) -> str:
-    """Returns the entry of one character in a `shape`."""
+def _kind(symbol: str) -> str:
+    """Returns the entry of one character in a `shape`, or of one grapheme by its first."""
+    char = symbol[0]
     if not (char.isalpha() or _is_mark(char)):
-        return char
+        return symbol
     script = unicodedata.name(char, "").partition(" ")[0]
     if (vowels := _VOWELS.get(script)) is None:
         return "letter"
@@ -136,8 +146,10 @@ def temperature_for(num_words: int) -> float:
     return float(np.clip(np.round(0.3 + 0.12 * np.log10(num_words), 1), 0.6, 0.8))
 
 
-def start_of(words: Sequence[str]) -> dict[str, Any]:
+def start_of(words: Sequence[str], units: str = CHARACTERS) -> dict[str, Any]:
     """Returns what a list says of more of it: temperature, least and longest length, and the case of first letters.
+
+    Lengths are in symbols of the units.
 
     A model that a page saves holds it in place of the list.
 
@@ -145,30 +157,38 @@ def start_of(words: Sequence[str]) -> dict[str, Any]:
     {'temperature': 0.6, 'least': 3, 'longest': 7, 'first_case': 'upper'}
     """
     sampled = words.spread(_CASES) if isinstance(words, WordFile) else words
-    least, most, case = shortest(words), longest(words), first_case(sampled)
-    return {"temperature": temperature_for(len(words)), "least": least, "longest": most, "first_case": case}
+    least, most, _ = sizes_of(words, units)
+    start = {"temperature": temperature_for(len(words)), "least": least, "longest": most}
+    return start | {"first_case": first_case(sampled)}
 
 
 def lengths_for(
-    words: Sequence[str], prefix: str = "", least: int | None = None, most: int | None = None
+    words: Sequence[str],
+    prefix: str = "",
+    least: int | None = None,
+    most: int | None = None,
+    *,
+    units: str = CHARACTERS,
 ) -> tuple[int, int]:
     """Returns the bounds of the length: those given, else those of the list, moved to make room for the given ones.
+
+    They are in symbols of the units.
 
     Raises ValueError for bounds that no word meets.
 
     >>> lengths_for(["ede", "utrecht"]), lengths_for(["ede", "utrecht"], prefix="amersfoort")
     ((3, 7), (3, 17))
     """
-    return _bounds(start_of(words), prefix, least, most)
+    return _bounds(start_of(words, units), prefix, least, most, units)
 
 
-def _bounds(start: Mapping[str, Any], prefix: str, least: int | None, most: int | None) -> tuple[int, int]:
+def _bounds(start: Mapping[str, Any], prefix: str, least: int | None, most: int | None, units: str) -> tuple[int, int]:
     """Returns what `lengths_for` does, from what `start_of` says of the list."""
-    beyond = max(len(prefix), least or 0)
+    beyond = max(length(prefix, units), least or 0)
     upper = start["longest"] + (beyond if beyond >= start["longest"] else 0) if most is None else most
     lower = min(start["least"], upper) if least is None else least
     if lower > upper:
-        raise ValueError(f"no word has {lower} characters or more and {upper} or fewer: change min_length")
+        raise ValueError(f"no word has {lower} {units} or more and {upper} or fewer: change min_length")
     return lower, upper
 
 
@@ -214,7 +234,7 @@ def more(
       conditions: what every word must meet.
       prefix: the beginning of every word.
       temperature: divides the logits; None is 0.5 to 0.8, by the length of the list.
-      top_k: draws only among the k likeliest characters.
+      top_k: draws only among the k likeliest symbols.
       budget: the number of words to draw, accepted or not.
       start: what `start_of` says of a list that is not there; `words` are none then.
 
@@ -232,9 +252,10 @@ def more(
     ['Aomnem', 'Hollem']
     """
     words = as_list(words) if start is None else words
-    start = start or start_of(words)
-    size = None if conditions.like is None else len(shape(conditions.like))
-    least, most = _bounds(start, prefix, size or conditions.min_length, size or conditions.max_length)
+    units = params.vocab.units
+    start = start or start_of(words, units)
+    size = conditions.size_of_like(units)
+    least, most = _bounds(start, prefix, size or conditions.min_length, size or conditions.max_length, units)
     accept = _Acceptance(params, words, conditions, range(least, most + 1), "" if prefix else start["first_case"])
     limit = contract.max_length(params)
     # One character more than the longest word, so that a word that was cut there is too long and rejected.
@@ -250,7 +271,7 @@ def more(
 
 def _restricted(params: Params, words: Sequence[str]) -> Params:
     """Restricts a model to new words if the table for it is small; otherwise words of the list are rejected later."""
-    if (characters(words) - len(words)) * len(params.vocab) > _CELLS:
+    if (sizes_of(words, params.vocab.units).total - len(words)) * len(params.vocab) > _CELLS:
         return params
     return fresh.wrap(params, words, share=0.0)
 
@@ -259,34 +280,44 @@ class _Acceptance:
     """Accepts or rejects drawn words, and counts what rejected them."""
 
     def __init__(self, params: Params, words: Sequence[str], conditions: Conditions, lengths: range, case: str):
-        """Raises ValueError for a suffix, a part or a `like` with a character that the model does not know."""
+        """Raises ValueError for a suffix, a part or a `like` with a symbol that the model does not know."""
         self.rejected: Counter[str] = Counter()
-        suffix, contains = (unicodedata.normalize("NFC", text) for text in (conditions.suffix, conditions.contains))
+        units, of_words = params.vocab.units, params.vocab.units == WORDS
+        # A word as one character for each symbol: what is counted and compared below.
+        coded = str if units == CHARACTERS else functools.lru_cache(maxsize=1)(params.vocab.as_chars)
+        suffix, contains = map(params.vocab.as_chars, (conditions.suffix, conditions.contains))
         like = unicodedata.normalize("NFC", conditions.like or "")
-        for text in (suffix, contains, like):
-            params.vocab.encode(text)
-        wanted = shape(like)
+        params.vocab.encode(like)
+        wanted = () if of_words else shape(like, units)
         seen, carriers = set(), _carriers(params, words)
         self._file = words if isinstance(words, WordFile) and conditions.new else None
         self._known = set() if isinstance(words, WordFile) else frozenset(words)  # of a WordFile: those drawn
-        avoided = [word.casefold() for word in conditions.avoid]
+        edge = " " if of_words else ""  # so that a part of a symbol is not found
+        avoided = [f"{edge}{word.casefold()}{edge}" for word in conditions.avoid]
         pattern = None if conditions.regex is None else _compiled(conditions.regex)
         distance = conditions.min_distance
 
         def first_time(word: str) -> bool:
             return not (word in seen or seen.add(word))
 
+        def is_avoided(word: str) -> bool:
+            folded = f"{edge}{word.casefold()}{edge}"
+            return any(part in folded for part in avoided)
+
+        def is_far(word: str) -> bool:
+            return nearest_word(word, words, params.vocab, below=distance) is None
+
         tests = {
-            f"the shape of {like!r}": like and (lambda word: word != like and shape(word) == wanted),
-            f"a length of {lengths.start} to {lengths.stop - 1}": lambda word: len(word) in lengths,
-            f"the suffix {suffix!r}": suffix and (lambda word: word.endswith(suffix)),
-            f"the part {contains!r}": contains and (lambda word: contains in word),
+            f"the shape of {like!r}": like and (lambda word: word != like and shape(word, units) == wanted),
+            f"a length of {lengths.start} to {lengths.stop - 1}": lambda word: len(coded(word)) in lengths,
+            f"the suffix {conditions.suffix!r}": suffix and (lambda word: coded(word).endswith(suffix)),
+            f"the part {conditions.contains!r}": contains and (lambda word: contains in coded(word)),
             f"the list's first letters, in {case} case": case and (lambda word: _case(word) == case),
             "the list's combining marks": carriers and (lambda word: carriers.issuperset(_before_marks(word))),
             "words that are new": conditions.new and (lambda word: word not in self._known),
-            "words to avoid": avoided and (lambda word: not any(part in word.casefold() for part in avoided)),
+            "words to avoid": avoided and (lambda word: not is_avoided(word)),
             "the regex": pattern and (lambda word: _matches(pattern, word)),
-            f"a distance of {distance}": distance and (lambda word: nearest_word(word, words, below=distance) is None),
+            f"a distance of {distance}": distance and is_far,
             "words that are distinct": conditions.distinct and first_time,
             "the filter": conditions.accept,
         }
@@ -322,7 +353,7 @@ def _carriers(params: Params, words: Sequence[str]) -> frozenset[str] | None:
     A smoothed model gives every character some probability everywhere, and may put a mark (such as a vowel sign) where
     it is unreadable, for example at the start of a word.
     """
-    if not any(map(_is_mark, params.vocab.chars)):
+    if params.vocab.units != CHARACTERS or not any(map(_is_mark, params.vocab.chars)):
         return None
     return frozenset(char for word in words for char in _before_marks(word))
 
@@ -337,13 +368,14 @@ def _is_mark(char: str) -> bool:
     return unicodedata.category(char).startswith("M")
 
 
-def nearest_word(word: str, words: Sequence[str], below: int | None = None) -> tuple[str, int] | None:
-    """Returns the word of a list with the least edit distance (Levenshtein) to `word`, and that distance.
+def nearest_word(word: str, words: Sequence[str], vocab: Vocab, *, below: int | None = None) -> tuple[str, int] | None:
+    """Returns the word of a list with the least edit distance (Levenshtein) to `word`, and that distance in symbols.
 
     Returns None if no distance is less than `below`.
     """
     cutoff = None if below is None else below - 1
-    found = process.extractOne(word, words, scorer=Levenshtein.distance, score_cutoff=cutoff)
+    coded = None if vocab.units == CHARACTERS else vocab.as_chars
+    found = process.extractOne(word, words, scorer=Levenshtein.distance, score_cutoff=cutoff, processor=coded)
     return None if found is None else (found[0], int(found[1]))
 
 

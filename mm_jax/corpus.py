@@ -5,6 +5,7 @@ position is the block_size tokens before it, with everything before the last `.`
 it. The lecture builds one row of X and Y for each character in nested Python loops; here the stream is the data.
 """
 
+import itertools
 import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,8 +15,10 @@ import numpy as np
 
 from mm_jax.checks import as_list
 from mm_jax.streams import WordFile
-from mm_jax.vocab import Vocab, listing
+from mm_jax.symbols import CHARACTERS, cut_lines
+from mm_jax.vocab import Vocab
 
+_LINES = 2**14  # of a long list, cut into graphemes or words at once
 _MAPPED: weakref.WeakKeyDictionary[WordFile, dict[Vocab, np.ndarray]] = weakref.WeakKeyDictionary()
 
 
@@ -78,30 +81,51 @@ class Prefixes(NamedTuple):
 
 
 def tokens(words: Sequence[str], vocab: Vocab) -> np.ndarray:
-    """Returns the token stream: 0, then each word and its 0; smallest unsigned dtype, [characters + words + 1].
+    """Returns the token stream: 0, then each word and its 0; smallest unsigned dtype, [symbols + words + 1].
 
     That of a long list, a `WordFile`, is a file that is mapped into memory.
 
-    Raises ValueError for no words, one str in place of a list, an empty word, a word with the separator, or a character
-    the vocabulary lacks.
+    Raises ValueError for no words, one str in place of a list, an empty word, a word with the separator, or a symbol
+    that the vocabulary lacks.
     """
     words = as_list(words)
     if isinstance(words, WordFile):
         return _mapped_tokens(words, vocab)
+    if vocab.units != CHARACTERS:
+        return _of_symbols(words, vocab)
     separator = vocab.separator
     stream = vocab.lookup(separator + separator.join(words) + separator)
-    if stream.max() == len(vocab):
-        _refuse_unknown(words, vocab)
-    ends = stream == 0
-    if np.count_nonzero(ends) != len(words) + 1:
-        _refuse_separator(words, vocab)
-    if (ends[1:] & ends[:-1]).any():
-        raise ValueError("an empty word: leave it out")
+    _check(stream, words, vocab)
     return stream
 
 
+def _check(stream: np.ndarray, words: Sequence[str], vocab: Vocab, before: int = 0) -> None:
+    """Raises ValueError where a stream, 0 and the tokens of words, [symbols + words + 1], holds other than words.
+
+    `before` words of the list come before these.
+    """
+    ends = stream == 0
+    if stream.max() < len(vocab) and np.count_nonzero(ends) == len(words) + 1 and not (ends[1:] & ends[:-1]).any():
+        return
+    for number, word in enumerate(words, before + 1):
+        if not word:
+            raise ValueError(f"word {number:,} is an empty word: leave it out")
+        try:
+            vocab.encode(word)
+        except ValueError as error:
+            raise ValueError(f"word {number:,}, {error}") from None
+    raise ValueError("the words are not in NFC, as characters in a vocabulary are: use unicodedata.normalize")
+
+
+def _of_symbols(words: Sequence[str], vocab: Vocab, before: int = 0) -> np.ndarray:
+    """Returns `tokens` of some words of a list, `before` come before them, whose symbols are not characters."""
+    found = vocab.lookup_symbols(itertools.chain("\n", cut_lines(words, vocab.units)))
+    _check(found, words, vocab, before)
+    return found
+
+
 def _mapped_tokens(words: WordFile, vocab: Vocab) -> np.ndarray:
-    """Returns `tokens` of a long list, [characters + words + 1], mapped from a file without a name."""
+    """Returns `tokens` of a long list, [symbols + words + 1], mapped from a file without a name."""
     made = _MAPPED.setdefault(words, {})
     if vocab not in made:
         made[vocab] = _write_tokens(words, vocab)
@@ -109,39 +133,25 @@ def _mapped_tokens(words: WordFile, vocab: Vocab) -> np.ndarray:
 
 
 def _write_tokens(words: WordFile, vocab: Vocab) -> np.ndarray:
-    """Writes the token stream of a long list, [characters + words + 1], to a file without a name, and maps it."""
-    if set(words.chars) - set(vocab.chars):
-        _refuse_unknown(words, vocab)
-    if vocab.separator in words.chars:
-        _refuse_separator(words, vocab)
+    """Writes the token stream of a long list, [symbols + words + 1], to a file without a name, and maps it."""
+    if vocab.units == CHARACTERS and set(words.chars) - set(vocab.chars[1:]):
+        _check(np.full(1, len(vocab)), words, vocab)
     with tempfile.TemporaryFile() as file:
         try:
             file.write(bytes(vocab.dtype.itemsize))  # the first separator
+            before = 0  # words of the list
             for block in words.blocks():
-                file.write(vocab.lookup(block.decode().replace("\n", vocab.separator)).data)
+                if vocab.units == CHARACTERS:
+                    file.write(vocab.lookup(block.decode().replace("\n", vocab.separator)).data)
+                    continue
+                lines = block.decode().split("\n")[:-1]
+                for first in range(0, len(lines), _LINES):
+                    file.write(_of_symbols(lines[first : first + _LINES], vocab, before + first)[1:].data)
+                before += len(lines)
             file.flush()
         except OSError as error:
             raise ValueError(f"the tokens of {words.path} cannot be written: {error.strerror}") from None
         return np.memmap(file, vocab.dtype, "r")
-
-
-def _refuse_separator(words: Sequence[str], vocab: Vocab) -> None:
-    """Raises ValueError for the first word that holds the separator."""
-    word = next(word for word in words if vocab.separator in word)
-    raise ValueError(
-        f"{word!r} holds {vocab.separator!r}, which ends a word: take it out, or make the vocabulary from these words"
-    )
-
-
-def _refuse_unknown(words: Sequence[str], vocab: Vocab) -> None:
-    """Raises ValueError for the first character that the vocabulary lacks; returns where there is none."""
-    for number, word in enumerate(words, 1):
-        if unknown := set(word) - set(vocab.chars):
-            char = min(unknown, key=word.index)
-            raise ValueError(
-                f"word {number}, {word!r}: character {word.index(char) + 1} is {char!r}, "
-                f"which is not in the vocabulary ({listing(vocab.chars[1:])})"
-            )
 
 
 def padded(stream: np.ndarray, block_size: int) -> np.ndarray:

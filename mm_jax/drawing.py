@@ -65,7 +65,10 @@ class Drawer:
         self.table = _cdf_table(params, self.temperature, self.top_k) if has_table else None
 
     def draw(self, key: Key[Array, ""], batch: int, n: int) -> list[str]:
-        """Draws `n` words, at most `batch_size`, with the key folded with the number of the batch."""
+        """Draws `n` words, at most `batch_size`, with the key folded with the number of the batch.
+
+        Returns fewer where graphemes become one when they are joined (`Vocab.is_text`).
+        """
         width = max(min(_LIMITS.smallest_batch, self.batch_size), _width(n))
         first = len(self.prefix)
         padded = np.pad(self.prefix.astype(np.int32), (0, -first % 8))
@@ -81,7 +84,7 @@ class Drawer:
             segments.append(np.asarray(tokens))
             if not np.asarray(carry[1]).any():
                 break
-        return decode_columns(np.concatenate(segments)[: self.max_length, :n], self.params.vocab.chars)
+        return decode_columns(np.concatenate(segments)[: self.max_length, :n], self.params.vocab)
 
 
 def batch_size(params: Params) -> int:

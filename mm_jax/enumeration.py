@@ -22,7 +22,7 @@ class Open(NamedTuple):
     """An entry of the heap: a prefix that may be extended, or a finished word. Ordered by cost, then by word."""
 
     cost: float  # minus log probability
-    word: str  # settles ties, the same way in every run
+    word: str  # as characters of `Vocab.chars`; settles ties, the same way in every run
     finished: bool
     prefix: Prefix  # the tokens of `word`
     child: int  # it is the nth likeliest child of its parent
@@ -51,13 +51,13 @@ def most_probable(
       exclude: words not to return, such as the training list.
       prefix: the beginning of every word.
       min_length: shorter words are not returned.
-      max_length: longer words are not searched.
+      max_length: longer words, in symbols, are not searched.
       budget: the number of prefixes to extend before giving up; fewer than k words are returned then, still the best.
 
     Returns:
       A list of (word, probability), without the empty word.
 
-    Raises ValueError for k or max_length below 1, a budget below 0, and a prefix with a character the model lacks.
+    Raises ValueError for k or max_length below 1, a budget below 0, and a prefix with a symbol the model lacks.
 
     >>> from mm_jax.models import counts
     >>> from mm_jax.vocab import Vocab
@@ -68,7 +68,7 @@ def most_probable(
     whole_number("k", k)
     whole_number("max_length", max_length)
     whole_number("budget", budget, least=0)
-    chars, unwanted = params.vocab.chars, as_set(exclude)
+    vocab, unwanted = params.vocab, as_set(exclude)
     limit = max_length_of(params)
     longest = max_length if limit is None else min(max_length, limit)
     following = _Continuations(params)
@@ -82,13 +82,13 @@ def most_probable(
             if token == 0:
                 return heapq.heappush(heap, Open(parent_cost + cost, word, True, parent, n, parent_cost))
             if len(word) < longest:
-                longer = Open(parent_cost + cost, word + chars[token], False, (*parent, token), n, parent_cost)
+                longer = Open(parent_cost + cost, word + vocab.chars[token], False, (*parent, token), n, parent_cost)
                 return heapq.heappush(heap, longer)
             n += 1
 
-    root = tuple(params.vocab.encode(prefix).tolist())
+    root = tuple(vocab.encode(prefix).tolist())
     following.evaluate([root])
-    push_child(root, prefix, _cost(params, root), 0)
+    push_child(root, vocab.as_chars(prefix), _cost(params, root), 0)
     budget -= 1
     while heap and len(best) < k:
         entry = heapq.heappop(heap)
@@ -96,8 +96,9 @@ def most_probable(
         following.evaluate([parent])
         push_child(parent, before, entry.parent_cost, entry.child + 1)
         if entry.finished:
-            if entry.word and len(entry.word) >= min_length and entry.word not in unwanted:
-                best.append((entry.word, float(np.exp(-entry.cost))))
+            is_word = entry.word and len(entry.word) >= min_length and vocab.is_text(parent)
+            if is_word and (word := vocab.decode(parent)) not in unwanted:
+                best.append((word, float(np.exp(-entry.cost))))
             continue
         if (budget := budget - 1) < 0:
             break

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mm_jax import corpus
+from mm_jax import corpus, streams, symbols
 from mm_jax.checks import as_set
 from mm_jax.models.contract import Params
 from mm_jax.models.prediction import TokenNLL
@@ -23,7 +23,11 @@ _WORDS = 2**17  # words evaluated at once: a list takes some 100 bytes a charact
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Mean negative log likelihoods in nats per character (end token included), with their standard errors.
+    """Mean negative log likelihoods in nats per token (end token included), with their standard errors.
+
+    A token is a character, or a symbol of the vocabulary's other units. To compare units, `per_character` divides the
+    same total by the characters of the texts, blanks and one end for each word included: what a model of characters
+    predicts of the same list.
 
     `stderr` is clustered by word; it is nan for a single word or an infinite nll. The `_unseen` figures are those
     of the words that are not in `seen`; nan without any.
@@ -42,6 +46,12 @@ class Evaluation:
     nll_unseen: float
     stderr_unseen: float
     words_unseen: int
+    characters: int  # ends included
+
+    @property
+    def per_character(self) -> float:
+        """Returns the nats per character, the end of a word counted as one."""
+        return self.nll * self.tokens / self.characters
 
 
 def evaluate(params: Params, words: Sequence[str], *, seen: Collection[str] = ()) -> Evaluation:
@@ -53,7 +63,7 @@ def evaluate(params: Params, words: Sequence[str], *, seen: Collection[str] = ()
       seen: the training words, left out of the `_unseen` figures.
 
     Returns:
-      An Evaluation, in nats per character. nll is inf where the model gives probability 0.
+      An Evaluation, in nats per token. nll is inf where the model gives probability 0.
 
     Raises ValueError as `corpus.tokens` says: a character the model does not know, an empty list.
 
@@ -69,13 +79,15 @@ def evaluate(params: Params, words: Sequence[str], *, seen: Collection[str] = ()
     new = np.fromiter((word not in known for word in words), bool, len(words))
     nll, stderr = _ratio(sums, lengths)
     nll_unseen, stderr_unseen = _ratio(sums[new], lengths[new])
-    return Evaluation(nll, stderr, len(words), int(lengths.sum()), nll_unseen, stderr_unseen, int(new.sum()))
+    unseen = nll_unseen, stderr_unseen, int(new.sum())
+    characters = streams.sizes_of(words, symbols.CHARACTERS).total
+    return Evaluation(nll, stderr, len(words), int(lengths.sum()), *unseen, characters)
 
 
 def word_nlls(params: Params, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Computes the nll of each word in nats, float64 [words], and its length with the end, int64 [words]."""
     words = corpus.as_list(words)
-    lengths = np.fromiter(map(len, words), np.int64, len(words)) + 1
+    lengths = np.fromiter(symbols.lengths(words, params.vocab.units), np.int64, len(words)) + 1
     ends = np.cumsum(lengths)
     rest = iter(words)
     parts = iter(lambda: list(itertools.islice(rest, _WORDS)), [])
@@ -84,7 +96,7 @@ def word_nlls(params: Params, words: Sequence[str]) -> tuple[np.ndarray, np.ndar
 
 
 def word_means(params: Params, words: Sequence[str]) -> np.ndarray:
-    """Returns the nats per character of each word, end included: float64 [words]."""
+    """Returns the nats per token of each word, end included: float64 [words]."""
     sums, lengths = word_nlls(params, words)
     return sums / lengths
 

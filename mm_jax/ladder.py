@@ -13,6 +13,7 @@ from mm_jax.evaluation import evaluate
 from mm_jax.models import counts, mixture
 from mm_jax.models.contract import Model, NamedRecipe, Params
 from mm_jax.sampling import sample
+from mm_jax.symbols import CHARACTERS
 from mm_jax.training import loop
 from mm_jax.training.recipes import Recipe, for_size, options_for
 from mm_jax.words import Split, WordList
@@ -62,10 +63,11 @@ def _fit(model: Model, recipe: NamedRecipe, words: WordList, most_steps: int | N
     if model.fit is not None:
         return model.fit(words.split.train, words.vocab, **recipe.model)
     assert model.init is not None  # `makeable` returns models with an `init` or a `fit`
-    training = for_size(Recipe.from_json(recipe.training), words.characters, words.vocab)
+    training = for_size(Recipe.from_json(recipe.training), words.tokens, words.vocab)
     if most_steps is not None:
         training = training.but(steps=min(training.steps, most_steps))
-    params = model.init(jax.random.key(0), words.vocab, **options_for(model, recipe.model, words.words))
+    options = options_for(model, recipe.model, words.words, words.vocab.units)
+    params = model.init(jax.random.key(0), words.vocab, **options)
     run = loop.run(
         loop.first_state(params, jax.random.key(1), training), words.split.train, training, dev=words.split.dev
     )
@@ -100,7 +102,8 @@ def table_of(rungs: list[Rung], split: Split, num_samples: int = 1000) -> tuple[
     The rows are sorted by the loss on dev, the best last.
     """
     known = frozenset([*split.train, *split.dev, *split.test])
-    table = Table(title="nats per character, +- the standard error by word", title_justify="left")
+    unit = "character" if rungs[0].params.vocab.units == CHARACTERS else "symbol"
+    table = Table(title=f"nats per {unit}, +- the standard error by word", title_justify="left")
     for heading in ("", "entries", "CPU s", "train", "dev", "+-", "unseen", "test", "+-", "new"):
         table.add_column(heading, justify="right" if table.columns else "left")
     rows = []

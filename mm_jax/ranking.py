@@ -24,6 +24,7 @@ from mm_jax.models import contract
 from mm_jax.models.contract import Params, checked
 from mm_jax.models.prediction import log_probs_after
 from mm_jax.sampling import MAX_LENGTH, sample
+from mm_jax.symbols import lengths
 
 _COUNTED = 1000  # words are enumerated where no more than these may be likelier
 _PREFIXES = 20_000  # of that enumeration
@@ -94,7 +95,7 @@ def ranks(params: Params, words: Sequence[str], key: Key[Array, ""], *, num_samp
     nlls, _ = word_nlls(params, words)
     if (impossible := next((word for word, nll in zip(words, nlls, strict=True) if np.isinf(nll)), None)) is not None:
         raise ValueError(f"the model cannot make {impossible!r}, to which it gives probability 0: it has no rank")
-    longest = contract.max_length(params) or max(MAX_LENGTH, *map(len, words))
+    longest = contract.max_length(params) or max(MAX_LENGTH, *lengths(words, params.vocab.units))
     drawn = _drawn(params, key, num_samples, longest)
     found = [_estimated(nll, *drawn) for nll in nlls]
     if few := [each.high for each in found if each.high <= _COUNTED]:

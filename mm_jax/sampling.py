@@ -20,6 +20,7 @@ from mm_jax.drawing import COLDEST, Drawer
 from mm_jax.models import contract
 from mm_jax.models.contract import Params, checked
 from mm_jax.streams import WordFile
+from mm_jax.symbols import length
 
 MAX_LENGTH = 200  # characters, where no bound is given: an untrained model rarely ends a word
 
@@ -45,9 +46,9 @@ def sample(
       num_samples: number of words.
       prefix: beginning of every word.
       temperature: divides the logits; 0 takes the likeliest character every time, and ignores the key.
-      top_k: draws only among the k likeliest characters, the end included.
+      top_k: draws only among the k likeliest symbols, the end included.
       min_length: shorter words are rejected, like those of `exclude`; 0 takes the empty word too.
-      max_length: the longest word, in characters, prefix included; None is 200, or the model's own limit if that is
+      max_length: the longest word, in symbols, prefix included; None is 200, or the model's own limit if that is
         less. A longer word is cut there, and returned like the others.
       exclude: words to reject, such as the training list. Others are drawn in place of rejected words, up to 100 draws
         for each word asked for; if that is not enough, fewer words are returned.
@@ -74,7 +75,7 @@ def sample(
 
     def accept(words: Sequence[str]) -> Iterator[bool]:
         known = rejected.among(words) if isinstance(rejected, WordFile) else rejected
-        return (len(word) >= least and word not in known for word in words)
+        return (length(word, params.vocab.units) >= least and word not in known for word in words)
 
     return search(params, key, num_samples, accept, options).words
 
@@ -142,8 +143,9 @@ def search(
             break
         # Batch size = words missing / acceptance rate so far.
         size = missing * (tried + 1) // (len(words) + 1) + 1 if tried else missing
-        drawn = drawer.draw(key, batch, min(size, left, drawer.batch_size))
-        tried += len(drawn)
+        size = min(size, left, drawer.batch_size)
+        drawn = drawer.draw(key, batch, size)
+        tried += size
         accepted = itertools.compress(drawn, accept(drawn))
         words += itertools.islice(accepted, missing)
     return Samples(words, tried)
@@ -158,8 +160,8 @@ def _max_length(params: Params, options: SamplingOptions) -> int:
         raise ValueError(f"max_length is {options.max_length}: this {type(params).__name__} reads {limit} at most")
     else:
         longest = options.max_length
-    if len(options.prefix) > longest:
-        raise ValueError(f"max_length is {longest}: give no less than the {len(options.prefix)} that the prefix has")
+    if (size := length(options.prefix, params.vocab.units)) > longest:
+        raise ValueError(f"max_length is {longest}: give no less than the {size} that the prefix has")
     return longest
 
 

@@ -3,22 +3,24 @@
 from dataclasses import dataclass
 
 import numpy as np
+from rich.cells import cell_len, set_cell_size
 
 from mm_jax.models.contract import Params, check_lengths, checked
 from mm_jax.models.prediction import log_probs_after
+from mm_jax.symbols import CHARACTERS
 
 _BAR = 24  # characters
 
 
 @dataclass(frozen=True)
 class CharacterScore:
-    """A character of a word: its nll in nats, its probability, and its rank (1 is the likeliest)."""
+    """A symbol of a word: its nll in nats, its probability, and its rank (1 is the likeliest)."""
 
     character: str
     nll: float
     probability: float
     rank: int
-    likeliest: tuple[tuple[str, float], ...]  # the three likeliest characters here, with their probabilities
+    likeliest: tuple[tuple[str, float], ...]  # the three likeliest symbols here, with their probabilities
 
 
 @dataclass(frozen=True)
@@ -37,25 +39,27 @@ class Score:
     word: str
     characters: tuple[CharacterScore, ...]
     nll: float
+    unit: str = "character"  # or "symbol", of graphemes and words
 
     @property
     def mean(self) -> float:
-        """Returns the nats per character."""
+        """Returns the nats per character, or per symbol."""
         return self.nll / len(self.characters)
 
     def __str__(self) -> str:
-        lines = [f"{'':3}{'nats':>7} {'p':>7} {'rank':>5}  {'':{_BAR}}  likeliest"]
+        width = max(3, *(1 + cell_len(entry.character) for entry in self.characters))
+        lines = [f"{'':{width}}{'nats':>7} {'p':>7} {'rank':>5}  {'':{_BAR}}  likeliest"]
         for entry in self.characters:
             filled = min(_BAR, round(entry.nll / 8 * _BAR)) if np.isfinite(entry.nll) else _BAR
             bar = "#" * filled + ("" if np.isfinite(entry.nll) else ">")
             others = "  ".join(f"{char} {p:.2f}" for char, p in entry.likeliest)
             figures = f"{entry.nll:7.3f} {entry.probability:7.4f} {entry.rank:5}"
-            lines.append(f"{entry.character:3}{figures}  {bar:{_BAR}}  {others}")
-        return "\n".join([*lines, f"{'sum':3}{self.nll:7.3f}  {self.mean:.4f} nats per character"])
+            lines.append(f"{set_cell_size(entry.character, width)}{figures}  {bar:{_BAR}}  {others}")
+        return "\n".join([*lines, f"{'sum':{width}}{self.nll:7.3f}  {self.mean:.4f} nats per {self.unit}"])
 
 
 def score(params: Params, word: str) -> Score:
-    """Computes the nll of one word, character by character, end included.
+    """Computes the nll of one word, symbol by symbol, end included.
 
     Args:
       params: any model's parameters.
@@ -65,7 +69,7 @@ def score(params: Params, word: str) -> Score:
       A Score: for each character its nll in nats, probability, rank, and the three likeliest; and the total nll, inf
       where the model gives probability 0. `print` it for bars.
 
-    Raises ValueError for an empty word and for a character the model does not know.
+    Raises ValueError for an empty word and for a symbol that the model does not know.
 
     >>> from mm_jax.models import counts
     >>> from mm_jax.vocab import Vocab
@@ -77,7 +81,7 @@ def score(params: Params, word: str) -> Score:
     """
     checked(params)
     tokens = params.vocab.encode(word).tolist()
-    spelled = params.vocab.decode(tokens)
+    spelled, symbols = params.vocab.decode(tokens), params.vocab.symbols
     if not tokens:
         raise ValueError("an empty word: nothing to score")
     check_lengths(params, [spelled])
@@ -86,12 +90,13 @@ def score(params: Params, word: str) -> Score:
     order = np.argsort(-rows, axis=1, kind="stable")
     characters = tuple(
         CharacterScore(
-            character=params.vocab.chars[target],
+            character=symbols[int(target)],
             nll=float(0.0 - row[target]),  # not -row[target]: that would be -0.0 for probability 1
             probability=float(np.exp(row[target])),
             rank=int(np.flatnonzero(best == target)[0]) + 1,
-            likeliest=tuple((params.vocab.chars[token], float(np.exp(row[token]))) for token in best[:3]),
+            likeliest=tuple((symbols[int(token)], float(np.exp(row[token]))) for token in best[:3]),
         )
         for target, row, best in zip(targets, rows, order, strict=True)
     )
-    return Score(spelled, characters, float(sum(entry.nll for entry in characters)))
+    unit = "character" if params.vocab.units == CHARACTERS else "symbol"
+    return Score(spelled, characters, float(sum(entry.nll for entry in characters)), unit)

@@ -13,9 +13,11 @@ import shutil
 import weakref
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
+
+from mm_jax.symbols import CHARACTERS, lengths
 
 LONG_BYTES = 2**25  # of a text file: a larger one is read as a WordFile
 _BLOCK = 2**24  # bytes
@@ -181,6 +183,21 @@ class WordFile(Sequence[str]):
         return WordFile(path, len(self) - len(taken), folder=folder), taken
 
     @functools.cached_property
+    def _sizes(self) -> "dict[str, Sizes]":
+        """The sizes by units that are known."""
+        return {CHARACTERS: Sizes(self.shortest, self.longest, self.characters)}
+
+    def sizes(self, units: str) -> "Sizes":
+        """Returns the sizes of the list in symbols of other units too, by one pass through the file."""
+        if units not in self._sizes:
+            least, most, total = 2**62, 0, 0
+            for block in self.blocks():
+                found = list(lengths(block.decode().split("\n")[:-1], units))
+                least, most, total = min(least, *found), max(most, *found), total + sum(found) + len(found)
+            self._sizes[units] = Sizes(least, most, total)
+        return self._sizes[units]
+
+    @functools.cached_property
     def whole(self) -> "WordFile":
         """Returns the list of all words in the file, those beyond this list too."""
         return WordFile(self.path)
@@ -205,19 +222,24 @@ def some(words: Sequence[str], most: int) -> Sequence[str]:
     return words.spread(most) if isinstance(words, WordFile) else words[:most]
 
 
-def longest(words: Sequence[str]) -> int:
-    """Returns the length of the longest word, in characters."""
-    return words.longest if isinstance(words, WordFile) else max(map(len, words))
+class Sizes(NamedTuple):
+    """The symbols of the shortest and of the longest text of a list, and of all, ends included in `total` alone."""
+
+    shortest: int
+    longest: int
+    total: int
 
 
-def shortest(words: Sequence[str]) -> int:
-    """Returns the length of the shortest word, in characters."""
-    return words.shortest if isinstance(words, WordFile) else min(map(len, words))
+def sizes_of(words: Sequence[str], units: str) -> Sizes:
+    """Returns the sizes of a list, in symbols of the units.
 
-
-def characters(words: Sequence[str]) -> int:
-    """Counts the characters of all words, ends included."""
-    return words.characters if isinstance(words, WordFile) else sum(map(len, words)) + len(words)
+    >>> sizes_of(["K AE1 T", "AE1 T"], "words")
+    Sizes(shortest=2, longest=3, total=7)
+    """
+    if isinstance(words, WordFile):
+        return words.sizes(units)
+    found = list(lengths(words, units))
+    return Sizes(min(found, default=0), max(found, default=0), sum(found) + len(found))
 
 
 def _state(path: Path) -> tuple[int, int, int]:

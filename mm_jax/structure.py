@@ -41,7 +41,7 @@ def spec_of(thing: Any, vocab: Vocab) -> Any:
         cls, static = type(thing), type(thing).static_fields
         own = {name: getattr(thing, name) for name in static if getattr(thing, name) != vocab}
         if isinstance(other := own.get("vocab"), Vocab):  # a part with another alphabet
-            return spec_of(thing, other) | {"vocab": other.chars}
+            return spec_of(thing, other) | {"vocab": other.as_json()}
         if not all(isinstance(value, str | int | float | None) for value in own.values()):
             return "like"
         inner = {
@@ -126,7 +126,7 @@ def _build(spec: Any, arrays: Mapping[str, np.ndarray], vocab: Vocab, name: str,
     if not isinstance(spec, dict) or not isinstance(spec.get("fields"), dict):
         raise ValueError("a class or function in it cannot be read from a file: give load(path, like=...)")
     cls = _class_of(spec["class"])
-    vocab = Vocab(spec["vocab"]) if "vocab" in spec else vocab
+    vocab = Vocab.from_json(spec["vocab"]) if "vocab" in spec else vocab
     values = {
         key: _build(part, arrays, vocab, f"{inside}{key}", left, depth + 1) for key, part in spec["fields"].items()
     }

@@ -83,18 +83,22 @@ def _figure(value: float) -> str:
 
 def losses_table(rows: dict[str, Evaluation], lecture: dict[str, str] | None = None) -> Table:
     """Makes a table with a row for each list of words: its nll, that of its unseen words, and their standard errors."""
-    table = Table(title="nats per character, end token included", title_justify="left", caption_justify="left")
-    for heading in ("", "words", "loss", "+-", "unseen words", "loss on them", "+-", *(["lecture"] if lecture else [])):
+    of_symbols = any(row.tokens != row.characters for row in rows.values())
+    unit = "symbol" if of_symbols else "character"
+    table = Table(title=f"nats per {unit}, end token included", title_justify="left", caption_justify="left")
+    more = [*(["per character"] if of_symbols else []), *(["lecture"] if lecture else [])]
+    for heading in ("", "words", "loss", "+-", "unseen words", "loss on them", "+-", *more):
         table.add_column(heading, justify="right" if heading else "left")
     for name, row in rows.items():
         unseen = [f"{row.words_unseen:,}", _figure(row.nll_unseen), _figure(row.stderr_unseen)]
         cells = [Text(plain(name)), f"{row.words:,}", _figure(row.nll), _figure(row.stderr)]
         cells += unseen if row.words_unseen else ["", "", ""]
+        cells += [_figure(row.per_character)] if of_symbols else []
         table.add_row(*cells, *([lecture.get(name, "")] if lecture else []))
     return table
 
 
-def show(table: Table, keep: Sequence[str] = ("loss", "dev", "loss on them", "unseen")) -> None:
+def show(table: Table, keep: Sequence[str] = ("loss", "dev", "per character", "loss on them", "unseen")) -> None:
     """Prints a table to stdout: all columns to a file, as many as fit to a terminal; digits are never cut."""
     console = Console(highlight=False)
     width = console.width if console.is_terminal else None

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from mm_jax.checks import as_list, counted
 from mm_jax.shapes import MAX_BYTES, Options, decoded, expanded, lines_of, take
-from mm_jax.streams import WordFile, characters
+from mm_jax.streams import WordFile, sizes_of
+from mm_jax.symbols import CHARACTERS, GRAPHEMES, has_clusters
 from mm_jax.vocab import Vocab
 
 NAMES_URL = "https://raw.githubusercontent.com/karpathy/makemore/988aa59e4d8fefa526d06f3b453ad116258398d4/names.txt"
@@ -62,13 +63,20 @@ class WordList(NamedTuple):
     vocab: Vocab
 
     @classmethod
-    def of(cls, words: Sequence[str]) -> "WordList":
-        """Splits words and collects their characters; raises ValueError as `Vocab.from_words`."""
+    def of(cls, words: Sequence[str], units: str | None = None) -> "WordList":
+        """Splits words and collects their symbols; raises ValueError as `Vocab.from_words`.
+
+        `units` None takes graphemes where one of the list has several characters, else characters.
+        """
+        words = as_list(words)
+        if units is None:
+            chars = words.chars if isinstance(words, WordFile) else set("".join(words))
+            units = GRAPHEMES if has_clusters(words, chars) else CHARACTERS
         try:
             split = split_words(words)
         except ValueError:
-            split = Split(list(as_list(words)), [], [])
-        return cls(split, Vocab.from_words(words))
+            split = Split(list(words), [], [])
+        return cls(split, Vocab.from_words(words, units))
 
     @property
     def is_short(self) -> bool:
@@ -86,9 +94,9 @@ class WordList(NamedTuple):
         return self.split.words
 
     @property
-    def characters(self) -> int:
-        """Counts the characters of all words, ends included."""
-        return sum(map(characters, self.split))
+    def tokens(self) -> int:
+        """Counts the symbols of all words, ends included."""
+        return sum(sizes_of(part, self.vocab.units).total for part in self.split)
 
 
 def find_words() -> Path:

@@ -40,7 +40,7 @@ def test_every_condition_holds(ngram):
         words = drawn(ngram, **{name: value})
         assert len(words) == 12 and all(map(holding, words)), name
     assert len(set(drawn(ngram, distinct=True))) == 12
-    assert all(conditions.nearest_word(word, ngram[1])[1] >= 2 for word in drawn(ngram, min_distance=2))
+    assert all(conditions.nearest_word(word, ngram[1], ngram[0].vocab)[1] >= 2 for word in drawn(ngram, min_distance=2))
 
 
 def test_lengths_are_those_of_the_list():

@@ -102,7 +102,7 @@ def test_the_lectures_numbers(names, split):
     [
         ([], "empty list"),
         (["a", ""], "an empty word"),
-        (["a.b"], "'a.b' holds '.'"),
+        (["a.b"], "'a.b': character 2 is '.': '.' ends a word and cannot stand in one"),
         (["emma", "zoë"], "word 2, 'zoë': character 3 is 'ë'"),
     ],
 )

@@ -23,6 +23,7 @@ import pytest
 import mm_jax
 
 FLOORS = [
+    ["symbols"],
     ["streams"],
     ["checks"],
     ["vocab", "files", "output", "startup", "pytrees"],
@@ -38,7 +39,7 @@ FLOORS = [
     ["tool"],
     ["__main__"],
 ]
-SLOW = {"duckdb", "jax", "flax", "optax", "matplotlib", "pooch"}
+SLOW = {"duckdb", "jax", "flax", "optax", "matplotlib", "pooch", "regex"}
 ROOT = Path(mm_jax.__file__).parent
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 

@@ -24,6 +24,7 @@ from mm_jax.models import mixture
 from mm_jax.models.contract import Params
 from mm_jax.models.ngram import NGram
 from mm_jax.prior import adapting, load
+from mm_jax.symbols import WORDS
 from mm_jax.words import Split, WordList
 
 LOG = logging.getLogger("mm_jax")
@@ -85,7 +86,7 @@ def plans_for(
     """
     if effort == PAGE:
         order = plans.plan_for(words, "ngram", None, {}, key=key, **settings).options
-        return {PAGE: Plan(PAGE, options=order, **settings)}, []
+        return {PAGE: Plan(PAGE, options=order, units=words.vocab.units, **settings)}, []
     found: dict[str, Plan] = {}
     networks: dict[str, Plan] = {}
     left_out = []
@@ -102,7 +103,8 @@ def plans_for(
     why_not = _without_prior(words, effort, left) if prior else ""
     if why_not is None:
         order = found["ngram"].options["order"]
-        found[PRIOR] = Plan(PRIOR, options={"order": order} if words.is_short else {}, **settings)
+        options = {"order": order} if words.is_short else {}
+        found[PRIOR] = Plan(PRIOR, options=options, units=words.vocab.units, **settings)
         left -= costs.seconds(found[PRIOR], words)
     elif why_not:
         left_out.append(f"not tried: prior, {why_not}")
@@ -128,6 +130,8 @@ def _without_prior(words: WordList, effort: str, left: float) -> str | None:
     It may take the seconds that are left, or a third of them where networks of the list's own are tried as well.
     """
     left = left if words.is_short else left / 3
+    if words.vocab.units == WORDS:
+        return "which knows characters, and the symbols here are words"
     if len(words.words) > plans.PRIOR_WORDS:
         return f"which helps lists of up to {plans.PRIOR_WORDS:,} words"
     if len(set(words.split.train)) < adapting.FEWEST:
@@ -160,7 +164,9 @@ def estimate(found: Mapping[str, Plan], words: WordList) -> str:
     return f"tries {', '.join(found)}: about {max(1.0, total):,.0f} s of CPU"
 
 
-def learn(words: Sequence[str], key: Key[Array, ""], effort: str = "normal", *, prior: bool = True) -> Choice:
+def learn(
+    words: Sequence[str], key: Key[Array, ""], effort: str = "normal", *, prior: bool = True, units: str | None = None
+) -> Choice:
     """Chooses a model for a list of words: trains the candidates of an effort, and keeps the best on dev.
 
     Does what `mm-jax train LIST` does, without files; progress goes to the logger `mm_jax`.
@@ -170,12 +176,14 @@ def learn(words: Sequence[str], key: Key[Array, ""], effort: str = "normal", *, 
       key: the same key, words and effort give the same model.
       effort: "quick", "normal", "best", or "page": what makemore.html makes of the list, each word taken once.
       prior: whether to try the bundled prior, a network that has read other lists.
+      units: "characters", "graphemes" or "words", as `Vocab.from_words` takes them; None takes graphemes where one of
+        the list has several characters, else characters.
 
     Returns:
       The models that were tried with their losses on dev; `.params` is the one that was kept.
 
     Raises:
-      ValueError: no words, an unknown effort, a key that is no random key.
+      ValueError: no words, an unknown effort or unit, a key that is no random key; words as `Vocab.from_words`.
 
     >>> found = learn(["anna", "hanna", "nana", "anne"], jax.random.key(0), "quick", prior=False)
     >>> found.kept.name
@@ -186,7 +194,7 @@ def learn(words: Sequence[str], key: Key[Array, ""], effort: str = "normal", *, 
     random_key("key", key)
     if effort not in (*costs.SECONDS, PAGE):
         raise ValueError(f"effort is {effort!r}: choose {', '.join((*costs.SECONDS, PAGE))}")
-    word_list = WordList.of(list(dict.fromkeys(as_list(words))) if effort == PAGE else words)
+    word_list = WordList.of(list(dict.fromkeys(as_list(words))) if effort == PAGE else words, units)
 
     def train(name: str, plan: Plan) -> tuple[Params, bool]:
         own = jax.random.fold_in(key, plan.seed) if plan.seed else key  # of another run of the same network

@@ -7,6 +7,7 @@ attention, declares more of them in its record. Programs that are not in the cac
 """
 
 import math
+from dataclasses import replace
 
 import jax
 
@@ -15,7 +16,7 @@ from mm_jax.learning import plans, trainer
 from mm_jax.learning.plans import Plan
 from mm_jax.models.contract import num_params
 from mm_jax.prior import adapting
-from mm_jax.streams import longest
+from mm_jax.streams import sizes_of
 from mm_jax.training import batches, stream_batches
 from mm_jax.vocab import Vocab
 from mm_jax.words import WordList
@@ -33,8 +34,8 @@ def promised(effort: str, words: WordList) -> float:
 
     Six times as many at most; the counting of a list that lies in a file comes on top.
     """
-    found = SECONDS[effort] * min(max(1.0, words.characters / _LONG), _MORE)
-    return found + _COUNTING * words.characters if words.is_long else found
+    found = SECONDS[effort] * min(max(1.0, words.tokens / _LONG), _MORE)
+    return found + _COUNTING * words.tokens if words.is_long else found
 
 
 def seconds(plan: Plan, words: WordList) -> float:
@@ -43,19 +44,19 @@ def seconds(plan: Plan, words: WordList) -> float:
         folded = words.is_short
         numbers = size(Plan("gru"), words.vocab)  # of the same width
         position = 1e-9 * models.makeable()["gru"].nanoseconds * numbers
-        return _COMPILING + position * adapting.positions(words.split.train, folded)
+        return _COMPILING + position * adapting.positions(words.split.train, folded, words.vocab.units)
     if plan.model == plans.PAGE:
-        return _COMPILING + _OUTPUTS * words.characters
+        return _COMPILING + _OUTPUTS * words.tokens
     if plan.recipe is None:
-        return _COUNTING * words.characters
+        return _COUNTING * words.tokens
     return start_seconds(plan, words) + plan.recipe.steps * step_seconds(plan, words)
 
 
 def start_seconds(plan: Plan, words: WordList) -> float:
     """Estimates the CPU seconds beside a network's steps: it is compiled, the list is packed, dev is evaluated."""
     dev, packing = plans.dev_for_stopping(*words), _READING if _is_streamed(plan, words) else _PACKING
-    evaluated = trainer.EVALUATIONS * sum(len(word) + 1 for word in dev)
-    return _COMPILING + packing * words.characters + evaluated / 3 * _position_seconds(plan, words.vocab)
+    evaluated = trainer.EVALUATIONS * sizes_of(dev, words.vocab.units).total
+    return _COMPILING + packing * words.tokens + evaluated / 3 * _position_seconds(plan, words.vocab)
 
 
 def step_seconds(plan: Plan, words: WordList) -> float:
@@ -76,7 +77,9 @@ def positions(plan: Plan, words: WordList) -> int:
     rows = len(train) if recipe.batch_size is None else recipe.batch_size
     if recipe.draw != "words":
         return rows
-    return math.prod(stream_batches.shape(train, rows)) if _is_streamed(plan, words) else rows * (1 + longest(train))
+    if _is_streamed(plan, words):
+        return math.prod(stream_batches.shape(train, rows, words.vocab.units))
+    return rows * (1 + sizes_of(train, words.vocab.units).longest)
 
 
 def _is_streamed(plan: Plan, words: WordList) -> bool:
@@ -101,4 +104,4 @@ def fitted(plan: Plan, words: WordList, budget: float) -> Plan | None:
         return plan
     if allowed < _FEWEST:
         return None
-    return Plan(plan.model, plan.seed, plan.dedup, plan.options, plan.recipe.but(steps=allowed))
+    return replace(plan, recipe=plan.recipe.but(steps=allowed))

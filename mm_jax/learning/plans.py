@@ -8,12 +8,13 @@ from typing import Any
 import optax
 from jaxtyping import Array, Key
 
-from mm_jax import models
+from mm_jax import models, symbols
 from mm_jax.checks import whole_number
 from mm_jax.learning import sizes
 from mm_jax.learning.options import options_of
 from mm_jax.models.contract import Model, NamedRecipe, Params
-from mm_jax.streams import WordFile, some
+from mm_jax.streams import WordFile, sizes_of, some
+from mm_jax.symbols import CHARACTERS
 from mm_jax.training import rates
 from mm_jax.training.recipes import DECAYED, Recipe, for_size, options_for, recipe_options, recipes_of
 from mm_jax.vocab import Vocab
@@ -30,6 +31,7 @@ STOPPING_CELLS = 2**23  # words of dev * size of the alphabet for early stopping
 STOPPING_CHARACTERS = 2**15  # of dev for early stopping, of a long list
 FITTED_WORDS = 200_000  # words of train to choose options with: more change nothing, and take minutes
 FOLDS = 10  # of the cross-validation
+_SETTINGS = ("model", "seed", "dedup", "units")  # of every plan
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,13 @@ class Plan:
     dedup: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)  # of the model's `init` or `fit`
     recipe: Recipe | None = None  # None for counting
+    units: str = CHARACTERS  # of the symbols that words are cut into
 
     def as_json(self) -> dict[str, Any]:
         """Returns the plan as JSON values, all options in one dict."""
         recipe = {} if self.recipe is None else self.recipe.as_json()
-        return {"model": self.model, "seed": self.seed, "dedup": self.dedup, **self.options, **recipe}
+        units = {} if self.units == CHARACTERS else {"units": self.units}  # older versions have characters alone
+        return {"model": self.model, "seed": self.seed, "dedup": self.dedup, **units, **self.options, **recipe}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Plan":
@@ -54,18 +58,19 @@ class Plan:
         >>> Plan.from_json(Plan("ngram", options={"order": 3}).as_json()).options
         {'order': 3}
         """
-        rest = {name: value for name, value in values.items() if name not in ("model", "seed", "dedup")}
+        rest = {name: value for name, value in values.items() if name not in _SETTINGS}
         name, seed, dedup = values.get("model"), values.get("seed", 0), values.get("dedup", False)
+        units = symbols.checked(values.get("units", CHARACTERS))
         whole_number("seed", seed, least=0)
         if name in (AUTO, PRIOR, PAGE):
-            return cls(name, seed, dedup, rest)
+            return cls(name, seed, dedup, rest, units=units)
         if name not in models.makeable():
             raise ValueError(f"{name} is no model that is trained")
         model = models.makeable()[name]
         own = {option: rest.pop(option) for option in values if option in options_of(model)}  # in the same order
         if rest and model.init is None:
             raise ValueError(f"{name} has no option {', '.join(rest)}")
-        return cls(name, seed, dedup, own, None if model.init is None else Recipe.from_json(rest))
+        return cls(name, seed, dedup, own, None if model.init is None else Recipe.from_json(rest), units)
 
 
 def recipe_at(model: Model, effort: str, words: int) -> NamedRecipe | None:
@@ -100,21 +105,21 @@ def plan_for(
       key: of the learning rate range test.
       settings: seed and dedup.
     """
-    model = models.makeable()[name]
+    model, units = models.makeable()[name], words.vocab.units
     own = {option: value for option, value in given.items() if option in options_of(model)}
     changes = {option: value for option, value in given.items() if option not in own}
     if model.init is None:
         own = {**recipe_options(model, recipe or ""), **own}
-        return Plan(name, options=_counted_options(model, words, own), **settings)
+        return Plan(name, options=_counted_options(model, words, own), units=units, **settings)
     recipes = recipes_of(model)
     at_effort = None if effort is None else recipe_at(model, effort, len(words.words))
     if at_effort is None:
         chosen, options = recipes[recipe or next(iter(recipes))], recipe_options(model, recipe or next(iter(recipes)))
     else:
         chosen, options = Recipe.from_json(at_effort.training), dict(at_effort.model)
-    plan = Plan(name, options=options_for(model, {**options, **own}, words.words), **settings)
+    plan = Plan(name, options=options_for(model, {**options, **own}, words.words, units), **settings)
     if recipe is None:
-        chosen = for_size(chosen, words.characters, words.vocab, longer=effort is None)
+        chosen = for_size(chosen, words.tokens, words.vocab, longer=effort is None)
     auto = changes.get("learning_rate") == "auto"
     if auto:
         del changes["learning_rate"]
@@ -124,7 +129,7 @@ def plan_for(
     weigh(Plan(name, options=plan.options, recipe=chosen), words)
     if auto:
         chosen = chosen.but(learning_rate=_suggested_rate(plan, words, chosen, key))
-    return Plan(name, options=plan.options, recipe=chosen, **settings)
+    return Plan(name, options=plan.options, recipe=chosen, units=units, **settings)
 
 
 def _counted_options(model: Model, words: WordList, given: dict[str, Any]) -> dict[str, Any]:
@@ -148,7 +153,9 @@ def dev_for_stopping(split: Split, vocab: Vocab) -> list[str]:
     """Returns the words of dev for early stopping: fewer for a large alphabet, and for long words of a long list."""
     words = min(CHOICE_WORDS, max(SHORT, STOPPING_CELLS // len(vocab)))
     if isinstance(split.train, WordFile):
-        words = min(words, max(SHORT, STOPPING_CHARACTERS * len(split.train) // split.train.characters))
+        words = min(
+            words, max(SHORT, STOPPING_CHARACTERS * len(split.train) // sizes_of(split.train, vocab.units).total)
+        )
     return split.dev[:words]
 
 
@@ -192,5 +199,5 @@ def summary(plan: Plan) -> str:
     """Summarises a plan in one line: the model and its options, without those of the recipe that are off."""
     always = {"draw", "optimizer", "decay", "steps", "batch_size", "learning_rate", *plan.options}
     options = {name: value for name, value in plan.as_json().items() if name in always or value}
-    options = {name: value for name, value in options.items() if name not in ("model", "dedup", "seed")}
+    options = {name: value for name, value in options.items() if name not in _SETTINGS}
     return f"{plan.model}: " + ", ".join(f"{name} {value}" for name, value in {**options, "seed": plan.seed}.items())

@@ -48,10 +48,10 @@ def of(name: str, options: Mapping[str, Any], recipe: Recipe, words: WordList) -
     305
     """
     found = _parts(name, options, recipe, words.vocab)
-    spread = words.characters / len(words.words) if recipe.draw == "words" else 1  # positions of a row
-    batch = math.ceil(words.characters if recipe.batch_size is None else recipe.batch_size * spread)
+    spread = words.tokens / len(words.words) if recipe.draw == "words" else 1  # positions of a row
+    batch = math.ceil(words.tokens if recipe.batch_size is None else recipe.batch_size * spread)
     in_memory = recipe.draw != "words" and not batches.is_long(words.split.train, words.vocab)
-    contexts = words.characters * options.get("block_size", 0) if in_memory else 0
+    contexts = words.tokens * options.get("block_size", 0) if in_memory else 0
     held = 2 * (found.params + found.opt_state) + 3 * found.params
     numbers = held + batch * (found.active + 2 * len(words.vocab)) + contexts
     return Size(found.params, _ITEM * numbers + _RATE * recipe.steps)

@@ -16,7 +16,8 @@ from mm_jax.models import ngram
 from mm_jax.models.contract import Params
 from mm_jax.prior import adapt, heads, interpolate, load
 from mm_jax.prior.adapting import FEWEST
-from mm_jax.streams import characters, longest
+from mm_jax.streams import sizes_of
+from mm_jax.symbols import CHARACTERS, WORDS
 from mm_jax.training import loop
 from mm_jax.words import WordList
 
@@ -45,9 +46,12 @@ def made(plan: Plan, words: WordList, key: Key[Array, ""]) -> Params:
 
 
 def as_page(plan: Plan, words: WordList) -> Params:
-    """Makes what a page makes of a list: n-grams, mixed with the prior unless the list is too short or long for it."""
+    """Makes what a page makes of a list: n-grams, mixed with the prior unless the list is too short or long for it.
+
+    Without the prior too where the symbols are words.
+    """
     train = words.split.train
-    if len(set(train)) < FEWEST or words.characters * len(words.vocab) > heads.LARGEST:
+    if words.vocab.units == WORDS or len(set(train)) < FEWEST or words.tokens * len(words.vocab) > heads.LARGEST:
         return ngram.fit(train, words.vocab, **plan.options)
     held = None if words.is_short else plans.dev_for_choices(words.split)
     found = heads.mix(load(), train, words.vocab, **plan.options, held=held)
@@ -69,11 +73,11 @@ def fit_by_counting(plan: Plan, words: WordList) -> Params:
     """Makes a model by counting."""
     options = dict(plan.options)
     # The longest context is a whole word and the separator before it; a higher order counts nothing more.
-    if options.get("order", 0) > (most := longest(words.split.train) + 2):
+    if options.get("order", 0) > (most := sizes_of(words.split.train, words.vocab.units).longest + 2):
         LOG.info("order %s is longer than any word: takes %s", f"{options['order']:,}", most)
         options["order"] = most
     if plan.model == "ngram" and words.is_long and set(options) == {"order"}:
-        size = characters(words.split.train)  # a file as large as the list, about
+        size = sizes_of(words.split.train, CHARACTERS).total  # a file as large as the list, about
         return ngram.fit_within(words.split.train, words.vocab, options["order"], words.split.dev, size)
     fit = models.makeable()[plan.model].fit
     assert fit is not None  # the plan has no recipe

@@ -35,7 +35,8 @@ from jaxtyping import Array, ArrayLike, Float32, Int
 from mm_jax.layers import unrolling
 from mm_jax.layers.dropout import Dropout
 from mm_jax.pytrees import check_arrays, is_pytree
-from mm_jax.streams import longest
+from mm_jax.streams import sizes_of
+from mm_jax.symbols import lengths
 from mm_jax.vocab import Vocab
 
 if TYPE_CHECKING:
@@ -302,11 +303,11 @@ def max_length(params: Params) -> int | None:
 
 def check_lengths(params: Params, words: Sequence[str]) -> None:
     """Raises ValueError for a word longer than the model can read."""
-    if (limit := max_length(params)) is None or longest(words) <= limit:
+    if (limit := max_length(params)) is None or sizes_of(words, units := params.vocab.units).longest <= limit:
         return
-    word, name = next(word for word in words if len(word) > limit), type(params).__name__
+    word, length = next(found for found in zip(words, lengths(words, units), strict=True) if found[1] > limit)
     remedy = "leave it out, or make the model with a larger max_length"
-    raise ValueError(f"{word!r} has {len(word)} characters, and this {name} reads {limit} at most: {remedy}")
+    raise ValueError(f"{word!r} has {length} {units}, and this {type(params).__name__} reads {limit} at most: {remedy}")
 
 
 def start(params: Params) -> State:

@@ -17,6 +17,7 @@ from mm_jax.checks import number
 from mm_jax.corpus import tokens
 from mm_jax.models.contract import NamedRecipe, windowed
 from mm_jax.pytrees import pytree
+from mm_jax.symbols import joined
 from mm_jax.vocab import Vocab
 
 MAX_CHARACTERS = 8192  # a table of 64 million cells: 256 MB
@@ -63,7 +64,7 @@ def check_alphabet(vocab: Vocab) -> None:
     """Raises ValueError for an alphabet too large for a table of all pairs."""
     if len(vocab) > MAX_CHARACTERS:
         raise ValueError(
-            f"the alphabet has {len(vocab) - 1:,} characters: a table of all pairs takes {MAX_CHARACTERS - 1:,}; "
+            f"the alphabet has {len(vocab) - 1:,} {vocab.units}: a table of all pairs takes {MAX_CHARACTERS - 1:,}; "
             "an n-gram model of order 2 holds only the pairs that occur"
         )
 
@@ -97,10 +98,10 @@ def most_common(params: Counts, k: int) -> list[tuple[str, int]]:
     >>> most_common(fit(["ab", "b"], Vocab(".ab")), 2)
     [('b.', 2), ('.a', 1)]
     """
-    N, chars = np.asarray(params.N), params.vocab.chars
+    N, symbols = np.asarray(params.N), params.vocab.symbols
     occurring = np.argwhere(N)
     order = np.argsort(-N[tuple(occurring.T)], kind="stable")[:k]  # stable: ties stay in the order of the table
-    return [(chars[i] + chars[j], int(N[i, j])) for i, j in occurring[order]]
+    return [(joined((symbols[i], symbols[j]), params.vocab.units), int(N[i, j])) for i, j in occurring[order]]
 
 
 def block_size(params: Counts) -> int:

@@ -276,7 +276,7 @@ def to_arpa(params: Params, path: str | os.PathLike) -> None:
         lower = dataclasses.replace(params, levels=params.levels[:m])
         log_prob = pair_log_probs(lower, contexts[rows], tokens)
         orders.append(arpa.Order(contexts, np.asarray(level.backoff), rows, tokens, log_prob))
-    arpa.write(path, params.vocab.chars, orders)
+    arpa.write(path, params.vocab.symbols, orders)
 
 
 def validate(params: NGram) -> None:

@@ -16,6 +16,7 @@ from mm_jax import corpus
 from mm_jax.layers.unrolling import rows_at_once
 from mm_jax.models import contract
 from mm_jax.models.contract import Params, model_of
+from mm_jax.streams import sizes_of
 
 
 def log_probs(params: Params, contexts: np.ndarray) -> np.ndarray:
@@ -141,7 +142,7 @@ class _Members:
 
     def __init__(self, words: Sequence[str], params: Params):
         self.lists = [TokenNLL(words, member) for member in model_of(params).members(params)]
-        self.pair = np.arange(sum(map(len, words)) + len(words))
+        self.pair = np.arange(sizes_of(words, params.vocab.units).total)
         self.frequency = np.ones(len(self.pair), np.int64)
 
     def log_probs(self, params: Params) -> np.ndarray:
@@ -156,7 +157,7 @@ class _WholeWords:
     """A list packed into rows, for a sequential model; `pair` is the place in the rows, `frequency` 0 for padding."""
 
     def __init__(self, words: Sequence[str], params: Params):
-        longest = max(map(len, words)) + 1
+        longest = sizes_of(words, params.vocab.units).longest + 1
         length = corpus.rounded_up(longest, 8)
         if (limit := contract.max_length(params)) is not None:
             length = min(length, limit + 1)

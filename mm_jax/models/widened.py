@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float32, Int, Int32
 from mm_jax.models import contract
 from mm_jax.models.contract import Params, sequential
 from mm_jax.pytrees import pytree
+from mm_jax.symbols import joined
 from mm_jax.vocab import Vocab
 
 
@@ -38,10 +39,12 @@ def wrap(params: Params, vocab: Vocab) -> Params:
     contract.model_of(params)
     if params.vocab == vocab:
         return params
-    if lacking := set(params.vocab.chars[1:]) - set(vocab.chars[1:]):
-        raise ValueError(f"the alphabet lacks {''.join(sorted(lacking))!r}, which the model knows")
-    place = {char: i for i, char in enumerate(params.vocab.chars) if i}
-    own = np.array([0, *(place.get(char, 0) for char in vocab.chars[1:])], np.int32)
+    if params.vocab.units != vocab.units:
+        raise ValueError(f"the model's symbols are {params.vocab.units}, and not {vocab.units}")
+    if lacking := set(params.vocab.symbols[1:]) - set(vocab.symbols[1:]):
+        raise ValueError(f"the alphabet lacks {joined(sorted(lacking), vocab.units)!r}, which the model knows")
+    place = {symbol: i for i, symbol in enumerate(params.vocab.symbols) if i}
+    own = np.array([0, *(place.get(symbol, 0) for symbol in vocab.symbols[1:])], np.int32)
     return Widened(member=params, own=jax.device_put(own), vocab=vocab)
 
 
@@ -74,11 +77,13 @@ def logits(params: Widened, state: Any) -> Float32[Array, " vocab_size"]:
 
 def validate(params: Widened) -> None:
     """Raises ValueError for tokens that the member does not have, or that map to another character."""
-    chars, own = params.member.vocab.chars, np.asarray(params.own)
-    if own[0] or own.min() < 0 or own.max() >= len(chars):
+    symbols, own = params.member.vocab.symbols, np.asarray(params.own)
+    if own[0] or own.min() < 0 or own.max() >= len(symbols):
         raise ValueError("it has tokens beyond the member's vocabulary")
-    if any(token and chars[token] != char for token, char in zip(own.tolist(), params.vocab.chars, strict=True)):
-        raise ValueError("its characters are not the member's")
+    if any(
+        token and symbols[token] != symbol for token, symbol in zip(own.tolist(), params.vocab.symbols, strict=True)
+    ):
+        raise ValueError("its symbols are not the member's")
 
 
 MODEL = sequential(Widened, start=start, advance=advance, logits=logits, max_length=max_length, validate=validate)

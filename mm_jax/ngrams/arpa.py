@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+_MARKS = ("<s>", "</s>", "<unk>")  # of the format
 _LOWEST = -99.0  # what the format writes for log10 of 0
 
 
@@ -29,22 +30,22 @@ class Order(NamedTuple):
     log_prob: np.ndarray
 
 
-def write(path: str | os.PathLike, chars: str, orders: Sequence[Order]) -> None:
+def write(path: str | os.PathLike, symbols: Sequence[str], orders: Sequence[Order]) -> None:
     """Writes ARPA text: base-10 logarithms, `<s>` and `</s>` for the start and the end of a word.
 
-    A character is a word of the format. White space, which would split one, and characters that no text should hold are
-    written as their code points (U+0020, U+0000). The start of a word is one `<s>`, where the model's contexts have as
-    many `.` as are needed: its n-grams stand in the section of their length with one `<s>`, and carry the probabilities
-    and the back-off of the full context.
+    A symbol is a word of the format. White space, which would split one, and characters that no text should hold are
+    written as their code points (U+0020, U+0000), and so are symbols that mean something else there (<s>, <unk>). The
+    start of a word is one `<s>`, where the model's contexts have as many `.` as are needed: its n-grams stand in the
+    section of their length with one `<s>`, and carry the probabilities and the back-off of the full context.
 
     Args:
       path: the file.
-      chars: the characters of the vocabulary; the first is token 0.
+      symbols: those of the vocabulary; the first is token 0.
       orders: the tables, order 1 first.
 
     Source: the format is that of ngram-format(5) of SRILM.
     """
-    log10_p, log10_backoff = _entries(chars, orders)
+    log10_p, log10_backoff = _entries(symbols, orders)
     lines = ["\\data\\", *(f"ngram {n}={len(grams)}" for n, grams in log10_p.items())]
     for n, grams in log10_p.items():
         lines += ["", f"\\{n}-grams:"]
@@ -54,9 +55,9 @@ def write(path: str | os.PathLike, chars: str, orders: Sequence[Order]) -> None:
     Path(path).write_text("\n".join([*lines, "", "\\end\\", ""]), encoding="utf-8")
 
 
-def _entries(chars: str, orders: Sequence[Order]) -> tuple[dict[int, dict], dict[tuple, float]]:
+def _entries(symbols: Sequence[str], orders: Sequence[Order]) -> tuple[dict[int, dict], dict[tuple, float]]:
     """Returns the log10 probability of each n-gram, by length, and the log10 back-off of each context."""
-    symbols = ["</s>", *(char if _is_word(char) else f"U+{ord(char):04X}" for char in chars[1:])]
+    symbols = ["</s>", *map(_spelled, symbols[1:])]
     log10_p: dict[int, dict] = {n: {} for n in range(1, len(orders) + 1)}
     log10_p[1][("<s>",)] = _LOWEST
     log10_backoff: dict[tuple, float] = {}
@@ -86,7 +87,13 @@ def _starts_a_word(key: tuple[str, ...]) -> bool:
     return key[:1] == ("<s>",)
 
 
-def _is_word(char: str) -> bool:
+def _spelled(symbol: str) -> str:
+    """Returns a symbol as a word of the format."""
+    own = symbol.lower() in _MARKS
+    return "".join(f"U+{ord(char):04X}" if own or not _is_text(char) else char for char in symbol)
+
+
+def _is_text(char: str) -> bool:
     return not char.isspace() and unicodedata.category(char) not in ("Cc", "Cs")
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from mm_jax import corpus
 from mm_jax.ngrams.counting import count, look_up, walk
 from mm_jax.ngrams.smoothing import Smoothing, smoother
+from mm_jax.streams import sizes_of
 from mm_jax.vocab import Vocab
 
 _FEWEST, _MORE = 6, 3  # start with 6 orders; try 3 more while the highest wins
@@ -36,12 +37,12 @@ def choose(
     """
     if "order" in given:
         return dict(given), {}
-    longest = 1 + max(len(word) for fold in folds for part in fold for word in part)
+    longest = 1 + max(sizes_of(part, vocab.units).longest for fold in folds for part in fold)
     most = min(_FEWEST, longest)
     options = {name: given[name] for name in ("smoothing", "k") if name in given}
     while True:
         sums = np.sum([nlls(*fold, vocab, most, **options).sum(axis=1) for fold in folds], axis=0)
-        means = sums / sum(len(word) + 1 for _, held_out in folds for word in held_out)
+        means = sums / sum(sizes_of(held_out, vocab.units).total for _, held_out in folds)
         best = int(np.flatnonzero(means <= means.min() + _GAIN)[0]) + 1
         if best < most or most == longest:
             losses = {f"order {order}": float(mean) for order, mean in enumerate(means, 1)}

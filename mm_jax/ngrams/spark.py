@@ -9,6 +9,7 @@ from typing import Any
 
 from mm_jax.ngrams.grams import Grams, packing
 from mm_jax.streams import WordFile
+from mm_jax.symbols import CHARACTERS
 from mm_jax.vocab import Vocab, listing
 
 # Line ends stand before a word's start and after its end, so no character of a word can be taken for either.
@@ -31,7 +32,8 @@ def counted(source: Any, vocab: Vocab, order: int, session: Any) -> Grams:
       session: a `pyspark.sql.SparkSession`.
 
     Raises:
-      ValueError: nothing to read, a character that the vocabulary lacks, a session that was stopped.
+      ValueError: nothing to read, symbols other than characters, a character that the vocabulary lacks, a session
+        that was stopped.
 
     >>> counted("words.txt", Vocab(".ab"), 2, session=None)
     Traceback (most recent call last):
@@ -42,6 +44,8 @@ def counted(source: Any, vocab: Vocab, order: int, session: Any) -> Grams:
         raise ValueError(f"Spark reads files: give a path or a pattern, not a {type(source).__name__}")
     if not hasattr(session, "sql"):
         raise ValueError(f"engine is a {type(session).__name__}: give a SparkSession that runs")
+    if vocab.units != CHARACTERS:
+        raise ValueError(f"Spark counts characters, and the symbols are {vocab.units}: leave out engine")
     if isinstance(source, WordFile):
         source.check_unchanged()
     try:

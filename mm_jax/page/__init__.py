@@ -29,6 +29,7 @@ from mm_jax.evaluation import word_nlls
 from mm_jax.files import write_whole
 from mm_jax.page import bloom, markup, pack
 from mm_jax.page.markup import GENERATOR, texts
+from mm_jax.symbols import CHARACTERS, length
 
 __all__ = ["GENERATOR", "check_free", "texts", "write", "write_learner"]
 
@@ -140,6 +141,8 @@ def _data(
         "example": _example(params),
         "start": start,
     }
+    if params.vocab.units != CHARACTERS:  # `vocab` has one character for each symbol
+        data |= {"symbols": list(params.vocab.symbols), "units": params.vocab.units}
     return data, weights
 
 
@@ -153,6 +156,6 @@ def _quantiles(params: Any, words: list[str]) -> list[float] | None:
 
 
 def _example(params: Any) -> str:
-    """Draws a word of 4 to 10 characters to begin with; "" if 20 draws hold none."""
+    """Draws a word of 4 to 10 symbols to begin with; "" if 20 draws hold none."""
     words = sampling.sample(params, jax.random.key(0), 20)
-    return next((word for word in words if 4 <= len(word) <= 10), "")
+    return next((word for word in words if 4 <= length(word, params.vocab.units) <= 10), "")

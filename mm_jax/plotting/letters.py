@@ -19,7 +19,7 @@ def embedding(params: MLP, ax: Axes) -> Axes:
     distances compare.
     """
     C, labels = _plane(np.asarray(params.C, np.float64))
-    chars = params.vocab.chars
+    chars = params.vocab.symbols
     centre, half = _square(C)
     inside = np.clip(C, centre - 0.94 * half, centre + 0.94 * half)
     outside = np.abs(C - centre).max(axis=1) > half
@@ -34,7 +34,7 @@ def embedding(params: MLP, ax: Axes) -> Axes:
         if len(which):
             ax.scatter(places[which, 0], places[which, 1], s=190, color=color, label=kind, zorder=2)
     for i, char in enumerate(chars):
-        bold = {"fontsize": 15, "fontweight": "bold"} if char == "." else {"fontsize": 9}
+        bold = {"fontsize": 15, "fontweight": "bold"} if char == "." else {"fontsize": min(9, 18 / len(char))}
         ax.text(*places[i], char, ha="center", va="center_baseline", color="white", zorder=3, **bold)
         if outside[i]:
             note = f"{char} at ({C[i, 0]:.1f}, {C[i, 1]:.1f})"

@@ -12,14 +12,14 @@ from mm_jax.plotting.axes import Axes, Numbers
 
 def count_table(counts: Counts, ax: Axes) -> Axes:
     """Draws the table of counts, with the bigram and its count in each cell, as in the lecture."""
-    return table(np.asarray(counts.N), counts.vocab.chars, ax)
+    return table(np.asarray(counts.N), counts.vocab.symbols, ax)
 
 
 def weight_table(params: Bigram, ax: Axes) -> Axes:
     """Draws the probabilities softmax(W) in percent, with the bigram in each cell."""
     W = np.asarray(params.W, np.float64)
     P = np.exp(W - W.max(axis=1, keepdims=True))
-    return table(100 * P / P.sum(axis=1, keepdims=True), params.vocab.chars, ax, form="{:.1f}")
+    return table(100 * P / P.sum(axis=1, keepdims=True), params.vocab.symbols, ax, form="{:.1f}")
 
 
 def table(values: Numbers, tokens: Sequence[str], ax: Axes, *, form: str = "{:d}") -> Axes:
@@ -27,7 +27,7 @@ def table(values: Numbers, tokens: Sequence[str], ax: Axes, *, form: str = "{:d}
 
     Args:
       values: numbers [tokens, tokens]; row i is the first of a pair, column j the second.
-      tokens: a name for each row and column, such as `vocab.chars`.
+      tokens: a name for each row and column, such as `vocab.symbols`.
       ax: the Axes to draw into; a third of an inch a cell keeps the text readable.
       form: format of a value.
 
@@ -35,11 +35,12 @@ def table(values: Numbers, tokens: Sequence[str], ax: Axes, *, form: str = "{:d}
     """
     values = np.asarray(values)
     shade = np.sqrt(values / values.max())
+    joint = " " if max(map(len, tokens)) > 1 else ""  # between words or phonemes
     ax.imshow(shade, cmap="Blues", vmax=1.15)  # leaves out the darkest blue: no text is readable on it
     for i, j in np.ndindex(values.shape):
         # Black is readable on all but the darkest blues; cells that hold nothing stay in the background.
         color = "white" if shade[i, j] > 0.7 else "black" if values[i, j] > 0 else "0.7"
-        ax.text(j, i - 0.02, f"{tokens[i]}{tokens[j]}", ha="center", va="bottom", color=color, fontsize=8.5)
+        ax.text(j, i - 0.02, f"{tokens[i]}{joint}{tokens[j]}", ha="center", va="bottom", color=color, fontsize=8.5)
         ax.text(j, i + 0.02, form.format(values[i, j]), ha="center", va="top", color=color, fontsize=8.5)
     _label(ax, tokens)
     ax.tick_params(length=0)
@@ -64,8 +65,9 @@ def _label(ax: Axes, tokens: Sequence[str]) -> None:
     ax.set_yticks(range(len(tokens)), list(tokens))
     ax.xaxis.tick_top()
     ax.xaxis.set_label_position("top")
-    ax.set_xlabel("second character")
-    ax.set_ylabel("first character")
+    unit = "character" if max(map(len, tokens)) == 1 else "symbol"
+    ax.set_xlabel(f"second {unit}")
+    ax.set_ylabel(f"first {unit}")
 
 
 def one_hot(rows: Numbers, inputs: Sequence[str], tokens: Sequence[str], ax: Axes) -> Axes:

@@ -9,17 +9,17 @@ from mm_jax.scoring import Score
 
 
 def word(score: Score, ax: Axes) -> Axes:
-    """Draws the probability of each character of a word, and in grey that of the likeliest character there."""
+    """Draws the probability of each symbol of a word, and in grey that of the likeliest symbol there."""
     places = np.arange(len(score.characters))
     best = [entry.likeliest[0] for entry in score.characters]
-    ax.bar(places, [p for _, p in best], color="0.85", label="the likeliest character here")
-    ax.bar(places, [entry.probability for entry in score.characters], width=0.5, label="the word's character")
+    ax.bar(places, [p for _, p in best], color="0.85", label=f"the likeliest {score.unit} here")
+    ax.bar(places, [entry.probability for entry in score.characters], width=0.5, label=f"the word's {score.unit}")
     for place, (char, p) in zip(places, best, strict=True):
         ax.text(place, p, char, ha="center", va="bottom", color="0.4")
     ax.set_xticks(places, [entry.character for entry in score.characters])
     ax.set_ylim(0, 1.05)
     ax.set_ylabel("probability")
-    ax.set_title(f"{score.word}: {score.nll:.2f} nats, {score.mean:.2f} per character", fontsize=10)
+    ax.set_title(f"{score.word}: {score.nll:.2f} nats, {score.mean:.2f} per {score.unit}", fontsize=10)
     ax.legend(fontsize=8)
     return ax
 
@@ -38,9 +38,11 @@ def heat(scores: Mapping[str, Score], ax: Axes, *, limit: float = 7.0) -> Axes:
             color = _surprise(ax, entry.nll / limit) if np.isfinite(entry.nll) else "black"
             ax.add_patch(_cell(j, i, color))
             ink = "white" if entry.nll > 0.7 * limit else "black"
-            ax.text(j + 0.5, i + 0.45, entry.character, ha="center", va="bottom", color=ink, fontsize=12)
+            ax.text(
+                j + 0.5, i + 0.45, entry.character, ha="center", va="bottom", color=ink, fontsize=_size(entry.character)
+            )
             ax.text(j + 0.5, i + 0.58, f"{entry.nll:.2f}", ha="center", va="top", color=ink, fontsize=8)
-        mean = f"{score.mean:.2f} per character"
+        mean = f"{score.mean:.2f} per {score.unit}"
         ax.text(len(score.characters) + 0.2, i + 0.5, mean, va="center", fontsize=8, color="0.3")
     ax.set_xlim(0, longest + 3)
     ax.set_ylim(len(scores), 0)

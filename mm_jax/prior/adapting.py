@@ -1,7 +1,7 @@
 """Adapts the prior to a list: as it is, trained on the list, mixed with the list's n-grams.
 
 A list of one alphabet and length after the other must not compile anew. So training and prediction work on a GRU whose
-alphabet is as large as the next multiple of 64, and the words are renamed to its first characters.
+alphabet is as large as the next multiple of 64, and the symbols of words are renamed to its first characters.
 """
 
 import functools
@@ -26,6 +26,8 @@ from mm_jax.models.mixture import Mixture
 from mm_jax.models.prediction import TokenNLL
 from mm_jax.prior import characters, network
 from mm_jax.prior.network import Prior
+from mm_jax.streams import sizes_of
+from mm_jax.symbols import CHARACTERS, WORDS
 from mm_jax.vocab import Vocab
 
 FEWEST = 4  # words: fewer leave nothing to hold out
@@ -46,8 +48,10 @@ _PSEUDO = 2.0  # tokens that each member is given beforehand when weights are fi
 def restrict(params: Prior, words: Sequence[str], vocab: Vocab) -> GRU:
     """Returns the prior as it is, for the alphabet and in the style of a list: a GRU, before any training on the list.
 
-    Raises ValueError for words as `corpus.tokens` says.
+    Raises ValueError for words as `corpus.tokens` says, and for symbols that are words.
     """
+    if vocab.units == WORDS:
+        raise ValueError("the prior knows characters, and graphemes by theirs; the symbols here are words")
     tokens = corpus.tokens(words, vocab)[:_STYLE]
     size = _size(vocab)
     ids = np.full((size, characters.MOST), -1, np.int32)
@@ -87,7 +91,7 @@ def adapt(
     words = as_list(words)
     if not held and len(set(words)) < FEWEST:
         return restrict(params, words, vocab)
-    tried = steps_for(words, held is None)
+    tried = steps_for(words, held is None, vocab.units)
     if held:
         models = _trained(restrict(params, words, vocab), words, tried, key)
         return min(models.values(), key=lambda model: float(nlls(model, held).mean()))
@@ -133,7 +137,7 @@ def interpolate(
     words = as_list(words)
     if len(set(words)) < FEWEST:
         raise ValueError(f"a mixture with the prior needs at least {FEWEST} distinct words")
-    tried = steps_for(words)
+    tried = steps_for(words, units=vocab.units)
     counted: list[np.ndarray] = []
     adapted: dict[int, list[np.ndarray]] = {steps: [] for steps in tried}
     for fold, (train, rest) in enumerate(folds_of(words)):
@@ -179,26 +183,26 @@ def weigh(*log_probs: np.ndarray) -> tuple[np.ndarray, float]:
     return weights, -float(np.log((weights[:, None] * p).sum(0)).mean())
 
 
-def steps_for(words: Sequence[str], folded: bool = True) -> tuple[int, ...]:
+def steps_for(words: Sequence[str], folded: bool = True, units: str = CHARACTERS) -> tuple[int, ...]:
     """Returns the numbers of steps to try for a list: none, and some epochs of it.
 
     >>> steps_for(["anna", "hanna", "nana", "ann"] * 20)
     (0, 17, 42)
     """
-    per_epoch = sum(len(word) + 1 for word in words) / POSITIONS
+    per_epoch = sizes_of(words, units).total / POSITIONS
     return (0, *sorted({min(MOST_STEPS[folded], max(2, round(epochs * per_epoch))) for epochs in EPOCHS}))
 
 
-def positions(words: Sequence[str], folded: bool = True) -> int:
-    """Returns how many characters `interpolate` trains on, or `adapt` with held-out words."""
-    tried = steps_for(words, folded)
+def positions(words: Sequence[str], folded: bool = True, units: str = CHARACTERS) -> int:
+    """Returns how many symbols `interpolate` trains on, or `adapt` with held-out words."""
+    tried = steps_for(words, folded, units)
     steps = _tried_folds(words) * sum(tried) + tried[-1] if folded else sum(tried)
-    length = _row_length(words)
+    length = _row_length(words, units)
     return steps * _batch_size(length) * length
 
 
-def _row_length(words: Sequence[str]) -> int:
-    return corpus.rounded_up(max(map(len, words)) + 1, 8)
+def _row_length(words: Sequence[str], units: str = CHARACTERS) -> int:
+    return corpus.rounded_up(sizes_of(words, units).longest + 1, 8)
 
 
 def _batch_size(length: int) -> int:
@@ -239,7 +243,7 @@ def padded_rows(
 ) -> tuple[GRU, Int32[np.ndarray, "rows length"], Bool[np.ndarray, "rows length"], np.int32]:
     """Returns what is trained on, in few shapes: the general GRU, rows of words, a mask, the number of rows in use."""
     wide, renamed = general(params, words)
-    rows = corpus.rows(renamed, wide.vocab, length=_row_length(words))
+    rows = corpus.rows(renamed, wide.vocab, length=_row_length(renamed))
     padding = ((0, max(64, 4 ** int(np.ceil(np.log2(len(rows.targets)) / 2))) - len(rows.targets)), (0, 0))
     return wide, np.pad(rows.targets, padding), np.pad(rows.places >= 0, padding), np.int32(len(rows.targets))
 
@@ -294,7 +298,9 @@ def general(params: GRU, words: Sequence[str]) -> tuple[GRU, list[str]]:
         "W2": np.pad(W2, ((0, 0), (0, more))),
         "b2": np.pad(b2, (0, more), constant_values=-1e4),  # no probability: 0 in float32
     }
-    return replace(params, **jax.device_put(filled), vocab=other), [word.translate(names) for word in words]
+    return replace(params, **jax.device_put(filled), vocab=other), [
+        params.vocab.as_chars(word).translate(names) for word in words
+    ]
 
 
 def particular(params: GRU, vocab: Vocab) -> GRU:

@@ -7,6 +7,7 @@ last part is the kind of a character, its category and script; it is all that is
 
 import functools
 import unicodedata
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Int32
@@ -20,14 +21,14 @@ MOST = 5  # parts of a character: three of its decomposition, "capital", its kin
 
 @functools.cache
 def parts_of(char: str) -> tuple[str, ...]:
-    """Returns the parts of a character, at most five.
+    """Returns the parts of a character, or of a grapheme of several, at most five.
 
     >>> parts_of("É")
     ('e', '\\u0301', 'capital', 'kind L LATIN')
     >>> parts_of("7")
     ('7', 'kind Nd')
     """
-    lower = char.lower() if len(char.lower()) == 1 else char
+    lower = char.lower() if len(char.lower()) == len(char) else char
     decomposed = unicodedata.normalize("NFKD", lower)[: MOST - 2]
     found = [part for part in decomposed if part != " " or char == " "]
     return (*found, *([CAPITAL] if lower != char else []), kind_of(char))
@@ -36,15 +37,18 @@ def parts_of(char: str) -> tuple[str, ...]:
 def kind_of(char: str) -> str:
     """Returns the category of a character and, of a letter or a mark, its script: the last of its parts.
 
+    Of a grapheme, that of its first character.
+
     >>> kind_of("é"), kind_of("-")
     ('kind L LATIN', 'kind Pd')
     """
+    char = char[0]
     category = unicodedata.category(char)
     kind = "kind L" if category in ("Lu", "Ll") else f"kind {category}"
     return f"{kind} {unicodedata.name(char, 'UNKNOWN').split()[0]}" if category[0] in "LM" else kind
 
 
-def part_ids(parts: tuple[str, ...], chars: str) -> Int32[np.ndarray, "chars 5"]:
+def part_ids(parts: tuple[str, ...], chars: Sequence[str]) -> Int32[np.ndarray, "chars 5"]:
     """Returns the rows of each character's parts, -1 for a part that is not among `parts` and behind the last."""
     row = _rows(parts)
     ids = np.full((len(chars), MOST), -1, np.int32)
@@ -58,7 +62,7 @@ def vocab_part_ids(parts: tuple[str, ...], vocab: Vocab) -> Int32[np.ndarray, "v
     """Returns the rows of the parts of each token, of which the first is the end of a word."""
     end = np.full((1, MOST), -1, np.int32)
     end[0, 0] = _rows(parts)[END]
-    return np.concatenate([end, part_ids(parts, vocab.chars[1:])])
+    return np.concatenate([end, part_ids(parts, vocab.symbols[1:])])
 
 
 @functools.cache

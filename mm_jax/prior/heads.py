@@ -25,6 +25,7 @@ from mm_jax.models.prediction import TokenNLL
 from mm_jax.prior import adapting
 from mm_jax.prior.adapting import Interpolated
 from mm_jax.prior.network import Prior
+from mm_jax.symbols import lengths
 from mm_jax.vocab import Vocab
 
 STEPS = (0, 1, 2, 4, 8, 16)  # numbers that are tried
@@ -86,7 +87,7 @@ def _trained(params: Prior, words: Sequence[str], vocab: Vocab) -> Iterator[tupl
 
 def _within(words: Sequence[str], vocab: Vocab) -> Sequence[str]:
     """Returns the first words whose tokens, times the size of the alphabet, are within the limit."""
-    cells = np.cumsum([len(word) + 1 for word in words]) * len(vocab)
+    cells = (np.cumsum(list(lengths(words, vocab.units))) + np.arange(1, len(words) + 1)) * len(vocab)
     return words[: max(adapting.FEWEST, int(np.searchsorted(cells, CELLS, side="right")))]
 
 

@@ -16,7 +16,7 @@ from mm_jax.checks import counted
 from mm_jax.output import busy, fail, give, hush, say
 from mm_jax.shapes import PLAIN, Options
 from mm_jax.tool.help import Command
-from mm_jax.tool.list_options import List, ListOrNone, takes_list
+from mm_jax.tool.list_options import List, ListOrNone, Units, takes_list
 
 app = typer.Typer(
     name="mm-jax",
@@ -95,6 +95,7 @@ def learn(
     effort: Effort = "normal",
     recipe: str | None = None,
     taken: Options = PLAIN,
+    units: Units = None,
     seed: Seed = 0,
     dedup: Annotated[bool, typer.Option("--dedup", help="Drop repeated words.")] = False,
     no_prior: Annotated[bool, typer.Option("--no-prior", help="Leave out the network that read other lists.")] = False,
@@ -107,9 +108,8 @@ def learn(
     """Train a model on a list, and write it to a run folder.
 
     Tries several models, prints their losses and keeps the best on held-out words. With --model NAME, trains that model
-    alone, and takes the options of models and recipes below. A killed run goes on with --resume; it takes its options
-    from RUN, and more steps where --steps says so. With --overwrite, the run in RUN stays until the new one has ended;
-    to go on with that one, if it was killed, give both.
+    alone, and takes the options of models and recipes below. A killed run goes on with --resume, with its own options
+    or more --steps. With --overwrite, the run in RUN stays until the new one has ended; to go on with that, give both.
 
     Example: mm-jax train towns.txt --out runs/towns
     """
@@ -117,8 +117,8 @@ def learn(
     from mm_jax.tool.model_options import parsed
 
     typed = resuming.typed_in(context)
-    if resume and "model" not in typed:
-        model = resuming.model_of(out, overwrite) or model
+    if resume:
+        model, units = resuming.begun_with(out, overwrite, typed, model, units)
     given = parsed(model, recipe, options, not no_prior)
     if dedup and taken.counts is not None:
         raise typer.BadParameter("give either --dedup or --counts")
@@ -126,10 +126,10 @@ def learn(
         raise typer.BadParameter("give the list to learn", param_hint="LIST")
     if quiet:
         hush()
-
     settings = {"seed": seed, "dedup": dedup, "effort": effort, "prior": not no_prior, "taken": taken, "typed": typed}
+    settings |= {"units": units, "resume": resume, "overwrite": overwrite, "as_json": as_json}
     with busy("learning"):
-        train.train(path, out, model, recipe, given, resume=resume, overwrite=overwrite, as_json=as_json, **settings)
+        train.train(path, out, model, recipe, given, **settings)
 
 
 @app.command()
@@ -224,6 +224,7 @@ def sample(
 def compare(
     path: List,
     taken: Options = PLAIN,
+    units: Units = None,
     steps: Annotated[int, typer.Option(min=1, max=MAX_COUNT, help="Bound on the steps of every model.")] = 1500,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -237,7 +238,7 @@ def compare(
     from mm_jax.tool import train
 
     with busy("training"):
-        train.compare(path, steps, as_json, taken)
+        train.compare(path, steps, as_json, taken, units)
 
 
 @app.command()

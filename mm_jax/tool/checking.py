@@ -12,6 +12,7 @@ from mm_jax.checks import counted
 from mm_jax.files import write_whole
 from mm_jax.output import say
 from mm_jax.shapes import PLAIN, Finding, Options, Taken, decoded, expanded, found, take
+from mm_jax.symbols import GRAPHEMES, cut_lines, has_clusters
 from mm_jax.tool.reading import weights
 
 _REFUSED = "refused; --fix drops the line"
@@ -52,6 +53,7 @@ class Report:
     longest: int
     mean_length: float
     alphabet: dict[str, int]
+    clusters: list[str]
     mixed_case: bool
     odd: list[OddLine]
     refused: int
@@ -189,6 +191,8 @@ def _report(
     seen = set(split.train)
     lengths = [len(word) for word in words] or [0]
     alphabet = dict(Counter("".join(words)).most_common())
+    graphemes = cut_lines(words, GRAPHEMES) if has_clusters(words, alphabet) else ()
+    several = (grapheme for grapheme in graphemes if len(grapheme) > 1)
     return Report(
         path=str(path),
         shape=shape,
@@ -204,6 +208,7 @@ def _report(
         longest=max(lengths),
         mean_length=sum(lengths) / len(lengths),
         alphabet=alphabet,
+        clusters=[cluster for cluster, _ in Counter(several).most_common(5)],
         mixed_case=any(char.lower() != char and char.lower() in alphabet for char in alphabet),
         odd=sorted(odd, key=lambda entry: entry.line),
         refused=sum(entry.action == _REFUSED for entry in odd),
@@ -239,6 +244,8 @@ def render(report: Report, most: int = 20) -> str:
     lines.append(
         f"{counted(len(report.alphabet), 'character')}: {characters}" + (" ..." if len(report.alphabet) > 40 else "")
     )
+    if report.clusters:
+        lines.append(f"kept together, unless --units characters: graphemes of several, {' '.join(report.clusters)}")
     if report.mixed_case:
         lines.append("upper and lower case are mixed: kept, as different characters")
     lines += [f"line {entry.line}: {entry.problem}: {entry.action}" for entry in report.odd[:most]]

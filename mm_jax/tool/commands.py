@@ -23,6 +23,7 @@ from mm_jax.page.fitting import fitted, highest_order
 from mm_jax.page.pack import rounded
 from mm_jax.shapes import PLAIN, Options
 from mm_jax.streams import WordFile
+from mm_jax.symbols import CHARACTERS, lengths, symbols_of
 from mm_jax.tool import runs
 from mm_jax.tool.reading import read
 
@@ -66,16 +67,24 @@ def score(folder: Path, given: list[str], as_json: bool) -> None:
 def _readable(run: runs.Run, words: Sequence[str]) -> list[str]:
     """Returns the words that the model can read, and prints the others; raises ValueError if none is left."""
     vocab, limit = run.params.vocab, max_length(run.params)
-    known = frozenset(vocab.chars[1:])
+    known = frozenset(vocab.symbols[1:])
     words = [unicodedata.normalize("NFC", word) for word in words]
-    kept = [word for word in words if known.issuperset(word) and (limit is None or len(word) <= limit)]
+    kept, left_out, unknown, too_long = [], [], set(), 0
+    for word, size in zip(words, lengths(words, vocab.units), strict=True):
+        if lacking := set(symbols_of(word, vocab.units)) - known:
+            left_out.append(word)
+            unknown |= lacking
+        elif limit is not None and size > limit:
+            too_long += 1
+        else:
+            kept.append(word)
+    if len(words) == len(left_out) == 1:
+        vocab.encode(words[0])  # raises the error that says where
     if len(kept) < len(words):
-        left_out = [word for word in words if not known.issuperset(word)]
-        too_long = len(words) - len(kept) - len(left_out)
-        chars = " ".join(sorted(set("".join(left_out)) - known)[:20])
-        named = f": {', '.join(left_out[:5])}{', ...' if len(left_out) > 5 else ''}" if left_out else ""
-        why = [f"{len(left_out):,} with characters that the model does not know ({chars}){named}"] if left_out else []
-        why += [f"{too_long:,} longer than the {limit} characters it reads"] if too_long else []
+        named = f"{', '.join(left_out[:5])}{', ...' if len(left_out) > 5 else ''}"
+        what = f"{vocab.units if vocab.units == CHARACTERS else 'symbols'} that the model does not know"
+        why = [f"{len(left_out):,} with {what} ({' '.join(sorted(unknown)[:20])}): {named}"] if left_out else []
+        why += [f"{too_long:,} longer than the {limit} {vocab.units} it reads"] if too_long else []
         say(f"skipped of {counted(len(words), 'word')}: {'; '.join(why)}")
     if not kept:
         raise ValueError("the model can read none of the words")
@@ -129,7 +138,7 @@ def top(
     from mm_jax.enumeration import most_probable
 
     run = runs.RunFolder(folder).open()
-    least, most = conditions.lengths_for(run.words, prefix, *lengths)
+    least, most = conditions.lengths_for(run.words, prefix, *lengths, units=run.params.vocab.units)
     found = most_probable(
         run.params,
         n,
@@ -148,12 +157,12 @@ def top(
 def info(folder: Path, as_json: bool) -> None:
     """Prints what a run folder holds."""
     run = runs.RunFolder(folder).open()
-    history = run.folder.history()
+    history, vocab = run.folder.history(), run.params.vocab
     facts = {
         "model": type(run.params).__name__,
         "parameters": num_params(run.params),
         "context": "the whole word" if (size := block_size(run.params)) is None else size,
-        "vocabulary": run.params.vocab.chars,
+        "vocabulary": vocab.chars if vocab.units == CHARACTERS else f"{len(vocab) - 1:,} {vocab.units}",
         "words": {name: len(part) for name, part in run.split._asdict().items()},
         "steps": history[-1][0] if history else 0,
         "options": dict(run.plan),
@@ -211,7 +220,7 @@ def _write_run(
         half=small,
         card=card,
         temperature=conditions.temperature_for(len(run.words)),
-        lengths=conditions.lengths_for(run.words),
+        lengths=conditions.lengths_for(run.words, units=params.vocab.units),
         learn=learn,
         overwrite=overwrite,
     )

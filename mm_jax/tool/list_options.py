@@ -5,7 +5,7 @@ import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -28,6 +28,10 @@ ListOrNone = Annotated[
         callback=_or_stdin,
         help="A text file, as for `check`, of any length; a quoted pattern; Parquet. --resume needs none.",
     ),
+]
+Units = Annotated[
+    Literal["characters", "graphemes", "words"] | None,
+    typer.Option(help="What words are made of; words: what stands between blanks. Default: characters, or graphemes."),
 ]
 _TAKING = {
     "column": Annotated[

@@ -12,6 +12,7 @@ from mm_jax import conditions
 from mm_jax.models import product, widened
 from mm_jax.models.mixture import Mixture
 from mm_jax.output import give, say
+from mm_jax.symbols import cut
 from mm_jax.tool import runs
 from mm_jax.vocab import Vocab
 from mm_jax.words import Split, WordList
@@ -36,7 +37,13 @@ def mix(folders: Sequence[Path], weights: Sequence[float], out: Path, as_json: b
     if out in folders:
         raise ValueError(f"{out} is one of the runs to mix: name another folder")
     opened = [runs.RunFolder(folder).open() for folder in folders]
-    vocab = Vocab.from_words([run.params.vocab.chars[1:] for run in opened])
+    units = sorted({run.params.vocab.units for run in opened})
+    if len(units) > 1:
+        raise ValueError(
+            f"the runs have symbols of different units, {' and '.join(units)}: train them with one --units"
+        )
+    known = [frozenset(run.params.vocab.symbols[1:]) for run in opened]
+    vocab = Vocab.from_words(sorted(frozenset.union(*known)), units)
     members = [widened.wrap(run.params, vocab) for run in opened]
     if both:
         params = product.of(members, weights)
@@ -44,19 +51,21 @@ def mix(folders: Sequence[Path], weights: Sequence[float], out: Path, as_json: b
     else:
         shares = [weight / math.fsum(weights) for weight in weights]
         params = Mixture(members=tuple(members), scores=jnp.log(jnp.array(shares, jnp.float32)), vocab=vocab)
-    shared = frozenset.intersection(*(frozenset(run.params.vocab.chars[1:]) for run in opened))
+    shared = frozenset.intersection(*known)
     train, dev, test = (
-        [word for run in opened for word in run.split[i] if not both or shared.issuperset(word)] for i in range(3)
+        [word for run in opened for word in run.split[i] if not both or shared.issuperset(cut(word, units))]
+        for i in range(3)
     )
     if not (train or dev or test):
-        raise ValueError("no word of the runs is of characters that all of them know: mix them without --both")
+        raise ValueError("no word of the runs is of symbols that all of them know: mix them without --both")
     options = {"runs": [str(folder) for folder in folders], "weights": shares} | ({"both": True} if both else {})
     run = runs.RunFolder(out)
     with run.locked():
-        run.write_setup(runs.Plan("mix", options=options), WordList(Split(train, dev, test), vocab), resume=False)
+        plan = runs.Plan("mix", options=options, units=units)
+        run.write_setup(plan, WordList(Split(train, dev, test), vocab), resume=False)
         run.save_model(params)
     found = conditions.ten_new(params, [*train, *dev, *test], jax.random.key(1))
     unit = "{:g} x" if both else "{:.0%}"
     parts = ", ".join(f"{unit.format(share)} {folder}" for share, folder in zip(shares, folders, strict=True))
-    say(f"{out}: {parts}; {len(shared) if both else len(vocab) - 1} {'shared' if both else 'different'} characters")
+    say(f"{out}: {parts}; {len(shared) if both else len(vocab) - 1} {'shared' if both else 'different'} {units}")
     give({"run": str(out), "weights": shares, "samples": found}, as_json, "\n".join(found))

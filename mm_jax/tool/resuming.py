@@ -1,7 +1,7 @@
 """Resumes a run: its options and its words come from its folder, and what is typed again has to agree."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from mm_jax.checks import cores
 from mm_jax.learning import plans
 from mm_jax.learning.plans import AUTO, Plan
 from mm_jax.output import say
+from mm_jax.symbols import CHARACTERS
 from mm_jax.tool import runs
 from mm_jax.tool.runs import TRIED, RunFolder
 from mm_jax.words import WordList
@@ -24,13 +25,16 @@ def typed_in(context: Any) -> set[str]:
     return {name.removeprefix("no_") for name, source in sources.items() if source.endswith("COMMANDLINE")}
 
 
-def model_of(folder: Path, overwrite: bool) -> str | None:
-    """Returns the model of the run to resume, auto included; None if there is none.
+def begun_with(folder: Path, overwrite: bool, typed: Collection[str], model: str, units: Any) -> tuple[str, Any]:
+    """Returns the model, auto included, and the units of the run to resume; of those typed again, what was typed.
 
-    With `overwrite`, of the one that is to replace the run in the folder.
+    With `overwrite`, of the run that is to replace the one in the folder.
     """
     run = RunFolder(folder).begun(overwrite)
-    return run.config()["plan"]["model"] if run.exists() else None
+    if not run.exists():
+        return model, units
+    plan = run.config()["plan"]
+    return model if "model" in typed else plan["model"], units if "units" in typed else plan.get("units", CHARACTERS)
 
 
 def plan_of(run: RunFolder, words: WordList, typed: Mapping[str, Any]) -> Plan:
@@ -45,6 +49,7 @@ def plan_of(run: RunFolder, words: WordList, typed: Mapping[str, Any]) -> Plan:
     before = config["plan"]
     if before.get("model") == AUTO:
         before = {"prior": False, **before}  # an older version had none
+    before = {"units": CHARACTERS, **before}
     try:
         plan = Plan.from_json(before)
     except ValueError as error:
@@ -68,7 +73,7 @@ def _of_recipe(run: RunFolder, config: Mapping[str, Any], words: WordList, typed
         return {}
     # The folder of an older version does not name its recipe.
     plan, options = config["plan"], {name: value for name, value in typed.items() if name in config["plan"]}
-    own = {name: value for name, value in options.items() if name not in ("model", "seed", "dedup")}
+    own = {name: value for name, value in options.items() if name not in ("model", "seed", "dedup", "units")}
     settings = {"seed": plan["seed"], "dedup": plan["dedup"]}
     key = jax.random.key(plan["seed"])
     options = plans.plan_for(words, plan["model"], typed["recipe"], own, key=key, **settings).as_json()

@@ -32,6 +32,7 @@ from mm_jax.learning.plans import Plan
 from mm_jax.models.contract import Params
 from mm_jax.output import say
 from mm_jax.streams import LONG_BYTES, WordFile
+from mm_jax.symbols import CHARACTERS
 from mm_jax.vocab import Vocab
 from mm_jax.words import Split, WordList
 
@@ -187,7 +188,7 @@ class RunFolder:
         `recipe` is the name that the user gave. A resumed run keeps what it was begun with; only its steps may grow.
         """
         config: dict[str, Any] = {
-            "format": checkpoint.FORMAT,
+            "format": checkpoint.FORMAT - (words.vocab.units == CHARACTERS),  # which an older version can read
             "plan": plan.as_json(),
             "recipe": recipe,
             "words": fingerprint(words.split),
@@ -279,8 +280,9 @@ class RunFolder:
 
     def words(self) -> WordList:
         """Reads the words of the run; raises ValueError if they were altered."""
-        split = self._split(self.config())
-        return WordList(split, Vocab.from_words(split.words))
+        config = self.config()
+        split = self._split(config)
+        return WordList(split, Vocab.from_words(split.words, config["plan"].get("units", CHARACTERS)))
 
     def _split(self, config: Mapping[str, Any]) -> Split:
         """Reads words.txt; raises ValueError if it was altered."""

@@ -22,6 +22,7 @@ from mm_jax.models.contract import Params
 from mm_jax.output import fail, finite, give, say
 from mm_jax.sampling import Samples
 from mm_jax.streams import some
+from mm_jax.symbols import length
 from mm_jax.tool import runs
 
 _RANKED = 20_000  # words of the list among which a percentile is computed
@@ -75,7 +76,7 @@ def score_words(params: Params, samples: list[str], words: Sequence[str]) -> lis
     means = np.sort(word_means(params, some(words, _RANKED)))
     rows = []
     for word, mean in zip(samples, word_means(params, samples), strict=True):
-        nearest, distance = nearest_word(word, words) or ("", len(word))
+        nearest, distance = nearest_word(word, words, params.vocab) or ("", length(word, params.vocab.units))
         percentile = 100 * (1 - np.searchsorted(means, mean) / len(means))
         rows.append(ScoredWord(word, float(mean), float(percentile), nearest, distance))
     return rows
@@ -101,7 +102,7 @@ def sample(
             raise ValueError(f"{folder} does not hold its list: leave out --new, --min-distance, --scores and --sort")
     else:
         run = runs.RunFolder(folder).open()
-        params, words, start = run.params, run.words, start_of(run.words)
+        params, words, start = run.params, run.words, start_of(run.words, run.params.vocab.units)
     found = {"conditions": conditions, "budget": budget, "start": start, **options}
     samples = more(params, words, jax.random.key(seed), n, **found)
     rows: list[dict[str, Any]] = [{"word": word} for word in samples.words]

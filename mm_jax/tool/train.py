@@ -22,6 +22,7 @@ from mm_jax.ngrams.orders import nlls
 from mm_jax.output import give, hushed, say
 from mm_jax.shapes import PLAIN, Options
 from mm_jax.streams import WordFile, some
+from mm_jax.symbols import GRAPHEMES, WORDS
 from mm_jax.tool import resuming, run_trainer
 from mm_jax.tool.reading import read
 from mm_jax.tool.runs import TRIED, RunFolder
@@ -44,6 +45,7 @@ def train(
     as_json: bool,
     taken: Options = PLAIN,
     typed: Collection[str] = (),
+    units: str | None = None,
     **settings: Any,
 ) -> None:
     """Trains on a list into a run folder, and prints losses and ten samples. `settings` are seed and dedup.
@@ -58,7 +60,7 @@ def train(
             if isinstance(words, WordFile):
                 raise ValueError(f"{path} is too long to look for repeats: give it without them, or leave out --dedup")
             words = list(dict.fromkeys(words))
-        word_list = WordList.of(words)
+        word_list = WordList.of(words, units)
     target = RunFolder(folder)
     if word_list is None and not target.begun(overwrite).exists():
         raise ValueError(f"{folder} holds no run to resume: give the LIST to learn")
@@ -66,23 +68,34 @@ def train(
         word_list = word_list or run.words()
         if resume and run.exists():
             resuming.say_what_differs(run)
-            own = {"model": model, "recipe": recipe, "effort": effort, "prior": prior, **settings, **given}
+            own = {
+                "model": model,
+                "recipe": recipe,
+                "effort": effort,
+                "prior": prior,
+                "units": units,
+                **settings,
+                **given,
+            }
             plan = resuming.plan_of(run, word_list, {name: own[name] for name in own if name in typed})
         elif model == AUTO:
-            plan = Plan(model, options={"effort": effort, "prior": prior}, **settings)
+            options = {"effort": effort, "prior": prior}
+            plan = Plan(model, options=options, units=word_list.vocab.units, **settings)
         else:
             plan = plans.plan_for(word_list, model, recipe, given, key=jax.random.key(settings["seed"]), **settings)
-        _say_words(word_list, path or run.path / "words.txt")
+        _say_words(word_list, units, path or run.path / "words.txt")
         run.write_setup(plan, word_list, resume, recipe)
         word_list = run.words() if word_list.is_long else word_list  # where the folder holds it
         params, tried = _trained(run, plan, word_list, resume)
     _report(folder, plan, params, word_list.split, tried, as_json)
 
 
-def _say_words(words: WordList, path: Path) -> None:
-    """Says what the list holds."""
-    characters = counted(len(words.vocab) - 1, "different character")
-    say(f"{counted(len(words.words), 'word')} with {characters} from {path}")
+def _say_words(words: WordList, units: str | None, path: Path) -> None:
+    """Says what the list holds, and which units were chosen for it."""
+    characters = counted(len(words.vocab) - 1, f"different {words.vocab.units.removesuffix('s')}")
+    say(f"{counted(len(words.words), 'word' if words.vocab.units != WORDS else 'line')} with {characters} from {path}")
+    if words.vocab.units == GRAPHEMES and units is None:
+        say("some have several characters, which are kept together: --units characters takes each for itself")
     if not words.split.dev:
         say("too few words for dev and test: trains on all of them, without early stopping")
 
@@ -182,9 +195,9 @@ def warn_if_worse_than_bigram(params: Params, rows: dict[str, Evaluation], split
         )
 
 
-def compare(path: Path, steps: int, as_json: bool, taken: Options = PLAIN) -> None:
+def compare(path: Path, steps: int, as_json: bool, taken: Options = PLAIN, units: str | None = None) -> None:
     """Fits all models and their mixtures to a list, and prints a table of their losses."""
-    word_list = WordList.of(read(path, taken))
+    word_list = WordList.of(read(path, taken), units)
     if not word_list.split.test:
         raise ValueError(f"{counted(len(word_list.words), 'word')}: too few to compare models on, give at least 6")
     rungs = []

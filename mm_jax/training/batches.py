@@ -27,7 +27,7 @@ from mm_jax.checks import as_list
 from mm_jax.models import contract, ngram
 from mm_jax.models.contract import Params, model_of
 from mm_jax.pytrees import pytree, static
-from mm_jax.streams import WordFile, characters
+from mm_jax.streams import WordFile, sizes_of
 from mm_jax.training import stream_batches, whole_words
 from mm_jax.training.recipes import LONG, Recipe
 from mm_jax.training.stream_batches import Stream
@@ -154,7 +154,7 @@ def make_batches(words: Sequence[str], params: Params, recipe: Recipe, teacher: 
 
 def is_long(words: Sequence[str], vocab: Vocab) -> bool:
     """Returns whether a list is too long for tables with a row for each context or prefix."""
-    return isinstance(words, WordFile) or characters(words) * len(vocab) > LONG
+    return isinstance(words, WordFile) or sizes_of(words, vocab.units).total * len(vocab) > LONG
 
 
 def is_streamed(words: Sequence[str], params: Params, recipe: Recipe) -> bool:
@@ -191,7 +191,7 @@ def _stream(words: Sequence[str], params: Params, recipe: Recipe, teacher: Param
         name = type(teacher).__name__
         raise ValueError(f"the teacher, a {name}, reads one word a row, and rows of a long list hold several")
     assert recipe.batch_size is not None  # or `is_streamed` had said so
-    size, length = stream_batches.shape(words, recipe.batch_size)
+    size, length = stream_batches.shape(words, recipe.batch_size, params.vocab.units)
     return stream_batches.stream_words(tokens, size, length, params, recipe, teacher)
 
 

@@ -18,6 +18,8 @@ from mm_jax.checks import as_list, random_key, whole_number
 from mm_jax.models import contract
 from mm_jax.models.contract import P, Params
 from mm_jax.sampling import SamplingOptions, search
+from mm_jax.streams import sizes_of
+from mm_jax.symbols import length
 from mm_jax.training import batches, loop, whole_words
 from mm_jax.training.loop import History, recipe_from
 from mm_jax.training.recipes import Recipe
@@ -109,12 +111,13 @@ def new_words(model: Params, words: Sequence[str], key: Key[Array, ""], num_word
     Returns fewer than num_words where ten times as many draws do not find them.
     """
     whole_number("num_words", num_words)
-    longest = max(map(len, words))
+    units = model.vocab.units
+    longest = sizes_of(words, units).longest
     limit = contract.max_length(model)
     known = {"", *words}
 
     def is_new(word: str) -> bool:
-        if len(word) > longest or word in known:
+        if length(word, units) > longest or word in known:
             return False
         known.add(word)
         return True

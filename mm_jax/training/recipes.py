@@ -17,7 +17,8 @@ import optax
 
 from mm_jax.checks import number, positive_number, shown, whole_number
 from mm_jax.models.contract import Dropout, Model
-from mm_jax.streams import longest
+from mm_jax.streams import sizes_of
+from mm_jax.symbols import CHARACTERS
 from mm_jax.training.muon import muon
 from mm_jax.vocab import Vocab
 
@@ -307,7 +308,9 @@ def recipe_options(model: Model, name: str) -> dict[str, Any]:
     return dict(model.recipes[name].model) if name in model.recipes else {}
 
 
-def options_for(model: Model, options: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any]:
+def options_for(
+    model: Model, options: Mapping[str, Any], words: Sequence[str], units: str = CHARACTERS
+) -> dict[str, Any]:
     """Returns options of a model's `init`; one that limits the length of words lets the longest of `words` through.
 
     >>> import mm_jax
@@ -318,7 +321,7 @@ def options_for(model: Model, options: Mapping[str, Any], words: Sequence[str]) 
     limit = inspect.signature(model.init).parameters.get("max_length")
     if limit is None:
         return dict(options)
-    return {"max_length": max(limit.default, longest(words)), **options}
+    return {"max_length": max(limit.default, sizes_of(words, units).longest), **options}
 
 
 def for_size(recipe: Recipe, characters: int, vocab: Vocab, longer: bool = True) -> Recipe:
@@ -326,8 +329,8 @@ def for_size(recipe: Recipe, characters: int, vocab: Vocab, longer: bool = True)
 
     Args:
       recipe: made for names.txt.
-      characters: of the list, ends included.
-      vocab: its characters.
+      characters: of the list, or its symbols, ends included.
+      vocab: its symbols.
       longer: whether a longer list takes more steps.
     """
     share = characters / _CHARACTERS

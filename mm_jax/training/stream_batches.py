@@ -27,7 +27,8 @@ from jaxtyping import Array, Float32, Int, Int32, Key, UInt
 from mm_jax.models import contract
 from mm_jax.models.contract import Dropout, Params
 from mm_jax.pytrees import pytree, static
-from mm_jax.streams import characters, longest
+from mm_jax.streams import sizes_of
+from mm_jax.symbols import CHARACTERS
 from mm_jax.training.permutation import permuted, secrets
 from mm_jax.training.recipes import Recipe
 
@@ -156,7 +157,7 @@ class Stream:
         return replace(self.template, rows=rows)
 
 
-def shape(words: Sequence[str], batch_size: int) -> tuple[int, int]:
+def shape(words: Sequence[str], batch_size: int, units: str = CHARACTERS) -> tuple[int, int]:
     """Returns the rows of a batch of whole words, and their length in tokens.
 
     The `batch_size` rows of a short list hold two words each, where they are names; here a quarter as many hold eight
@@ -168,8 +169,9 @@ def shape(words: Sequence[str], batch_size: int) -> tuple[int, int]:
     >>> shape(["emma", "ava", "maximiliana"] * 100 + ["a" * 99], 64)
     (6, 200)
     """
-    eight = -(-8 * characters(words) // len(words))
-    length = max(eight, 2 * (longest(words) + 1))
+    found = sizes_of(words, units)
+    eight = -(-8 * found.total // len(words))
+    length = max(eight, 2 * (found.longest + 1))
     return -(-batch_size // (4 * (length // eight))), length
 
 

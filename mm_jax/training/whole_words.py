@@ -18,6 +18,7 @@ from mm_jax.models import contract
 from mm_jax.models.contract import Dropout, Params, model_of
 from mm_jax.models.prediction import log_probs_of_prefixes
 from mm_jax.pytrees import pytree, static
+from mm_jax.streams import sizes_of
 from mm_jax.training.recipes import MAX_CELLS, Recipe
 
 
@@ -123,7 +124,7 @@ def teacher_targets(words: Sequence[str], teacher: Params, share: float, others:
             f"{trie.distinct:,} prefixes of {size:,} characters are too large a table for a teacher: give fewer words"
         )
     table = np.exp(log_probs_of_prefixes(teacher, every))
-    own = slice(sum(map(len, others)) + len(others), None)
+    own = slice(sizes_of(others, teacher.vocab.units).total, None)
     cells = trie.ids[own].astype(np.int64) * size + trie.targets[own]
     followed = np.bincount(cells, minlength=table.size).reshape(table.shape).astype(np.float32)
     often = followed.sum(1, keepdims=True)

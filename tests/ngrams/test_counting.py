@@ -115,8 +115,8 @@ def test_a_path_a_pattern_and_a_file_are_the_list(tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["emma", "zoë"], "word 2, 'zoë': character 3 is 'ë', which is not in the vocabulary"),
-        (["emma", "a.b"], "'a.b' holds '.', which ends a word"),
+        (["emma", "zoë"], "word 2, 'zoë': character 3 is 'ë': not in the vocabulary"),
+        (["emma", "a.b"], "'a.b': character 2 is '.': '.' ends a word"),
     ],
 )
 def test_words_that_the_vocabulary_lacks(tmp_path, words, message):

@@ -201,7 +201,8 @@ def test_compare(mm, tmp_path, monkeypatch):
         (["sample", "RUN", "--prefix", "é"], 1, "character 1 is 'é'"),
         (["sample", "RUN", "-n", "0"], 2, "-n"),
         (["score", "RUN"], 2, "either words or --file"),
-        (["score", "RUN", "a.b"], 1, "the model can read none of the words"),
+        (["score", "RUN", "a.b"], 1, "'a.b': character 2 is '.'"),
+        (["score", "RUN", "a.b", "b."], 1, "the model can read none of the words"),
         (["train", "LIST", "--out", "RUN"], 1, "holds a run already: give --resume"),
         (
             ["train", "LIST", "--out", "RUN", "--resume", "--seed", "9"],

@@ -61,4 +61,4 @@ def test_a_run_begun_on_another_number_of_cores_says_so(mm, tmp_path, monkeypatc
 def test_a_list_too_short_for_three_is_all_learned(words, parts):
     found = lists.WordList.of([f"a{i}" for i in range(words)])
     assert tuple(map(len, found.split)) == parts
-    assert len(found.words) == words and found.characters == sum(len(word) + 1 for word in found.words)
+    assert len(found.words) == words and found.tokens == sum(len(word) + 1 for word in found.words)
