@@ -15,7 +15,7 @@ export function decodeBytes(text) {
 // Decodes the data of the page.
 export function opened(data, weights) {
   const known = data.known && { ...data.known, bits: decodeBytes(data.known.bits) };
-  return { ...data, known, params: unpack(data.model, data.arrays, weights), vocab: vocabulary(data.vocab) };
+  return { ...data, known, params: unpack(data.model, data.arrays, weights), vocab: vocabulary(data.vocab, data.symbols, data.units) };
 }
 
 // Runs through a generator, with a pause after each slice of time; returns its last value, or null if stopped() is true.

@@ -95,7 +95,7 @@ function summarize(text) {
   }
   const worst = typedWord.nats.indexOf(Math.max(...typedWord.nats));
   parts.push("; ", say("oddest", { char: shown(typedWord.tokens[worst] ?? 0), place: worst + 1 }));
-  if (page.known) parts.push("; ", say(isKnown(page.known, text.normalize("NFC")) ? "known_word" : "new_word"));
+  if (page.known) parts.push("; ", say(isKnown(page.known, page.vocab.decode(typedWord.tokens)) ? "known_word" : "new_word"));
   const rank = el("span", { id: "rank" });
   $("summary").replaceChildren(...(typedWord.tokens.length ? [...parts, rank, "."] : []));
   rankOf(text);
