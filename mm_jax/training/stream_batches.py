@@ -167,19 +167,19 @@ class Stream:
 def shape(words: Sequence[str], batch_size: int, units: str = CHARACTERS) -> tuple[int, int]:
     """Returns the rows of a batch of whole words, and their length in tokens.
 
-    The `batch_size` rows of a short list hold two words each, where they are names; here a quarter as many hold eight
-    words of mean length. A row is at least as long as two of the longest word, so that no word weighs more than 2;
-    where it is twice as long for that, a batch has half as many rows, and so on.
+    The `batch_size` rows of a short list hold two words each, where they are names: 16 tokens. A batch here has as many
+    tokens, in rows of eight words of mean length. A row is at least as long as two of the longest word, so that no word
+    weighs more than 2.
 
     >>> shape(["emma", "ava", "mia"], 64)
-    (16, 35)
+    (30, 35)
     >>> shape(["emma", "ava", "maximiliana"] * 100 + ["a" * 99], 64)
     (6, 200)
     """
     found = sizes_of(words, units)
     eight = -(-8 * found.total // len(words))
     length = max(eight, 2 * (found.longest + 1))
-    return -(-batch_size // (4 * (length // eight))), length
+    return -(-16 * batch_size // length), length
 
 
 def stream_words(
