@@ -21,8 +21,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from sphinx.application import Sphinx
-
 import mm_jax
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -209,6 +207,8 @@ def wrong_links(site: Path) -> list[str]:
 
 def make(out: Path) -> list[str]:
     """Writes the site into a folder; returns what is wrong with its links."""
+    from sphinx.application import Sphinx  # of the extra `site`; the rest does without
+
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch) / "source"
         source.mkdir()

@@ -100,6 +100,9 @@ def test_every_language_says_everything(language):
         for key, text in english[part].items():
             assert slots(other[part][key]) == slots(text), key
             assert other[part][key].strip()
+    assert list(other["words"]) == list(english["words"])
+    for key, text in other["words"].items():  # where symbols are words
+        assert slots(text) == slots(other["page"][key]) and text != other["page"][key]
     same = [
         key for key in english["page"] if english["page"][key] == other["page"][key] and len(english["page"][key]) > 8
     ]
