@@ -131,7 +131,7 @@ def as_markup(app: Any, what: str, name: str, thing: Any, options: Any, lines: l
     place = ""  # what the lines so far belong to: "" is a paragraph
     for number, line in enumerate(lines):
         after_blank = number == 0 or not lines[number - 1].strip()
-        if line and not line.startswith(" "):
+        if line and not line.startswith(" ") and place != "example":
             place = "section" if line in SECTIONS else "example" if line.startswith(">>>") else ""
             if (
                 re.fullmatch(r"[A-Z][^.>]*:", line)
