@@ -3,8 +3,9 @@
 Parameters come first, data and key next, options after that. The modules, from the ground up; each is
 `mm_jax.NAME`, and `help(mm_jax.NAME)` says more:
 
+    symbols        texts cut into characters, graphemes, or words between blanks
     streams        long lists: words that lie in a file, and are read where they lie
-    vocab          characters <-> token ids
+    vocab          symbols <-> token ids
     checks         checks of arguments: whole numbers, keys, lists of words
     files          atomic writes
     output         results to stdout, messages to stderr
@@ -19,7 +20,7 @@ Parameters come first, data and key next, options after that. The modules, from 
     ngrams         counting, smoothing, the choice of an order, ARPA files
     models         one file a model; start with contract, which says what a model is
     evaluation     nll of a list, with standard errors
-    scoring        one word, character by character
+    scoring        one word, symbol by symbol
     drawing        the engine of sampling: batches of words, drawn by compiled loops
     sampling       new words
     conditions     more of a list: words that meet conditions

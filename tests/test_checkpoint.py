@@ -83,9 +83,9 @@ def test_what_is_refused_and_why(tmp_path):
     checkpoint.write_arrays(path, {"C": np.zeros(3)}, {"kind": "state"})
     with pytest.raises(ValueError, match="holds a state, not a model"):
         mm_jax.load(path)
-    arrays, metadata = {"C": np.zeros(3)}, {"kind": "model", "format": "4"}
+    arrays, metadata = {"C": np.zeros(3)}, {"kind": "model", "format": "5"}
     checkpoint.write_arrays(path, arrays, metadata)
-    with pytest.raises(ValueError, match="format 4: a newer mm_jax wrote it"):
+    with pytest.raises(ValueError, match="format 5: a newer mm_jax wrote it"):
         mm_jax.load(path)
 
 

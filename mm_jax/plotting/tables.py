@@ -8,21 +8,28 @@ import numpy as np
 from mm_jax.models.bigram import Bigram
 from mm_jax.models.counts import Counts
 from mm_jax.plotting.axes import Axes, Numbers
+from mm_jax.symbols import joined
 
 
 def count_table(counts: Counts, ax: Axes) -> Axes:
     """Draws the table of counts, with the bigram and its count in each cell, as in the lecture."""
-    return table(np.asarray(counts.N), counts.vocab.symbols, ax)
+    return table(np.asarray(counts.N), counts.vocab.symbols, ax, joint=joined(("", ""), counts.vocab.units))
 
 
 def weight_table(params: Bigram, ax: Axes) -> Axes:
     """Draws the probabilities softmax(W) in percent, with the bigram in each cell."""
     W = np.asarray(params.W, np.float64)
     P = np.exp(W - W.max(axis=1, keepdims=True))
-    return table(100 * P / P.sum(axis=1, keepdims=True), params.vocab.symbols, ax, form="{:.1f}")
+    return table(
+        100 * P / P.sum(axis=1, keepdims=True),
+        params.vocab.symbols,
+        ax,
+        form="{:.1f}",
+        joint=joined(("", ""), params.vocab.units),
+    )
 
 
-def table(values: Numbers, tokens: Sequence[str], ax: Axes, *, form: str = "{:d}") -> Axes:
+def table(values: Numbers, tokens: Sequence[str], ax: Axes, *, form: str = "{:d}", joint: str = "") -> Axes:
     """Draws a square table, with the pair above and the value below in each cell.
 
     Args:
@@ -30,12 +37,12 @@ def table(values: Numbers, tokens: Sequence[str], ax: Axes, *, form: str = "{:d}
       tokens: a name for each row and column, such as `vocab.symbols`.
       ax: the Axes to draw into; a third of an inch a cell keeps the text readable.
       form: format of a value.
+      joint: stands between the tokens of a pair.
 
     The colour is the square root of the value: by the value itself a few cells would be dark, all others white.
     """
     values = np.asarray(values)
     shade = np.sqrt(values / values.max())
-    joint = " " if max(map(len, tokens)) > 1 else ""  # between words or phonemes
     ax.imshow(shade, cmap="Blues", vmax=1.15)  # leaves out the darkest blue: no text is readable on it
     for i, j in np.ndindex(values.shape):
         # Black is readable on all but the darkest blues; cells that hold nothing stay in the background.

@@ -38,9 +38,8 @@ def heat(scores: Mapping[str, Score], ax: Axes, *, limit: float = 7.0) -> Axes:
             color = _surprise(ax, entry.nll / limit) if np.isfinite(entry.nll) else "black"
             ax.add_patch(_cell(j, i, color))
             ink = "white" if entry.nll > 0.7 * limit else "black"
-            ax.text(
-                j + 0.5, i + 0.45, entry.character, ha="center", va="bottom", color=ink, fontsize=_size(entry.character)
-            )
+            size = min(12.0, 36 / max(1, len(entry.character)))  # so that it fits the cell
+            ax.text(j + 0.5, i + 0.45, entry.character, ha="center", va="bottom", color=ink, fontsize=size)
             ax.text(j + 0.5, i + 0.58, f"{entry.nll:.2f}", ha="center", va="top", color=ink, fontsize=8)
         mean = f"{score.mean:.2f} per {score.unit}"
         ax.text(len(score.characters) + 0.2, i + 0.5, mean, va="center", fontsize=8, color="0.3")

@@ -37,11 +37,9 @@ def mix(folders: Sequence[Path], weights: Sequence[float], out: Path, as_json: b
     if out in folders:
         raise ValueError(f"{out} is one of the runs to mix: name another folder")
     opened = [runs.RunFolder(folder).open() for folder in folders]
-    units = sorted({run.params.vocab.units for run in opened})
-    if len(units) > 1:
-        raise ValueError(
-            f"the runs have symbols of different units, {' and '.join(units)}: train them with one --units"
-        )
+    units, *others = sorted({run.params.vocab.units for run in opened})
+    if others:
+        raise ValueError(f"the runs' symbols are {' and '.join([units, *others])}: train them with the same --units")
     known = [frozenset(run.params.vocab.symbols[1:]) for run in opened]
     vocab = Vocab.from_words(sorted(frozenset.union(*known)), units)
     members = [widened.wrap(run.params, vocab) for run in opened]
