@@ -39,6 +39,10 @@ Limits:
   most: of them, `a_`
     and more
 
+a      what a is,
+       and more
+b      what b is
+
 >>> f(**x)
 a | b
 """.splitlines()
@@ -52,6 +56,12 @@ Limits:
 
 - **most**: of them, `a_`
     and more
+
+::
+
+    a      what a is,
+           and more
+    b      what b is
 
 >>> f(**x)
 a | b
