@@ -1,7 +1,7 @@
 // Look inside: pictures of a model. A mixture shows those of its members.
 
 import { MODELS, blockSize, functionsOf, logSoftmax, logits, start } from "../engine/contract.js";
-import { $, count, el, grid, page, percent, say, shown, visible } from "./dom.js";
+import { $, count, decimals, el, grid, page, percent, say, shown, visible } from "./dom.js";
 
 const parts = (params) => [params, ...Object.values(params).flat().filter((each) => MODELS[each?.kind]).flatMap(parts)];
 const within = (params, what) => parts(params).find((part) => functionsOf(part)[what]);
