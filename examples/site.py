@@ -208,7 +208,7 @@ def wrong_links(site: Path) -> list[str]:
 
 
 def make(out: Path) -> list[str]:
-    """Writes the site into a folder; returns what is wrong with its links."""
+    """Writes the site into a folder; returns what is wrong with its links, and whether there were warnings."""
     from sphinx.application import Sphinx  # of the extra `site`; the rest does without
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -224,7 +224,7 @@ def make(out: Path) -> list[str]:
         for path in RUNNING:
             shutil.copy(ROOT / path, Path(scratch) / "html" / path)
         shutil.copytree(Path(scratch) / "html", out, dirs_exist_ok=True)
-    return wrong_links(out.resolve())
+    return wrong_links(out.resolve()) + ["the warnings above"] * app.statuscode
 
 
 if __name__ == "__main__":
