@@ -21,8 +21,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from sphinx.application import Sphinx
-
 import mm_jax
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -126,29 +124,31 @@ def escaped(line: str) -> str:
 def as_markup(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     """Makes reStructuredText of a docstring in plain text.
 
-    An indented block after a blank line is shown as it is; so is a doctest. What stands below a line such as `Limits:`
-    becomes a list, but for the sections that napoleon knows.
+    An indented block after a blank line is shown as it is; so are a doctest, and a table whose columns are three blanks
+    apart. What stands below a line such as `Limits:` becomes a list, but for the sections that napoleon knows.
     """
     found: list[str] = []
     place = ""  # what the lines so far belong to: "" is a paragraph
     for number, line in enumerate(lines):
         after_blank = number == 0 or not lines[number - 1].strip()
-        if line and not line.startswith(" "):
+        if line and not line.startswith(" ") and place not in ("example", "table"):
             place = "section" if line in SECTIONS else "example" if line.startswith(">>>") else ""
-            if (
-                re.fullmatch(r"[A-Z][^.>]*:", line)
-                and not place
-                and re.match(r"  \S", "".join(lines[number + 1 :][:1]))
-            ):
+            below = "".join(lines[number + 1 : number + 2])
+            if not place and re.fullmatch(r"[A-Z][^.>]*:", line) and re.match(r"  \S", below):
                 place = "list"
                 line += "\n"
-        elif not line and place == "example":
+            elif not place and after_blank and re.search(r"\S {3,}\S", line):
+                place = "table"
+                found += ["::", ""]
+        elif not line and place in ("example", "table"):
             place = ""
         elif after_blank and line.startswith("    ") and not place:
             place = "block"
             found += ["::", ""]
-        if place not in ("example", "block"):
+        if place not in ("example", "block", "table"):
             line = escaped(line)
+        elif place == "table":
+            line = f"    {line}"
         found += (re.sub(r"^  (\S[^:]*):", r"- **\1**:", line) if place == "list" else line).split("\n")
     lines[:] = found
 
@@ -208,7 +208,9 @@ def wrong_links(site: Path) -> list[str]:
 
 
 def make(out: Path) -> list[str]:
-    """Writes the site into a folder; returns what is wrong with its links."""
+    """Writes the site into a folder; returns what is wrong with its links, and whether there were warnings."""
+    from sphinx.application import Sphinx  # of the extra `site`; the rest does without
+
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch) / "source"
         source.mkdir()
@@ -222,7 +224,7 @@ def make(out: Path) -> list[str]:
         for path in RUNNING:
             shutil.copy(ROOT / path, Path(scratch) / "html" / path)
         shutil.copytree(Path(scratch) / "html", out, dirs_exist_ok=True)
-    return wrong_links(out.resolve())
+    return wrong_links(out.resolve()) + ["the warnings above"] * app.statuscode
 
 
 if __name__ == "__main__":

@@ -39,7 +39,10 @@ def page(data: Mapping[str, Any], weights: bytes, models: Sequence[Path], title:
     fixed = {"generator": html.escape(GENERATOR), "trouble": html.escape(texts()["trouble"])}
     title = "".join(" " if unicodedata.category(char) == "Cc" else char for char in title)  # HTML has none
     own = {"title": html.escape(title), "style": style, "engine": engine, "interface": interface}
-    own |= {"texts": _texts("page"), "weights": base64_of(weights)}
+    own |= {
+        "texts": _texts("page", *(["words"] if data.get("units") == "words" else [])),
+        "weights": base64_of(weights),
+    }
     plain: dict[str, str] = dict.fromkeys(("learn", "take", "learner_data", "learner"), "")
     plain["policy"] = _policy([engine, interface], style)
     if not learn:
@@ -79,9 +82,13 @@ def _policy(scripts: Sequence[str], style: str) -> str:
     return html.escape(policy)
 
 
-def _texts(part: str) -> str:
-    """Returns one part of the texts in all languages, as JSON."""
-    return _json({language: texts(language)[part] for language in LANGUAGES}, ensure_ascii=False)
+def _texts(*parts: str) -> str:
+    """Returns parts of the texts in all languages, as JSON; what stands in two is taken from the last."""
+    found = {language: texts(language) for language in LANGUAGES}
+    merged = {
+        language: {key: text for part in parts for key, text in each[part].items()} for language, each in found.items()
+    }
+    return _json(merged, ensure_ascii=False)
 
 
 def script(names: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 // Look inside: pictures of a model. A mixture shows those of its members.
 
 import { MODELS, blockSize, functionsOf, logSoftmax, logits, start } from "../engine/contract.js";
-import { $, count, el, grid, page, percent, say, shown, visible } from "./dom.js";
+import { $, count, decimals, el, grid, page, percent, say, shown, visible } from "./dom.js";
 
 const parts = (params) => [params, ...Object.values(params).flat().filter((each) => MODELS[each?.kind]).flatMap(parts)];
 const within = (params, what) => parts(params).find((part) => functionsOf(part)[what]);
@@ -141,13 +141,15 @@ function depthsOf(part, tokens) {
   return [figure(say("depths", { word: page.vocab.decode(tokens) }), say("depths_note"), el("ul", { class: "rows" }, ...bars))];
 }
 
-// Draws the weights of a mixture as bars.
-function weightsOf(part) {
-  const bars = Array.from(logSoftmax(part.scores), Math.exp).map((weight, k) => {
-    const inside = [el("bdi", {}, part.members[k].kind), el("i", { share: weight }), el("small", {}, percent(weight))];
+// Draws the weights of a mixture, or the powers of a product, as bars.
+function weightsOf({ members, scores, powers }) {
+  const found = scores ? Array.from(logSoftmax(scores), Math.exp) : Array.from(powers);
+  const most = scores ? 1 : Math.max(...found);
+  const bars = found.map((each, k) => {
+    const inside = [el("bdi", {}, members[k].kind), el("i", { share: each / most }), el("small", {}, scores ? percent(each) : decimals(each))];
     return el("li", {}, el("div", { class: "row wide-name" }, ...inside));
   });
-  return [figure(say("weights"), "", el("ul", { class: "rows" }, ...bars))];
+  return [figure(scores ? say("weights") : say("powers"), "", el("ul", { class: "rows" }, ...bars))];
 }
 
 const fixed = el("div", { id: "fixed" }), moving = el("div", { id: "moving" });
@@ -155,7 +157,7 @@ const fixed = el("div", { id: "fixed" }), moving = el("div", { id: "moving" });
 // Draws the pictures that do not depend on a word.
 export function pictures() {
   const made = parts(page.params).flatMap((part) => [
-    ...(part.scores ? [weightsOf(part)] : []),
+    ...(part.scores || part.powers ? [weightsOf(part)] : []),
     ...(blockSize(part) === 1 ? [tableOf(part)] : []),
     ...(part.C ? [mapOf(part)] : []),
   ]);

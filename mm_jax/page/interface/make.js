@@ -8,6 +8,7 @@ import { inspect, ranked, typed } from "./type.js";
 
 export const SHOWN = 200; // words put on the page at once
 const LONG = 12; // characters that need a phone's whole width
+const LINE = 36; // characters that need any screen's
 export const form = $("form");
 export const field = (name) => form.elements[name];
 const NUMBERS = { n: [1, 10000], seed: [0, 2 ** 32 - 1], "min-length": [0, 200], "max-length": [1, 200], "top-k": [1, 1e6] };
@@ -209,7 +210,9 @@ export function fill(upTo) {
   const more = listed.slice(onPage, upTo);
   if (!$("words").firstChild) $("words").append(el("ul"));
   $("words").firstChild.append(...more.map(entry));
-  if (more.some(([, , length]) => length > LONG)) $("words").firstChild.className = "long"; // one column on a phone
+  const { classList } = $("words").firstChild;
+  if (more.some(([word]) => word.length > LONG)) classList.add("long"); // one column on a phone
+  if (more.some(([word]) => word.length > LINE)) classList.add("lines"); // one column
   onPage += more.length;
   $("show-more").hidden = onPage >= listed.length;
 }
