@@ -1,8 +1,8 @@
-"""The lowest losses: unlike networks and a Kneser-Ney model, mixed; a student of them all; the correction for lists.
+"""The lowest losses: unlike networks times a Kneser-Ney model; a student of them all; the correction for lists.
 
     XLA_FLAGS=--xla_cpu_multi_thread_eigen=false taskset -c 0 python examples/best.py --out best
 
-Learned from train, chosen on dev; the weights of each mixture are fitted on one half of dev and read on the other, both
+Learned from train, chosen on dev; the powers of each product are fitted on one half of dev and read on the other, both
 ways. Test is looked at once, at the end. Nats per character; CPU seconds of training, compilation apart: those of each
 model where all runs on one core, as above. Without `taskset` the members train one a core.
 
@@ -27,7 +27,7 @@ from mm_jax.checks import cores
 from mm_jax.training import batches, distil, loop, whole_words
 from mm_jax.training.recipes import Recipe, for_size, recipes_of
 
-# Unlike on purpose: of two members that err alike, one is worth little. The Kneser-Ney model is in the mixture too.
+# Unlike on purpose: of two members that err alike, one is worth little. The Kneser-Ney model is in the product too.
 # Each is trained by its model's tuned recipe with these changes, and has these options.
 WIDE = {"teach": 0.3, "drop_edges": 0.15}  # a wider network learns more from the words than from Kneser-Ney
 MEMBERS: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
@@ -38,7 +38,7 @@ MEMBERS: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
     "transformer, 128 wide": (mm_jax.transformer, {"steps": 3000, "batch_size": 32} | WIDE, {"width": 128}),
     "transformer, 96 wide and 6 deep": (mm_jax.transformer, WIDE, {"width": 96, "num_layers": 6}),
 }
-QUICK_MEMBERS = 4  # the first of them are the mixture for five minutes
+QUICK_MEMBERS = 4  # the first of them are the product for five minutes
 
 
 class Job:
@@ -85,7 +85,7 @@ class Job:
         )
 
     def student(self, name: str, teacher: Any, drawer: Any, key: Any) -> Any:
-        """A GRU that learns a mixture's distribution at the prefixes of words that a part of the mixture draws."""
+        """A GRU that learns a product's distribution at the prefixes of words that a part of the product draws."""
         init_key, draw_key, fit_key = jax.random.split(key, 3)
 
         def make():
@@ -101,18 +101,18 @@ class Job:
 
         return self.kept(name, make)
 
-    def mixed(self, name: str, names: list[str], members: list[Any], *, correct: bool = False) -> Any:
-        """The mixture with weights fitted on dev; the losses printed are on halves that the weights did not see."""
+    def multiplied(self, name: str, names: list[str], members: list[Any], *, correct: bool = False) -> Any:
+        """The product with powers fitted on dev; the losses printed are on halves that the powers did not see."""
         halves = self.split.dev[::2], self.split.dev[1::2]
-        pairs = [(mm_jax.mixture.fit(members, fitted), read) for fitted, read in (halves, halves[::-1])]
+        pairs = [(mm_jax.product.fit(members, fitted), read) for fitted, read in (halves, halves[::-1])]
         seconds = sum(self.seconds[each] for each in names)
         print(f"{name}: {seconds:.0f} CPU s  {self.read(pairs)}", flush=True)
         if correct:
             print(f"the same, corrected: {self.read([(self.corrected(params), read) for params, read in pairs])}")
-        mixture = mm_jax.mixture.fit(members, self.split.dev)
-        weights = (f"{weight:.2f} {each}" for each, weight in zip(names, mixture.weights.tolist(), strict=True))
-        print("    " + "; ".join(weights), flush=True)
-        return mixture
+        product = mm_jax.product.fit(members, self.split.dev)
+        powers = (f"{each} ^ {power:.2f}" for each, power in zip(names, product.powers.tolist(), strict=True))
+        print("    " + " x ".join(powers), flush=True)
+        return product
 
     def read(self, pairs: Sequence[tuple[Any, Sequence[str]]]) -> str:
         """The losses of models, each on words of its own, over all these words."""
@@ -151,13 +151,13 @@ def main(args: argparse.Namespace) -> None:
     with ThreadPoolExecutor(cores()) as pool:
         members += pool.map(job.member, range(len(made)))
     names += made
-    job.mixed("mixed, of five", names[: QUICK_MEMBERS + 1], members[: QUICK_MEMBERS + 1])
-    teacher = job.mixed("mixed, of all", names, members)
+    job.multiplied("product of five", names[: QUICK_MEMBERS + 1], members[: QUICK_MEMBERS + 1])
+    teacher = job.multiplied("product of all", names, members)
     others = [each for each in members if not isinstance(each, mm_jax.Transformer)]  # draw sooner
-    drawer = mm_jax.mixture.fit(others, job.split.dev)
+    drawer = mm_jax.product.fit(others, job.split.dev)
     student = job.student("student", teacher, drawer, jax.random.key(100))
-    best = job.mixed("mixed, with the student", [*names, "student"], [*members, student], correct=True)
-    for name, params in {"student": student, "the best mixture": best, "that, corrected": job.corrected(best)}.items():
+    best = job.multiplied("product with the student", [*names, "student"], [*members, student], correct=True)
+    for name, params in {"student": student, "the best product": best, "that, corrected": job.corrected(best)}.items():
         found = mm_jax.evaluate(params, job.split.test, seen=job.split.train)
         print(f"test  {name}: {found.nll:.4f} +- {found.stderr:.4f}  unseen {found.nll_unseen:.4f}", flush=True)
     if args.page is not None:
@@ -166,7 +166,7 @@ def main(args: argparse.Namespace) -> None:
 
 def write_page(path: Path, student: Any, job: Job) -> None:
     """One HTML file with the student in half precision; it holds its weights and 101 quantiles, not the list."""
-    card = {"Learned from": f"{len(job.split.train):,} names, and a mixture of five models that read them"}
+    card = {"Learned from": f"{len(job.split.train):,} names, and a product of seven models that read them"}
     for name, part in (("dev", job.split.dev), ("test", job.split.test)):
         found = mm_jax.evaluate(student, part, seen=job.split.train)
         card[f"Loss on {name}"] = f"{found.nll:.4f} +- {found.stderr:.4f} nats per character"
@@ -176,7 +176,7 @@ def write_page(path: Path, student: Any, job: Job) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="The lowest losses: networks mixed, their student, the correction.")
+    parser = argparse.ArgumentParser(description="The lowest losses: networks multiplied, a student, the correction.")
     parser.add_argument("--data", type=Path, metavar="LIST", help="a text file, one word a line (default: names)")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="keep the trained models; go on from them")
     parser.add_argument("--page", type=Path, metavar="HTML", help="write a page with the student")

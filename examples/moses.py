@@ -32,17 +32,17 @@ import numpy as np
 WHEEL = "molsets-0.3.1-py3-none-any.whl"
 SHA256 = "7f4450e3ebecebe79c3a2a55950c93daddee071120daf64a163d03481e811d34"
 SEED = 0
-HELD_OUT = 5_000  # molecules that a mixture's weights are fitted on
+HELD_OUT = 5_000  # molecules that a product's powers are fitted on
 # What `mm-jax train` is told for each row. So many molecules are not overfitted: no teacher, no dropout.
 PLAIN = ["--teach", "0", "--weight-decay", "0.01"]
+STEPS = ["--optimizer", "muon", "--lr", "0.02", "--steps", "9300"]
 ROWS: dict[str, list[str]] = {
     "ngram": ["--model", "ngram", "--order", "17"],
-    "gru": ["--model", "gru", *PLAIN, "--drop-tokens", "0", "--lr", "0.01", "--batch-size", "128", "--steps", "3600"],
-    "transformer": ["--model", "transformer", *PLAIN, "--drop-edges", "0", "--width", "128", "--steps", "7000"],
+    "gru": ["--model", "gru", *PLAIN, "--drop-tokens", "0", "--hidden-dim", "512", "--batch-size", "96", *STEPS],
     "default": [],
 }
 NETWORKS = ("gru", "transformer")
-MIXED = ("ngram", *NETWORKS)  # the members of the row "mixture", which have to be trained before it
+MEMBERS = ("ngram", "gru")  # of the row "product", which have to be trained before it
 COLUMNS = {
     "valid": "valid",
     "unique@1k": "unique@1k",
@@ -123,7 +123,7 @@ def trained(args: argparse.Namespace, train: list[str]) -> dict[str, Any]:
     file = args.out / args.model / "row.json"
     if file.exists() and args.steps is None:
         return json.loads(file.read_text())
-    model, seconds = mixed(args.out) if args.model == "mixture" else run_tool(args, train)
+    model, seconds = multiplied(args.out) if args.model == "product" else run_tool(args, train)
     about = {"model": str(model), "numbers": mm_jax.num_params(mm_jax.load(model)), "minutes": seconds / 60}
     file.write_text(json.dumps(about))
     return about
@@ -148,18 +148,18 @@ def run_tool(args: argparse.Namespace, train: list[str]) -> tuple[Path, float]:
     return folder / "model.safetensors", float(spent.read_text())
 
 
-def mixed(out: Path) -> tuple[Path, float]:
-    """Mixes the models of other rows, with weights fitted on words that none of them was trained on."""
+def multiplied(out: Path) -> tuple[Path, float]:
+    """Multiplies the models of other rows, with powers fitted on words that none of them was trained on."""
     import mm_jax
     from mm_jax.tool.runs import RunFolder
 
-    if missing := [name for name in MIXED if not (out / name / "row.json").exists()]:
-        raise ValueError(f"a mixture needs its members: run --model {missing[0]} first")
-    rows = [json.loads((out / name / "row.json").read_text()) for name in MIXED]
+    if missing := [name for name in MEMBERS if not (out / name / "row.json").exists()]:
+        raise ValueError(f"a product needs its members: run --model {missing[0]} first")
+    rows = [json.loads((out / name / "row.json").read_text()) for name in MEMBERS]
     begin = cpu_seconds() - 60 * sum(row["minutes"] for row in rows)
-    runs = [RunFolder(out / name / "run").open() for name in MIXED]  # of one list, so split in the same way
-    params = mm_jax.mixture.fit([run.params for run in runs], list(runs[0].split.dev[:HELD_OUT]))
-    file = out / "mixture" / "model.safetensors"
+    runs = [RunFolder(out / name / "run").open() for name in MEMBERS]  # of one list, so split in the same way
+    params = mm_jax.product.fit([run.params for run in runs], list(runs[0].split.dev[:HELD_OUT]))
+    file = out / "product" / "model.safetensors"
     mm_jax.save(params, file)
     return file, cpu_seconds() - begin
 
@@ -249,7 +249,7 @@ def parsed(given: Sequence[str] | None = None) -> argparse.Namespace:
     found = argparse.ArgumentParser(description="Trains a model on the molecules of MOSES, and measures its samples.")
     found.add_argument(
         "--model",
-        choices=[*ROWS, "mixture", "train"],
+        choices=[*ROWS, "product", "train"],
         required=True,
         help="default: what mm-jax train does by itself; train: molecules of the training set, to check the metrics",
     )

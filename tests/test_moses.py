@@ -102,7 +102,7 @@ def test_a_wheel_is_checked(moses, tmp_path, monkeypatch):
 REFUSED = {
     "--samples is 1: give 2 or more": ["--model", "gru", "--samples", "1"],
     "--steps says how long a network is trained: leave it out for ngram": ["--model", "ngram", "--steps", "3"],
-    "--steps says how long a network is trained: leave it out for mixture": ["--model", "mixture", "--steps", "3"],
+    "--steps says how long a network is trained: leave it out for product": ["--model", "product", "--steps", "3"],
     "--steps is 0: give 1 or more": ["--model", "gru", "--steps", "0"],
     "invalid choice: 'vae'": ["--model", "vae"],
 }
@@ -121,6 +121,6 @@ def test_a_refusal_is_one_line():
     assert (done.returncode, done.stderr) == (1, "error: --samples is 1: give 2 or more\n")
 
 
-def test_a_mixture_needs_its_members(moses, tmp_path):
-    with pytest.raises(ValueError, match="a mixture needs its members: run --model ngram first"):
-        moses.mixed(tmp_path)
+def test_a_product_needs_its_members(moses, tmp_path):
+    with pytest.raises(ValueError, match="a product needs its members: run --model ngram first"):
+        moses.multiplied(tmp_path)

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float32, Int
 
+LARGE = 2**12  # symbols: of a larger vocabulary, neither rows for all symbols nor logits of all positions are held
+
 
 def transposed(W: Float32[Array, "*batch n m"]) -> Float32[Array, "*batch m n"]:
     """Returns W.T laid out anew in memory, and XLA cannot undo it: the barrier is the only way to say so."""
@@ -33,7 +35,7 @@ def column_major(W: Float32[Array, "n m"]) -> Float32[Array, "n m"]:
     >>> (jnp.ones(2) @ column_major(jnp.array([[1.0, 2.0], [3.0, 4.0]]))).tolist()
     [4.0, 6.0]
     """
-    return transposed(W).T
+    return transposed(W).T if W.shape[-1] <= LARGE else W
 
 
 @jax.custom_vjp
@@ -82,11 +84,13 @@ def look_up(table: Float32[Array, "rows width"], index: Int[Array, "*size"]) -> 
     """Returns table[index], zeros for an index of -1, as the product with one-hot rows, the lecture's form.
 
     Over a batch, the gradient of this product is one product. That of table[index] adds rows into a table one after
-    another, which takes longer on a CPU.
+    another, which takes longer on a CPU; only a table of a large vocabulary is indexed.
 
     >>> look_up(jnp.array([[1.0], [2.0]]), jnp.array([1, -1, 0])).tolist()
     [[2.0], [0.0], [1.0]]
     """
+    if table.shape[-2] > LARGE:
+        return jnp.where((index < 0)[..., None], 0.0, table[jnp.maximum(index, 0)])
     return jax.nn.one_hot(index, table.shape[-2], dtype=jnp.float32) @ table
 
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float32, Int32
 
-from mm_jax.layers.products import product_transposed, transposed
+from mm_jax.layers.products import LARGE, look_up, product_transposed, transposed, with_zero_row
 
 Cell = Callable[[Array, Array, Array], Array]  # entry by entry: x and s [..., gate_dim], h [..., hidden_dim] -> next h
 
@@ -28,6 +28,7 @@ def scan(
     b: Float32[Array, " gate_dim"],
     tokens: Int32[Array, "batch size"],
     starts: Bool[Array, "batch size"],
+    bias: Float32[Array, " gate_dim"] | None = None,
 ) -> Float32[Array, "batch size hidden_dim"]:
     """Returns the hidden vector after each position of each row.
 
@@ -35,12 +36,27 @@ def scan(
       cell: the next h, from what the input and what the state give to the gates.
       table: what each token gives to the gates.
       W, b: what the state gives to them.
-      tokens: the inputs, each word's `.` included; -1 for a dropped one, which finds the last row of the table.
+      tokens: the inputs, each word's `.` included; -1 for a dropped one, which gives zeros.
       starts: True where a word starts, and the state before is not seen.
+      bias: added to what each token gives, a dropped one too.
     """
     # Time comes first: each step of the scan then reads and writes one block of memory.
-    h: Array = scan_inputs(cell, _rows(table, tokens.T % len(table)), W, b, starts.T)  # pyright: ignore[reportAssignmentType]
+    x = _inputs(table, bias, tokens.T)
+    h: Array = scan_inputs(cell, x, W, b, starts.T)  # pyright: ignore[reportAssignmentType]
     return h.transpose(1, 0, 2)
+
+
+def _inputs(
+    table: Float32[Array, "rows gate_dim"], bias: Float32[Array, " gate_dim"] | None, tokens: Int32[Array, "size batch"]
+) -> Float32[Array, "size batch gate_dim"]:
+    """Returns what each token gives to the gates."""
+    if len(table) > LARGE:  # no copy of the table
+        x = look_up(table, tokens)
+        return x if bias is None else x + bias[None, None]
+    table = with_zero_row(table)
+    if bias is not None:
+        table = jax.vmap(jnp.add, (0, None))(table, bias)
+    return _rows(table, tokens % len(table))
 
 
 @jax.custom_vjp

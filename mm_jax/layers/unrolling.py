@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 from jaxtyping import Array, Int
 
 from mm_jax.corpus import in_blocks
@@ -41,6 +42,24 @@ def sliding(block_size: Callable, logits: Callable) -> Unroll:
     return unroll
 
 
+def all_windows(block_size: Callable) -> Unroll:
+    """Returns the `states` of a windowed model: the window before each position of many rows."""
+
+    def states(params: Any, tokens: Int[Array, "batch length"]) -> Array:
+        return jax.vmap(windows, (0, None))(tokens, block_size(params))
+
+    return states
+
+
+def of_states(states: Callable, logits: Callable) -> Unroll:
+    """Returns the `unroll_rows` of a model that computes the states at all positions first."""
+
+    def unroll_rows(params: Any, tokens: Int[Array, "batch length"], *dropout: Any) -> Array:
+        return jax.vmap(jax.vmap(logits, (None, 0)), (None, 0))(params, states(params, tokens, *dropout))
+
+    return unroll_rows
+
+
 def windows(tokens: Int[Array, " length"], size: int) -> Int[Array, "length+1 size"]:
     """Returns the window before each position, with everything before the last 0 read as 0.
 
@@ -50,6 +69,19 @@ def windows(tokens: Int[Array, " length"], size: int) -> Int[Array, "length+1 si
     padded = jnp.concatenate([jnp.zeros(size, jnp.int32), tokens])
     found = padded[jnp.arange(len(tokens) + 1)[:, None] + jnp.arange(size)[None, :]]
     return found * lax.cumprod((found != 0).astype(jnp.int32), axis=1, reverse=True) if size else found
+
+
+def checked_window(context: Any, size: int, vocab_size: int) -> Int[Array, " size"]:
+    """Returns one context as an array; raises ValueError for another shape, dtype or, outside jit, token."""
+    context = jnp.asarray(context)
+    if context.shape != (size,) or not (size == 0 or jnp.issubdtype(context.dtype, jnp.integer)):
+        raise ValueError(
+            f"expected one context of {size} integer token(s), shape ({size},), got {context.dtype} of shape "
+            f"{context.shape}: use jax.vmap for many"
+        )
+    if not (isinstance(context, Tracer) or size == 0 or 0 <= context.min() <= context.max() < vocab_size):
+        raise ValueError(f"context {context.tolist()}: tokens run from 0 to {vocab_size - 1}")
+    return context if size else context.astype(jnp.int32)
 
 
 def slide(params: Any, window: Int[Array, " size"], token: Int[Array, ""]) -> Int[Array, " size"]:

@@ -20,7 +20,7 @@ from mm_jax.checks import as_list, random_key
 from mm_jax.evaluation import evaluate
 from mm_jax.learning import costs, plans, trainer
 from mm_jax.learning.plans import PAGE, PRIOR, Plan
-from mm_jax.models import mixture
+from mm_jax.models import product
 from mm_jax.models.contract import Params
 from mm_jax.models.ngram import NGram
 from mm_jax.prior import adapting, load
@@ -28,8 +28,8 @@ from mm_jax.symbols import WORDS
 from mm_jax.words import Split, WordList
 
 LOG = logging.getLogger("mm_jax")
-_GAIN = 0.002  # nats per character: a mixture is kept if it beats the best model by more
-_LEAST_WEIGHT = 0.02  # of a member of a mixture
+_GAIN = 0.002  # nats per character: a product is kept if it beats the best model by more
+_LEAST_POWER = 0.02  # of a member of a product
 _ADAPTED = "prior, adapted"  # name of a candidate
 _SEEDS = 4  # runs of a network at the effort "best"
 
@@ -43,7 +43,7 @@ class Tried:
     dev: float
     stderr: float
     seconds: float
-    is_mixture: bool = False
+    is_product: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Returns its entry in the file of the run."""
@@ -82,7 +82,7 @@ def plans_for(
 
     With `prior`, the bundled prior is a candidate where it helps and the seconds allow it. What is left of the seconds
     is shared among the networks; one that needs more takes fewer steps. What they leave of the effort "best" goes to
-    more runs of each, with other seeds, which the mixture joins.
+    more runs of each, with other seeds, which the product joins.
     """
     if effort == PAGE:
         order = plans.plan_for(words, "ngram", None, {}, key=key, **settings).options
@@ -218,7 +218,7 @@ def choose(
       effort: "quick", "normal" or "best".
       key: of the candidates' plans.
       train: takes the name and the plan of a candidate, returns its parameters, and False if the user stopped it.
-      keep: called with the parameters of each candidate that is the best so far, and of the mixture if it is.
+      keep: called with the parameters of each candidate that is the best so far, and of the product if it is.
       settings: prior, and seed and dedup of the plans.
     """
     found, left_out = plans_for(words, effort, key=key, **settings)
@@ -239,9 +239,9 @@ def choose(
             break
     if words.is_short and tried[-1].name == _ADAPTED:
         return Choice(tried, tried[-1], ": the lowest loss in cross-validation", left_out)
-    tried += mixture_of(tried, words.split)
+    tried += product_of(tried, words.split)
     kept, why = best_of(tried)
-    if kept.is_mixture:  # any other was kept when it was trained
+    if kept.is_product:  # any other was kept when it was trained
         keep(kept.params)
     return Choice(tried, kept, why, left_out)
 
@@ -254,33 +254,34 @@ def title(name: str, plan: Plan) -> str:
     return " ".join([name, *(f"{option} {value}" for option, value in options)])
 
 
-def evaluated(name: str, params: Params, split: Split, seconds: float, is_mixture: bool = False) -> Tried:
+def evaluated(name: str, params: Params, split: Split, seconds: float, is_product: bool = False) -> Tried:
     """Evaluates a candidate on dev; its loss is nan without dev."""
     if not split.dev:
         return Tried(name, params, float("nan"), float("nan"), seconds)
     found = evaluate(params, plans.dev_for_choices(split))
-    return Tried(name, params, found.nll, found.stderr, seconds, is_mixture)
+    return Tried(name, params, found.nll, found.stderr, seconds, is_product)
 
 
-def mixture_of(tried: list[Tried], split: Split) -> list[Tried]:
-    """Mixes the candidates with weights fitted on dev; returns no mixture for fewer than two members."""
+def product_of(tried: list[Tried], split: Split) -> list[Tried]:
+    """Multiplies the candidates, with powers fitted on dev; returns no product for fewer than two members."""
     members = [one for one in tried if np.isfinite(one.dev)]
-    dev, begin = plans.dev_for_choices(split), time.perf_counter()
+    begin = time.perf_counter()
     if len(members) < 2:
         return []
-    weights = np.asarray(mixture.fit([one.params for one in members], dev).weights)
-    members = [one for one, weight in zip(members, weights, strict=True) if weight >= _LEAST_WEIGHT]
+    dev = plans.dev_for_powers(split, members[0].params.vocab)
+    powers = np.asarray(product.fit([one.params for one in members], dev).powers)
+    members = [one for one, power in zip(members, powers, strict=True) if power >= _LEAST_POWER]
     if len(members) < 2:
         return []
-    params = mixture.fit([one.params for one in members], dev)
-    shares = zip(members, np.asarray(params.weights), strict=True)
-    name = " + ".join(f"{weight:.2f} {one.name}" for one, weight in shares)
-    return [evaluated(name, params, split, time.perf_counter() - begin, is_mixture=True)]
+    params = product.fit([one.params for one in members], dev)
+    powers = zip(members, np.asarray(params.powers), strict=True)
+    name = " x ".join(f"{one.name} ^ {power:.2f}" for one, power in powers)
+    return [evaluated(name, params, split, time.perf_counter() - begin, is_product=True)]
 
 
 def best_of(tried: list[Tried]) -> tuple[Tried, str]:
-    """Returns the candidate with the lowest loss on dev, and why; a mixture must be lower by more than `_GAIN`."""
-    kept = min(tried, key=lambda one: one.dev + _GAIN * one.is_mixture)
+    """Returns the candidate with the lowest loss on dev, and why; a product must be lower by more than `_GAIN`."""
+    kept = min(tried, key=lambda one: one.dev + _GAIN * one.is_product)
     best = min(tried, key=lambda one: one.dev)
     if len(tried) == 1:
         return kept, ""

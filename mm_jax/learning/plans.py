@@ -27,6 +27,7 @@ PRIOR = "prior"  # in place of a model: the bundled network, adapted to the list
 PAGE = "page"  # in place of a model, and of an effort: what a page learns, n-grams and the prior's output layer
 PRIOR_WORDS = 5000  # longer lists were not measured in pairs: examples/README.md
 CHOICE_WORDS = 4000  # words of dev for choices
+POWER_CELLS = 2**25  # symbols of dev * size of the alphabet for the powers of a product: 128 MB a member
 STOPPING_CELLS = 2**23  # words of dev * size of the alphabet for early stopping: bounds the logits to compute
 STOPPING_CHARACTERS = 2**15  # of dev for early stopping, of a long list
 FITTED_WORDS = 200_000  # words of train to choose options with: more change nothing, and take minutes
@@ -147,6 +148,12 @@ def _counted_options(model: Model, words: WordList, given: dict[str, Any]) -> di
 def dev_for_choices(split: Split) -> list[str]:
     """Returns the words of dev for choices: enough to tell models apart."""
     return split.dev[:CHOICE_WORDS]
+
+
+def dev_for_powers(split: Split, vocab: Vocab) -> list[str]:
+    """Returns the words of dev for the powers of a product: fewer for a large alphabet."""
+    dev = dev_for_choices(split)
+    return dev[: max(1, POWER_CELLS * len(dev) // (sizes_of(dev, vocab.units).total * len(vocab)))]
 
 
 def dev_for_stopping(split: Split, vocab: Vocab) -> list[str]:

@@ -29,7 +29,6 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float32, Int
 
 from mm_jax.layers import unrolling
@@ -99,6 +98,8 @@ class Model(Generic[P]):
       unroll: (params, int32 [length], Dropout or None) -> float32 [length + 1, vocab_size].
       unroll_rows: (params, int32 [batch, length], Dropout with a key for each row, or None) -> float32 [batch,
         length + 1, vocab_size].
+      states: (params, int32 [batch, length], Dropout or None) -> what `logits` reads at every position, a pytree of
+        arrays [batch, length + 1, ...] (`models.blocks`); None where a model does not compute it.
       drops: the kinds of dropout that `unroll` applies: "tokens", "states", "edges".
 
     Limits:
@@ -136,6 +137,7 @@ class Model(Generic[P]):
     logits: Callable[[P, State], Array]
     unroll: Callable[[P, Array, Dropout | None], Array]
     unroll_rows: Callable[[P, Array, Dropout | None], Array]
+    states: Callable[[P, Array, Dropout | None], State] | None = None
     drops: tuple[str, ...] = ()
     block_size: Callable[[P], int | None]
     max_length: Callable[[P], int | None] = lambda params: None
@@ -190,12 +192,13 @@ def windowed(
     """
     unroll = unroll or unrolling.sliding(block_size, logits)
     unroll = unroll if drops else unrolling.without_dropout(unroll)
+    states = None if drops else unrolling.without_dropout(unrolling.all_windows(block_size))
 
     def start(params: P) -> Array:
         return jnp.zeros(block_size(params), jnp.int32)
 
     own = {"start": start, "advance": unrolling.slide, "logits": logits, "block_size": block_size, "drops": drops}
-    return _register(cls, unroll=unroll, **own, **others)
+    return _register(cls, unroll=unroll, states=states, **own, **others)
 
 
 def sequential(
@@ -206,6 +209,7 @@ def sequential(
     logits: Callable[[P, State], Array],
     unroll: Callable[..., Array] | None = None,
     unroll_rows: Callable[..., Array] | None = None,
+    states: Callable[..., State] | None = None,
     drops: tuple[str, ...] = (),
     block_size: Callable[[P], int | None] = lambda params: None,
     **others: Any,
@@ -220,6 +224,7 @@ def sequential(
       unroll: (params, tokens int32 [length]) -> float32 [length + 1, vocab_size], for a model that computes all
         positions at once; with `drops` it also takes a Dropout. None scans the three functions above.
       unroll_rows: the same for int32 [batch, length], for a model that does this faster than `jax.vmap` of `unroll`.
+      states: (params, int32 [batch, length]) -> the states at all positions, from which `unroll_rows` then follows.
       drops: the kinds of dropout that `unroll` applies.
       block_size: for a model that may be windowed after all, such as a mixture; its state then is the window.
       others: as for `windowed`.
@@ -240,13 +245,16 @@ def sequential(
     >>> jax.jit(unroll_rows)(Echo(W=jnp.eye(3), vocab=mm_jax.Vocab(".ab")), jnp.array([[1, 2]])).shape
     (1, 3, 3)
     """
+    if states is not None and unroll_rows is None:
+        unroll_rows = unrolling.of_states(states, logits)
     if unroll is None:
         one_row = unroll_rows and unrolling.of_one_row(unroll_rows)
         unroll = one_row or unrolling.scanned(start, unrolling.restarting(start, advance), logits)
     if not drops:
         unroll, unroll_rows = unrolling.without_dropout(unroll), unroll_rows and unrolling.without_dropout(unroll_rows)
+        states = states and unrolling.without_dropout(states)
     own = {"start": start, "advance": advance, "logits": logits, "block_size": block_size, "drops": drops}
-    return _register(cls, unroll=unroll, unroll_rows=unroll_rows, **own, **others)
+    return _register(cls, unroll=unroll, unroll_rows=unroll_rows, states=states, **own, **others)
 
 
 def _register(cls: type[P], *, unroll: Callable, unroll_rows: Callable | None = None, **others: Any) -> Model[P]:
@@ -351,7 +359,7 @@ def logits(params: Params, state: State) -> Float32[Array, " vocab_size"]:
     """
     model = model_of(params)
     if (size := model.block_size(params)) is not None:
-        state = _window(state, size, len(params.vocab))
+        state = unrolling.checked_window(state, size, len(params.vocab))
     return model.logits(params, state)
 
 
@@ -385,16 +393,3 @@ def unroll_rows(
     (2, 3, 3)
     """
     return model_of(params).unroll_rows(params, tokens, dropout)
-
-
-def _window(context: Any, size: int, vocab_size: int) -> Int[Array, " size"]:
-    """Checks a context and returns it as an array."""
-    context = jnp.asarray(context)
-    if context.shape != (size,) or not (size == 0 or jnp.issubdtype(context.dtype, jnp.integer)):
-        raise ValueError(
-            f"expected one context of {size} integer token(s), shape ({size},), got {context.dtype} of shape "
-            f"{context.shape}: use jax.vmap for many"
-        )
-    if not (isinstance(context, Tracer) or size == 0 or 0 <= context.min() <= context.max() < vocab_size):
-        raise ValueError(f"context {context.tolist()}: tokens run from 0 to {vocab_size - 1}")
-    return context if size else context.astype(jnp.int32)

@@ -20,7 +20,7 @@ from jaxtyping import Array, Float32, Int, Key
 from mm_jax.layers import recurrence
 from mm_jax.layers.dropout import Dropout, drop_states, drop_tokens
 from mm_jax.layers.packing import with_start
-from mm_jax.layers.products import column_major, with_zero_row
+from mm_jax.layers.products import LARGE, column_major
 from mm_jax.layers.weights import draw
 from mm_jax.models.contract import NamedRecipe, sequential
 from mm_jax.pytrees import pytree
@@ -46,7 +46,7 @@ class GRU:
     vocab: Vocab
 
 
-def init(key: Key[Array, ""], vocab: Vocab, *, hidden_dim: int = 256) -> GRU:
+def init(key: Key[Array, ""], vocab: Vocab, *, hidden_dim: int | None = None) -> GRU:
     """Returns new parameters, float32: 225,307 numbers for 27 tokens and the default width.
 
     C is drawn with a deviation of 1/2, W1 with a variance of 1 / hidden_dim, W2 with a tenth of that deviation, so that
@@ -56,7 +56,8 @@ def init(key: Key[Array, ""], vocab: Vocab, *, hidden_dim: int = 256) -> GRU:
     Args:
       key: decides every weight.
       vocab: its size is the number of rows of C and of outputs.
-      hidden_dim: width of the hidden vector.
+      hidden_dim: width of the hidden vector. None is 256, or 128 where the vocabulary has over 4,096 symbols: C holds
+        3 * hidden_dim numbers for each.
 
     Raises ValueError for a width below 1.
 
@@ -66,9 +67,9 @@ def init(key: Key[Array, ""], vocab: Vocab, *, hidden_dim: int = 256) -> GRU:
     >>> {name: leaf.shape for name, leaf in vars(params).items() if name != "vocab"}
     {'C': (4, 24), 'W1': (8, 24), 'b1': (24,), 'bn': (8,), 'W2': (8, 4), 'b2': (4,)}
     """
-    if hidden_dim < 1:
+    H, V = (128 if len(vocab) > LARGE else 256) if hidden_dim is None else hidden_dim, len(vocab)
+    if H < 1:
         raise ValueError(f"sizes must be 1 or more, got {hidden_dim=}")
-    H, V = hidden_dim, len(vocab)
     weights = draw(
         key,
         C=((V, 3 * H), 0.5),  # below 1: with s it makes up a gate, which then starts out of saturation
@@ -110,22 +111,14 @@ def logits(params: GRU, state: Float32[Array, " hidden_dim"]) -> Float32[Array, 
     return state @ column_major(params.W2) + params.b2
 
 
-def unroll_rows(
-    params: GRU, tokens: Int[Array, "batch length"], dropout: Dropout | None = None
-) -> Float32[Array, "batch length+1 vocab_size"]:
-    """Computes the rows of all positions; drops characters, and entries of h where the output layer reads it."""
-    h = jax.vmap(drop_states)(states(params, tokens, dropout), dropout)  # the state itself is passed on whole
-    return jax.vmap(jax.vmap(logits, (None, 0)), (None, 0))(params, h)
-
-
 def states(
     params: GRU, tokens: Int[Array, "batch length"], dropout: Dropout | None = None
 ) -> Float32[Array, "batch length+1 hidden_dim"]:
-    """Returns h at every position, what the output layer reads; drops characters."""
+    """Returns h at every position as the output layer reads it; drops characters, and entries of h."""
     inputs = jax.vmap(with_start)(tokens)  # [batch, length + 1]: the first `.` is implied
-    table = jax.vmap(jnp.add, (0, None))(with_zero_row(params.C), params.b1)  # a dropped character still gives b1
     shown = jax.vmap(drop_tokens)(inputs, dropout)
-    return recurrence.scan(cell, table, params.W1, _state_bias(params), shown, inputs == 0)
+    h = recurrence.scan(cell, params.C, params.W1, _state_bias(params), shown, inputs == 0, params.b1)
+    return jax.vmap(drop_states)(h, dropout)  # only what the output layer reads: the state itself is passed on whole
 
 
 def _state_bias(params: GRU) -> Float32[Array, " gate_dim"]:
@@ -143,13 +136,14 @@ _TUNED = {
     "drop_tokens": 0.1,
     "teach": 0.5,
 }
-_LONG = {**_TUNED, "learning_rate": 0.01, "weight_decay": 0.01, "drop_tokens": 0.0, "teach": 0.0}
+_LONG = {**_TUNED, "optimizer": "muon", "learning_rate": 0.02, "weight_decay": 0.01, "drop_tokens": 0.0, "teach": 0.0}
 # On short lists it beats n-grams and MLPs: examples/README.md, how losses fall with data and size.
 RECIPES = {
     "tuned": NamedRecipe(training={**_TUNED, "steps": 2400}, efforts=("best",), fewest_words=500, rung="GRU"),
     "short": NamedRecipe(training={**_TUNED, "steps": 700, "batch_size": 32, "drop_tokens": 0.0}, rung="GRU, short"),
     "normal": NamedRecipe(training={**_TUNED, "steps": 800}, efforts=("normal",), fewest_words=500),
-    # A list that no network learns by heart: nothing is dropped, and the teacher does not help.
+    # A list that no network learns by heart: nothing is dropped, the teacher does not help, Muon
+    # pays for its time: 0.607 in place of 0.626 on MOSES' molecules (4,000 steps, 284 and 255 CPU s).
     "long": NamedRecipe(training={**_LONG, "steps": 20_000}, efforts=("normal", "best"), fewest_words=1_000_000),
 }
 MODEL = sequential(
@@ -157,7 +151,7 @@ MODEL = sequential(
     start=start,
     advance=advance,
     logits=logits,
-    unroll_rows=unroll_rows,
+    states=states,
     drops=("tokens", "states"),
     init=init,
     recipes=RECIPES,

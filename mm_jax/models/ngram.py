@@ -19,13 +19,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float32, Int, Int32
+from jaxtyping import Array, Bool, Float32, Int, Int32
 
 from mm_jax import corpus
 from mm_jax.checks import number, whole_number
 from mm_jax.models.contract import NamedRecipe, Params, windowed
 from mm_jax.ngrams import arpa, cutting, spark
-from mm_jax.ngrams.counting import count, look_up, tallies, walk
+from mm_jax.ngrams.counting import count, halved, look_up, tallies, walk, whole
 from mm_jax.ngrams.orders import choose as choose
 from mm_jax.ngrams.smoothing import SMOOTHINGS, Smoothing, smoother
 from mm_jax.ngrams.sql import MEMORY
@@ -42,7 +42,7 @@ _LOSES = 1.001  # times the loss of all n-grams: what those that are cut off may
 class Level:
     """One order: its contexts by code, the tokens that followed each with their values, the back-off weights."""
 
-    codes: Int32[Array, " contexts"]  # ascending
+    codes: Int32[Array, "*halves contexts"]  # ascending; [2, contexts] where they do not fit int32
     first: Int32[Array, "contexts+1"]  # offsets: context i has the tokens[first[i] : first[i + 1]]
     tokens: Int32[Array, " padded_pairs"]  # padded by vocab_size, see `mm_jax.ngrams.table`
     values: Float32[Array, " padded_pairs"]
@@ -53,7 +53,7 @@ class Level:
 class NGram:
     """An n-gram model; levels[m - 1] is order m, with contexts of m - 1 characters.
 
-    >>> [len(level.codes) for level in fit(["ab", "b"], Vocab(".ab"), order=3).levels]  # contexts of each order
+    >>> [len(level.backoff) for level in fit(["ab", "b"], Vocab(".ab"), order=3).levels]  # contexts of each order
     [1, 3, 4]
     """
 
@@ -125,7 +125,7 @@ def _levels(orders: Iterable[cutting.Order]) -> Iterator[Level]:
     """Yields the level of each order that was counted and smoothed, the lowest first."""
     for tally, (values, backoff) in orders:
         table = Table.of(tally.context, tally.token, values, rows=len(backoff), vocab_size=tally.vocab_size)
-        codes, backoff = jax.device_put((tally.codes, backoff.astype(np.float32)))
+        codes, backoff = jax.device_put((halved(tally.codes, tally.vocab_size), backoff.astype(np.float32)))
         yield Level(codes, table.first, table.tokens, table.values, backoff)
 
 
@@ -207,12 +207,32 @@ def logits(params: NGram, context: Int[Array, " block_size"]) -> Float32[Array, 
     rank, known = jnp.int32(0), jnp.bool_(True)
     for m, level in enumerate(params.levels):
         if m:
-            code = rank * size + context[-m].astype(jnp.int32)
-            rank = jnp.clip(jnp.searchsorted(level.codes, code), 0, len(level.codes) - 1).astype(jnp.int32)
-            known &= level.codes[rank] == code
+            rank, found = _find(level, rank, context[-m].astype(jnp.int32), size)
+            known &= found
         values = _table(level, params.vocab).row(rank)
         p = jnp.where(known, values + level.backoff[rank] * p, p)
     return jnp.log(p)
+
+
+def _find(
+    level: Level, rank: Int32[Array, ""], oldest: Int32[Array, ""], size: int
+) -> tuple[Int32[Array, ""], Bool[Array, ""]]:
+    """Returns the rank of the context of a shorter one's rank and its oldest token, and whether the level has it."""
+    last = len(level.backoff) - 1
+    if level.codes.ndim == 1:
+        code = rank * size + oldest
+        found = jnp.clip(jnp.searchsorted(level.codes, code), 0, last).astype(jnp.int32)
+        return found, level.codes[found] == code
+    ranks, tokens = level.codes
+
+    def halve(_: Any, bounds: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = bounds
+        middle = (low + high) // 2
+        before = (ranks[middle] < rank) | ((ranks[middle] == rank) & (tokens[middle] < oldest))
+        return jnp.where(before, jnp.minimum(middle + 1, high), low), jnp.where(before, high, middle)
+
+    found, _ = jax.lax.fori_loop(0, last.bit_length() + 1, halve, (jnp.int32(0), jnp.int32(last)))
+    return found, (ranks[found] == rank) & (tokens[found] == oldest)
 
 
 def pair_log_probs(
@@ -223,7 +243,7 @@ def pair_log_probs(
     p = np.full(len(targets), 1 / size, np.float32)
     for level, rank, known in walk(params.levels, contexts, size):
         rows = _table(level, params.vocab).entry_rows()
-        pairs = corpus.paired(rows, np.asarray(level.tokens)[: len(rows)], size, len(level.codes))
+        pairs = corpus.paired(rows, np.asarray(level.tokens)[: len(rows)], size, len(level.backoff))
         at, seen = look_up(pairs, rank * size + targets)
         values = np.where(seen, np.asarray(level.values)[at], np.float32(0))
         p = np.where(known, values + np.asarray(level.backoff)[rank] * p, p)
@@ -268,7 +288,8 @@ def to_arpa(params: Params, path: str | os.PathLike) -> None:
     orders, contexts = [], np.zeros((1, 0), np.int64)
     for m, level in enumerate(params.levels, 1):
         if m > 1:
-            contexts = corpus.contexts_of(np.asarray(level.codes, np.int64), contexts, len(params.vocab))
+            codes = whole(level.codes, len(params.vocab)).astype(np.int64)
+            contexts = corpus.contexts_of(codes, contexts, len(params.vocab))
         rows = _table(level, params.vocab).entry_rows()
         tokens = np.asarray(level.tokens)[: len(rows)]
         if m == 1:  # the text names every character, one that never occurred too
@@ -285,8 +306,8 @@ def validate(params: NGram) -> None:
         raise ValueError("it has no levels")
     contexts_below = 1
     for m, level in enumerate(params.levels, 1):
-        codes, contexts = np.asarray(level.codes), len(level.codes)
-        ascending = contexts and codes[0] >= 0 and (np.diff(codes) > 0).all()
+        codes, contexts = whole(level.codes, len(params.vocab)), len(level.backoff)
+        ascending = contexts == len(codes) > 0 and codes[0] >= 0 and (np.diff(codes) > 0).all()
         if not ascending or codes[-1] >= contexts_below * len(params.vocab) or (m == 1 and contexts != 1):
             raise ValueError(f"the table of order {m} is out of order")
         _table(level, params.vocab).check(f"the table of order {m}")

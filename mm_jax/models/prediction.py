@@ -5,6 +5,7 @@ mixtures member by member.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -14,7 +15,7 @@ from jaxtyping import Array, Float32, Int
 
 from mm_jax import corpus
 from mm_jax.layers.unrolling import rows_at_once
-from mm_jax.models import contract
+from mm_jax.models import blocks, contract
 from mm_jax.models.contract import Params, model_of
 from mm_jax.streams import sizes_of
 
@@ -184,8 +185,18 @@ def _of_positions(
 @jax.jit
 def of_rows(params: Params, targets: Int[Array | np.ndarray, "rows length"]) -> Float32[Array, "rows length"]:
     """Returns log p of each target of rows of whole words."""
+    if blocks.are_used(params):
+        states = blocks.states(params, jnp.asarray(targets)[:, :-1])
+        flat = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), (states, jnp.asarray(targets)))
+        return blocks.of_positions(partial(_of_tokens, params), len(params.vocab), *flat).reshape(targets.shape)
     rows = _of_positions(params, targets)
     return jnp.take_along_axis(rows, targets[..., None], axis=-1)[..., 0]
+
+
+def _of_tokens(params: Params, states: Any, tokens: Int[Array, " positions"]) -> Float32[Array, " positions"]:
+    """Returns log p of one token after each state."""
+    rows = jax.vmap(model_of(params).logits, (None, 0))(params, states)
+    return jnp.take_along_axis(rows, tokens[:, None], axis=-1)[:, 0] - jax.nn.logsumexp(rows, axis=-1)
 
 
 @jax.jit
@@ -193,5 +204,9 @@ def _at_ends(
     params: Params, tokens: Int[Array | np.ndarray, "rows length"], ends: Int[Array | np.ndarray, " rows"]
 ) -> Float32[Array, "rows vocab_size"]:
     """Returns log p of every token after the first `ends` tokens of each row."""
+    if blocks.are_used(params):
+        states = blocks.states(params, jnp.asarray(tokens))
+        at_ends = jax.tree.map(lambda leaf: jax.vmap(lambda row, end: row[end])(leaf, ends), states)
+        return jax.nn.log_softmax(jax.vmap(model_of(params).logits, (None, 0))(params, at_ends))
     rows = contract.unroll_rows(params, jnp.asarray(tokens))
     return jax.nn.log_softmax(jnp.take_along_axis(rows, ends[:, None, None], axis=1)[:, 0])

@@ -1,12 +1,16 @@
-"""Products of models: words that are at home in each of several lists, where a mixture's are in one or the other.
+"""Products of models: what all members expect, where a mixture takes what one or the other does.
 
     p(w | word so far) = 1/Z * product over k of p_k(w | word so far) ^ power_k
 
-Z is the sum over w, at each character: what is sampled and what is scored is one and the same model. With powers of 1
-it takes what all members expect; two equal members sharpen each other, and powers that sum to 1 (a geometric mean) do
-not. A character that a member makes impossible is impossible here; where all are, the word ends.
+Z is the sum over w, at each character: what is sampled and what is scored is one and the same model. Two equal members
+sharpen each other, unless their powers sum to 1 (a geometric mean). A character that a member makes impossible is
+impossible here; where all are, the word ends.
 
-Source: Hinton (2002), Training products of experts; there, Z is one number for all words.
+    of     models of two lists, with powers of 1: words that are at home in both
+    fit    models of one list, with the powers that held-out words like best: a loss below that of their mixture, mostly
+
+Sources: Hinton (2002), Training products of experts; there, Z is one number for all words. Klakow (1998), Log-linear
+interpolation of language models.
 """
 
 from collections.abc import Sequence
@@ -17,10 +21,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float32
 
-from mm_jax.checks import positive_number
+from mm_jax import corpus
+from mm_jax.checks import as_list, positive_number
 from mm_jax.models.combination import check_members, combination, of_one_vocab
+from mm_jax.models.prediction import log_probs_of_prefixes
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
+
+_LEAST = -99.0  # log p in place of -inf, so that a power times it is a number
 
 
 @pytree
@@ -61,6 +69,50 @@ def of(members: Sequence[Any], powers: Sequence[float] | None = None) -> Product
     if len(powers) != len(members):
         raise ValueError(f"{len(powers)} powers for {len(members)} models: give one each")
     return Product(members=members, powers=jnp.array(powers, jnp.float32), vocab=members[0].vocab)
+
+
+def fit(members: Sequence[Any], words: Sequence[str]) -> Product:
+    """Fits the powers of a product, by L-BFGS on the nll of `words`: a convex function of the powers.
+
+    Args:
+      members: models of any kinds with one vocabulary.
+      words: a list that no member was trained on, such as dev. What each member expects after each of its prefixes is
+        held in memory: 4 bytes * members * distinct prefixes * vocab_size.
+
+    Returns:
+      A Product, itself a model. A member that does not help has a power of 0.0001.
+
+    Raises ValueError for fewer than two members, for different vocabularies, for words as `corpus.tokens` says, and for
+    a character of `words` to which a member gives probability 0.
+
+    >>> import mm_jax
+    >>> words, vocab = ["ab", "abb", "b"], mm_jax.Vocab(".ab")
+    >>> members = [mm_jax.counts.fit(words, vocab, smoothing=1.0), mm_jax.ngram.fit(words, vocab, order=3)]
+    >>> fit(members, ["ab", "abb"]).powers.shape
+    (2,)
+    """
+    from scipy.optimize import minimize  # slow to import, and only `fit` needs it
+
+    members, words = of_one_vocab(members, "product"), as_list(words)
+    rows = np.stack([np.maximum(log_probs_of_prefixes(member, words), _LEAST) for member in members])
+    trie = corpus.prefixes(words, members[0].vocab)
+    log_probs = rows[:, trie.ids, trie.targets].astype(np.float64)
+    if log_probs.min() <= _LEAST:
+        raise ValueError("a member expects none of one of the characters: smooth the counts, or leave the word out")
+    found = log_probs.mean(1)
+    share = (np.bincount(trie.ids, minlength=trie.distinct) / trie.ids.size).astype(np.float32)
+
+    def nll(powers: np.ndarray) -> tuple[float, np.ndarray]:
+        total = np.tensordot(powers.astype(np.float32), rows, 1)
+        most = total.max(-1, keepdims=True)
+        p = np.exp(total - most)
+        Z = p.sum(-1, keepdims=True)
+        expected = np.tensordot(rows, p * (share[:, None] / Z), 2)  # log p of what the product would draw
+        return float(share @ (np.log(Z) + most)[:, 0] - powers @ found), (expected - found).astype(np.float64)
+
+    start = np.full(len(members), 1 / len(members))
+    best = minimize(nll, start, jac=True, method="L-BFGS-B", bounds=[(1e-4, None)] * len(members))
+    return of(members, best.x.tolist())
 
 
 def _multiply(params: Product, rows: list[Array]) -> Float32[Array, "*positions vocab_size"]:

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float32, Int, Key
 from mm_jax.layers import recurrence
 from mm_jax.layers.dropout import Dropout, drop_states, drop_tokens
 from mm_jax.layers.packing import with_start
-from mm_jax.layers.products import column_major, with_zero_row
+from mm_jax.layers.products import column_major
 from mm_jax.layers.weights import draw
 from mm_jax.models.contract import NamedRecipe, sequential
 from mm_jax.pytrees import pytree
@@ -87,17 +87,15 @@ def logits(params: RNN, state: Float32[Array, " hidden_dim"]) -> Float32[Array, 
     return state @ column_major(params.W2) + params.b2
 
 
-def unroll_rows(
+def states(
     params: RNN, tokens: Int[Array, "batch length"], dropout: Dropout | None = None
-) -> Float32[Array, "batch length+1 vocab_size"]:
-    """Computes the rows of all positions; drops characters, and entries of h where the output layer reads it."""
+) -> Float32[Array, "batch length+1 hidden_dim"]:
+    """Returns h at every position as the output layer reads it; drops characters, and entries of h."""
     inputs = jax.vmap(with_start)(tokens)  # [batch, length + 1]: the first `.` is implied
     shown = jax.vmap(drop_tokens)(inputs, dropout)
     # Its cell has no gate that keeps a part of the state itself: all of it comes through s = h @ W1 + b1.
-    cell, table = lambda x, s, h: jnp.tanh(x + s), with_zero_row(params.C)
-    h = recurrence.scan(cell, table, params.W1, params.b1, shown, inputs == 0)
-    h = jax.vmap(drop_states)(h, dropout)  # only what the output layer reads: the state itself is passed on whole
-    return jax.vmap(jax.vmap(logits, (None, 0)), (None, 0))(params, h)
+    h = recurrence.scan(lambda x, s, h: jnp.tanh(x + s), params.C, params.W1, params.b1, shown, inputs == 0)
+    return jax.vmap(drop_states)(h, dropout)  # only what the output layer reads: the state itself is passed on whole
 
 
 RECIPES = {
@@ -120,7 +118,7 @@ MODEL = sequential(
     start=start,
     advance=advance,
     logits=logits,
-    unroll_rows=unroll_rows,
+    states=states,
     drops=("tokens", "states"),
     init=init,
     recipes=RECIPES,

@@ -191,7 +191,21 @@ def logits(params: Transformer, state: Cache) -> Float32[Array, " vocab_size"]:
 def unroll_rows(
     params: Transformer, tokens: Int[Array, "batch length"], dropout: Dropout | None = None
 ) -> Float32[Array, "batch length+1 vocab_size"]:
-    """Computes the rows of all positions at once; drops characters, edges, and entries of what is added to x."""
+    """Computes the rows of all positions at once."""
+    x = _last_x(params, tokens, dropout)
+    return _output(params, x.reshape(-1, x.shape[-1])).reshape(*x.shape[:2], -1)
+
+
+def states(params: Transformer, tokens: Int[Array, "batch length"], dropout: Dropout | None = None) -> Cache:
+    """Returns a cache for each position that holds its x alone: all that `logits` reads."""
+    x = _last_x(params, tokens, dropout)
+    return Cache(x, (), (), jnp.zeros(x.shape[:2], jnp.int32))
+
+
+def _last_x(
+    params: Transformer, tokens: Int[Array, "batch length"], dropout: Dropout | None
+) -> Float32[Array, "batch length+1 width"]:
+    """Returns x after all blocks; drops characters, edges, and entries of what is added to x."""
     inputs = jax.vmap(with_start)(tokens)
     batch, size = inputs.shape
     # All but attention works on each position alone: x is [batch * size, width], so each product is a single one.
@@ -210,7 +224,7 @@ def unroll_rows(
         a = _attend(q, transposed(k), v, jax.vmap(drop_edges, (0, 0, None))(mask, dropout, i))
         x = x + dropped(affine_rows(a.reshape(x.shape), block.Wo, block.bo))
         x = x + dropped(_mlp(block, x))
-    return _output(params, x).reshape(batch, size, -1)
+    return x.reshape(batch, size, -1)
 
 
 def _check_heads(num_heads: int, width: int) -> None:
@@ -285,6 +299,7 @@ MODEL = sequential(
     advance=advance,
     logits=logits,
     unroll_rows=unroll_rows,
+    states=states,
     max_length=max_length,
     drops=("tokens", "states", "edges"),
     validate=validate,

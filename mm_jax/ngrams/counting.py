@@ -12,12 +12,14 @@ from mm_jax import corpus
 from mm_jax.ngrams import grams, sql
 from mm_jax.vocab import Vocab
 
+LARGEST = 2**31 - 1  # code that is stored as one int32
+
 
 class Tally(NamedTuple):
     """The counts of one order: pair p is a context and the token after it, ordered by both.
 
     Attributes:
-      codes: int32 [contexts], ascending: the codes of `corpus.suffixes`.
+      codes: int32 [contexts], int64 where they are too large for it; ascending: the codes of `corpus.suffixes`.
       context: int32 [pairs], the rank of each pair's context in `codes`.
       token: int32 [pairs].
       counts: int32 [pairs], how often each pair occurs.
@@ -45,7 +47,7 @@ def count(words: Sequence[str], vocab: Vocab, order: int, *, memory: float = sql
     after the next one is counted, which gives its continuation counts. No Python runs per n-gram, and memory is that of
     the distinct n-grams. `memory` is that of `sql.summed`, GB, for streams of more than 2^24 tokens.
 
-    Raises ValueError as `corpus.tokens` and `sql.summed` say, and for an order whose codes do not fit int32.
+    Raises ValueError as `corpus.tokens` and `sql.summed` say.
 
     >>> for tally in count(["ab", "b"], Vocab(".ab"), 2):
     ...     tally.context.tolist(), tally.token.tolist(), tally.counts.tolist(), tally.types
@@ -61,16 +63,14 @@ def count(words: Sequence[str], vocab: Vocab, order: int, *, memory: float = sql
 
 
 def tallies(distinct: grams.Grams, order: int) -> Iterator[Tally]:
-    """Counts every order of some n-grams, and yields the lowest first; raises ValueError as `count`."""
+    """Counts every order of some n-grams, and yields the lowest first."""
     size, targets = distinct.vocab_size, distinct.token(0)
     dtype = np.int32 if distinct.counts.sum() <= np.iinfo(np.int32).max else np.int64
     no_context = (np.zeros(1, np.int32), np.zeros(len(targets), np.int32))
     contexts = corpus.grown((distinct.token(j) for j in range(1, order)), size)
     below = None
     pair_below = np.zeros(0, np.int32)  # of each n-gram: its pair in the order below
-    for m, (codes, ids) in enumerate(itertools.chain([no_context], contexts), 1):
-        if codes[-1] > np.iinfo(np.int32).max:
-            raise ValueError(f"order {m} has too many contexts of {size} characters: give a lower order")
+    for codes, ids in itertools.chain([no_context], contexts):
         pairs, pair = corpus.ranked(corpus.paired(ids, targets, size, len(codes)), len(codes) * size)
         if below is not None:
             # A pair of this order is a pair below with one more character before it, so the distinct pairs of this
@@ -81,7 +81,8 @@ def tallies(distinct: grams.Grams, order: int) -> Iterator[Tally]:
             yield below._replace(types=types.astype(np.int32))
         counts = np.bincount(pair, distinct.counts, minlength=len(pairs)).astype(dtype)
         context, token = (part.astype(np.int32) for part in np.divmod(pairs, pairs.dtype.type(size)))
-        below, pair_below = Tally(codes.astype(np.int32), context, token, counts, None, size), pair
+        codes = codes.astype(np.int32) if codes[-1] <= LARGEST else codes
+        below, pair_below = Tally(codes, context, token, counts, None, size), pair
     assert below is not None  # there is an order 1
     yield below
 
@@ -90,6 +91,23 @@ def look_up(table: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarra
     """Returns where each of the codes [codes] stands in an ascending table [entries], and whether it is there."""
     at = np.minimum(np.searchsorted(table, codes), len(table) - 1)
     return at, table[at] == codes
+
+
+def halved(codes: np.ndarray, vocab_size: int) -> np.ndarray:
+    """Returns codes [contexts] as int32: as they are, or where they do not fit it [2, contexts], rank and oldest token.
+
+    >>> halved(np.array([3, 2**40]), 2**20).tolist()
+    [[0, 1048576], [3, 0]]
+    """
+    if codes[-1] <= LARGEST:
+        return codes.astype(np.int32)
+    return np.stack(np.divmod(codes, vocab_size)).astype(np.int32)
+
+
+def whole(codes: Any, vocab_size: int) -> np.ndarray:
+    """Returns the codes [contexts] that `halved` made int32, the inverse."""
+    codes = np.asarray(codes)
+    return codes if codes.ndim == 1 else codes[0] * np.int64(vocab_size) + codes[1]
 
 
 def walk(
@@ -108,6 +126,6 @@ def walk(
     rank, known = np.zeros(len(contexts), np.int64), np.ones(len(contexts), bool)
     for m, level in enumerate(levels):
         if m:
-            rank, found = look_up(np.asarray(level.codes), rank * vocab_size + contexts[:, -m])
+            rank, found = look_up(whole(level.codes, vocab_size), rank * vocab_size + contexts[:, -m])
             known = known & found
         yield level, rank, known

@@ -95,7 +95,7 @@ def _part(tally: Tally, keep: np.ndarray, pairs: np.ndarray, ranks: np.ndarray, 
 
     `ranks` [contexts] and `below` [contexts of the order below] number the contexts that are kept.
     """
-    size = np.int32(tally.vocab_size)
+    size = np.int64(tally.vocab_size)
     shorter, oldest = np.divmod(tally.codes[keep], size)
     codes = below[shorter] * size + oldest
     context = ranks[tally.context[pairs]]

@@ -9,8 +9,8 @@ What is read has three functions, which are compiled:
 
     draw(key, steps)         draws the batches of several steps at once; step t uses only fold_in(key, t)
     batch(choice)            returns the inputs of one step, and the weights of the next tokens: float32
-                             [batch, ..., vocab_size], summing to 1 on average
-    predict(params, inputs)  returns the model's logits at the inputs, of the same shape
+                             [batch, ..., vocab_size], summing to 1 on average; of a large vocabulary Targets
+    predict(params, inputs)  returns the model's logits at the inputs, of the same shape; for Targets the states there
 """
 
 from collections.abc import Sequence

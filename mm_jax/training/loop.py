@@ -25,7 +25,7 @@ from mm_jax.models.contract import P, Params, checked
 from mm_jax.models.prediction import TokenNLL
 from mm_jax.pytrees import pytree
 from mm_jax.training import batches, sharding, whole_words
-from mm_jax.training.loss import loss, matrices
+from mm_jax.training.loss import Targets, loss, matrices
 from mm_jax.training.recipes import Recipe
 
 
@@ -81,13 +81,13 @@ def step(
     state: State,
     predict: Callable[[Params, Any], Array],
     inputs: Any,
-    weights: Float32[Array, "*batch vocab_size"],
+    weights: Float32[Array, "*batch vocab_size"] | Targets,
     optimizer: optax.GradientTransformation,
     l2: Float32[Array, ""] | None,
 ) -> tuple[State, Float32[Array, ""]]:
     """Makes one gradient step; returns the next state, and the loss before the step.
 
-    `predict` returns the logits at the inputs, [*batch, vocab_size].
+    `predict` returns the logits at the inputs, [*batch, vocab_size]; for Targets the states there.
     """
     value, gradient = jax.value_and_grad(loss)(state.params, predict, inputs, weights, l2)
     updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)

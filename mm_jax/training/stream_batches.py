@@ -24,11 +24,12 @@ from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float32, Int, Int32, Key, UInt
 
-from mm_jax.models import contract
+from mm_jax.models import blocks, contract
 from mm_jax.models.contract import Dropout, Params
 from mm_jax.pytrees import pytree, static
 from mm_jax.streams import sizes_of
 from mm_jax.symbols import CHARACTERS
+from mm_jax.training.loss import Targets
 from mm_jax.training.permutation import permuted, secrets
 from mm_jax.training.recipes import Recipe
 
@@ -43,6 +44,7 @@ class RowsOfWords:
     teacher: Any  # a model, or None
     share: Float32[Array, ""]  # of the teacher's distribution in the targets
     vocab_size: int = static()
+    in_blocks: bool = static()  # whether targets are Targets
 
     def draw(self, key: Key[Array, ""], steps: Int32[Array, " steps"]) -> Any:
         """Returns the rows of the steps that were read, and keys [steps, batch] where there is dropout."""
@@ -51,10 +53,14 @@ class RowsOfWords:
         noise, size = jax.random.fold_in(key, 1), self.rows.shape[1]
         return self.rows, jax.vmap(lambda t: jax.random.split(jax.random.fold_in(noise, t), size))(steps)
 
-    def batch(self, choice: Any) -> tuple[Any, Float32[Array, "batch length vocab"]]:
+    def batch(self, choice: Any) -> tuple[Any, Float32[Array, "batch length vocab"] | Targets]:
         """Returns one step's inputs, rows of tokens and their keys, and the weights of the next tokens."""
         rows, keys = choice[0].astype(jnp.int32), choice[1]
         targets = rows[:, 1:]
+        if self.in_blocks:
+            taught = None if self.teacher is None else blocks.states(self.teacher, targets[:, :-1])
+            whole = jax.vmap(word_weights)(rows) * self.scale
+            return (targets[:, :-1], keys), Targets(targets, whole, self.teacher, taught, self.share)
         weights = jax.nn.one_hot(targets, self.vocab_size, dtype=jnp.float32)
         if self.teacher is not None:
             taught = jax.nn.softmax(contract.unroll_rows(self.teacher, targets[:, :-1]))
@@ -63,10 +69,11 @@ class RowsOfWords:
         # Not a product alone: in a word that is cut, a teacher may say nan.
         return (targets[:, :-1], keys), jnp.where(whole > 0, weights * (whole * self.scale), 0.0)
 
-    def predict(self, params: Params, inputs: Any) -> Float32[Array, "batch length vocab"]:
-        """Returns the logits at each position of each row."""
+    def predict(self, params: Params, inputs: Any) -> Any:
+        """Returns the logits at each position of each row, or for Targets the states there."""
         tokens, keys = inputs
-        return contract.unroll_rows(params, tokens, None if self.dropout is None else replace(self.dropout, key=keys))
+        unroll = blocks.states if self.in_blocks else contract.unroll_rows
+        return unroll(params, tokens, None if self.dropout is None else replace(self.dropout, key=keys))
 
 
 @pytree
@@ -160,19 +167,19 @@ class Stream:
 def shape(words: Sequence[str], batch_size: int, units: str = CHARACTERS) -> tuple[int, int]:
     """Returns the rows of a batch of whole words, and their length in tokens.
 
-    The `batch_size` rows of a short list hold two words each, where they are names; here a quarter as many hold eight
-    words of mean length. A row is at least as long as two of the longest word, so that no word weighs more than 2;
-    where it is twice as long for that, a batch has half as many rows, and so on.
+    The `batch_size` rows of a short list hold two words each, where they are names: 16 tokens. A batch here has as many
+    tokens, in rows of eight words of mean length. A row is at least as long as two of the longest word, so that no word
+    weighs more than 2.
 
     >>> shape(["emma", "ava", "mia"], 64)
-    (16, 35)
+    (30, 35)
     >>> shape(["emma", "ava", "maximiliana"] * 100 + ["a" * 99], 64)
     (6, 200)
     """
     found = sizes_of(words, units)
     eight = -(-8 * found.total // len(words))
     length = max(eight, 2 * (found.longest + 1))
-    return -(-batch_size // (4 * (length // eight))), length
+    return -(-16 * batch_size // length), length
 
 
 def stream_words(
@@ -197,6 +204,7 @@ def stream_words(
         teacher=teacher,
         share=jax.device_put(np.float32(recipe.teach)),
         vocab_size=len(params.vocab),
+        in_blocks=blocks.are_used(params) and (teacher is None or blocks.are_used(teacher)),
     )
     return Stream(tokens, width=length + 1, stride=length, batch_size=size, template=template)
 

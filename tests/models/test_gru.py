@@ -60,7 +60,7 @@ def test_one_product_for_the_weights_of_a_batch():
     tokens = jax.device_put(np.stack([ROW, ROW, ROW]))
 
     def loss(params):
-        return gru.unroll_rows(params, tokens).sum()
+        return mm_jax.models.contract.unroll_rows(params, tokens).sum()
 
     text = str(jax.make_jaxpr(jax.grad(loss))(params))
     assert "8,24" in text

@@ -1,6 +1,7 @@
 """Products of models: by hand, against the definition, and where members agree on nothing."""
 
 import dataclasses
+import itertools
 
 import jax
 import numpy as np
@@ -75,3 +76,31 @@ def test_refuses():
     wrong = dataclasses.replace(mm_jax.product.of([one, one]), powers=jax.device_put(np.float32([1.0, -1.0])))
     with pytest.raises(ValueError, match="its powers are not positive"):
         mm_jax.product.validate(wrong)
+
+
+def test_fitted_powers_are_the_best():
+    """Of 0.5 to 1.5 times each power none is better; the loss of the fit is that of `evaluate`."""
+    train, dev = FIRST_FIVE[:3], FIRST_FIVE[3:]
+    members = [mm_jax.counts.fit(train, VOCAB, smoothing=0.1), ngram.fit(train, VOCAB, order=3)]
+    fitted = mm_jax.product.fit(members, dev)
+    best, powers = mm_jax.evaluate(fitted, dev).nll, fitted.powers.tolist()
+    for factors in itertools.product((0.5, 0.9, 1.0, 1.1, 1.5), repeat=2):
+        other = mm_jax.product.of(members, [f * max(p, 0.01) for f, p in zip(factors, powers, strict=True)])
+        assert mm_jax.evaluate(other, dev).nll >= best - 1e-5
+    assert best < min(mm_jax.evaluate(member, dev).nll for member in members)
+
+
+def test_equal_members_share_the_power_that_one_alone_would_have():
+    train, dev = FIRST_FIVE[:3], FIRST_FIVE[3:]
+    one = ngram.fit(train, VOCAB, order=2)
+    two, three = (mm_jax.product.fit([one] * count, dev).powers for count in (2, 3))
+    assert float(two.sum()) == pytest.approx(float(three.sum()), rel=0.01)
+    assert float(np.ptp(two)) < 0.01  # from equal powers they stay equal
+
+
+def test_powers_are_not_fitted_on_what_a_member_rules_out():
+    members = [mm_jax.counts.fit(["ab"], AB), mm_jax.counts.fit(["ab"], AB, smoothing=1.0)]
+    with pytest.raises(ValueError, match="expects none of one of the characters"):
+        mm_jax.product.fit(members, ["ba"])
+    with pytest.raises(ValueError, match="two or more models"):
+        mm_jax.product.fit(members[:1], ["ab"])

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import unicodedata
 from pathlib import Path
 
 import jax
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import mm_jax
-from mm_jax import page, sampling
+from mm_jax import page, sampling, symbols
 from mm_jax.models import contract
 from mm_jax.page import pack
 
@@ -18,6 +19,7 @@ from .kinds import KINDS, VOCAB, WORDS, model
 
 pytestmark = pytest.mark.slow
 
+KEY = jax.random.key(0)
 HOSTILE = "</script><script>alert(1)</script>\"'&\u2028\u202e\u0000<img src=x onerror=alert(2)>"
 
 
@@ -211,6 +213,55 @@ def test_a_word_is_scored_as_in_python(browser, quiet, pages):
     assert abs(shown - likelier) <= 1.5
     browser.type("mar?in")
     assert "“?”" in browser.text("#unread")
+
+
+RANK = "let last; for (last of ranking(page, arguments[0], arguments[1])); return last ?? null;"
+
+
+@pytest.mark.parametrize(("kind", "words"), [
+    ("mlp", ["marvin", "a", "qzx"]), ("mixture of sequential", ["anna", "xa"]), ("counts, unsmoothed", ["anna", "mi"]),
+])  # fmt: skip
+def test_a_word_is_ranked_as_in_python(browser, quiet, pages, kind, words):
+    browser.open(pages(kind))
+    for word in words:
+        found, expected = browser.run(RANK, word, 1000), mm_jax.rank(model(kind), word, KEY, num_samples=1000)
+        assert found["exact"] == expected.exact
+        for name in ("rank", "low", "high"):
+            assert abs(found[name] - getattr(expected, name)) <= 0.01 * getattr(expected, name), (word, name)
+    assert browser.run(RANK, "", 1000) is None
+    browser.type("anna")
+    browser.wait("$('rank')?.textContent", 60)
+    assert "of all words" in browser.text("#rank")
+
+
+SYMBOLS = {
+    "Hindi": ("graphemes", ["हिन्दी", "नमस्ते", "भारत", "दिल्ली", "मुंबई", "क्षत्रिय", "स्त्री", "कृष्ण", "श्रीमती", "हिंदुस्तान"]),
+    "Thai": ("graphemes", ["กรุงเทพ", "น้ำ", "เชียงใหม่", "ที่นี่", "ผู้ใหญ่", "ปู่", "ตำรวจ", "เก้าอี้", "มั่งคั่ง", "สุขุม"]),
+    "Tamil": ("graphemes", ["தமிழ்", "சென்னை", "கோயம்புத்தூர்", "மதுரை", "திருச்சி", "சேலம்", "ஈரோடு", "வேலூர்"]),
+    "emoji": ("graphemes", ["👩‍🌾🇧🇪", "👍🏽❤️", "🍎👨‍👩‍👧‍👦", "🇧🇪🇳🇱", "🏳️‍🌈🍐", "👩‍🌾👍🏽", "🇳🇱❤️🍎", "e\u0301\u0323x"]),
+    "phonemes": ("words", ["K AE1 T", "AE1 T", "B AE1 T", "K AA1 T", "S K AE1 T", "B AA1 B", "T AE1 K S", "AE1 K T"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("script", SYMBOLS)
+def test_symbols_are_cut_drawn_and_shown_as_in_python(browser, quiet, tmp_path, script):
+    units, words = SYMBOLS[script]
+    words = [unicodedata.normalize("NFC", word) for word in words]
+    vocab = mm_jax.Vocab.from_words(words, units)
+    params = mm_jax.ngram.fit(words, vocab, order=3)
+    page.write(params, tmp_path / "page.html", words=words, with_words=True)
+    browser.open(tmp_path / "page.html")
+    cut = browser.run("return arguments[0].map((word) => CUTS[arguments[1]](word))", words, units)
+    assert cut == [list(symbols.cut(word, units)) for word in words]
+    expected = mm_jax.sample(params, KEY, 300, min_length=0)
+    assert browser.run(WORDS_OF, {"n": 300}) == expected
+    assert browser.run(WORDS_OF, {"n": 20, "prefix": words[0]}) == mm_jax.sample(params, KEY, 20, prefix=words[0])
+    browser.type(words[0])
+    score = mm_jax.score(params, words[0])
+    shown = browser.run("return [...document.querySelectorAll('#tiles bdi')].map((each) => each.textContent)")
+    assert shown == [*cut[0], "end"]
+    assert np.abs(np.array(browser.run("return typedWord.nats")) - [each.nll for each in score.characters]).max() < 1e-5
+    assert "in the list" in browser.text("#summary")
 
 
 def test_an_ngram_says_how_far_it_looked(browser, quiet, pages):

@@ -45,6 +45,7 @@ LISTS = {
     "Arabic": made(3, 40, ["مح", "فا", "أح", "يو"], ["مد", "طِ", "ا"], ["مة", "سف", "د"]),
     "Japanese": made(4, 40, ["さ", "はる", "東", "ガ"], ["く", "び", "京"], ["ら", "か", "都", "ー"]),
     "emoji": made(5, 40, EMOJI, EMOJI, EMOJI),
+    "Hindi": made(7, 40, ["हि", "न", "दि", "क्ष"], ["न्", "म", "स्ते", "ं"], ["दी", "ल्ली", "त", "या"]),
     "600 words": made(6, 600, ["b", "br", "k", "st"], ["a", "ela", "imo", "or", "u"], ["n", "rt", "s", "th", "lla"]),
 }
 
@@ -164,9 +165,11 @@ def test_the_split_is_that_of_python(browser):
 @pytest.mark.parametrize("name", LISTS)
 def test_the_prior_is_restricted_as_in_python(browser, name):
     words = WordList.of(LISTS[name])
-    browser.run("""const vocab = vocabulary(arguments[0]); window.gru = restrict(
+    found = browser.run("""const vocab = vocabularyOf(arguments[0]); window.gru = restrict(
         parsed({...opening.learner, bytes: decodeBytes($('prior').textContent).buffer}),
-        vocab, tokensOf(arguments[1], vocab));""", words.vocab.chars, LISTS[name])  # fmt: skip
+        vocab, tokensOf(arguments[0], vocab)); return [vocab.chars.join(''), vocab.symbols];
+        """, LISTS[name])  # fmt: skip
+    assert found == [words.vocab.chars, list(words.vocab.symbols)]
     params = prior.restrict(prior.load(), LISTS[name], words.vocab)
     for field in ("C", "b1", "bn", "W2", "b2"):
         array = np.asarray(getattr(params, field))

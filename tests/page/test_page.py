@@ -67,9 +67,8 @@ def test_every_array_is_in_the_page(tmp_path, kind):
 
 
 def test_every_kind_of_model_has_its_javascript():
-    kinds = {
-        re.search(r'^model\("(\w+)"', path.read_text(), re.MULTILINE)[1] for path in (FOLDER / "models").glob("*.js")
-    }
+    registered = re.compile(r'^(?:model|combination)\("(\w+)"', re.MULTILINE)
+    kinds = {registered.search(path.read_text())[1] for path in (FOLDER / "models").glob("*.js")}
     assert kinds == {type(model(kind)).__name__ for kind in KINDS}
     for path in (FOLDER / "models").glob("*.js"):
         assert f"mm_jax/models/{path.stem}.py" in path.read_text().splitlines()[0]

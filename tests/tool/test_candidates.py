@@ -100,14 +100,14 @@ def test_the_default_is_no_worse_than_what_it_tried(mm, tmp_path):
     assert found["losses"]["dev"]["nll"] <= json.loads(forced[1])["losses"]["dev"]["nll"] + 1e-6
 
 
-def candidate(name, dev, is_mixture=False):
-    return candidates.Tried(name, None, dev, 0.01, 1.0, is_mixture)
+def candidate(name, dev, is_product=False):
+    return candidates.Tried(name, None, dev, 0.01, 1.0, is_product)
 
 
-def test_a_mixture_must_be_worth_it():
+def test_a_product_must_be_worth_it():
     one, two = candidate("one", 2.0), candidate("two", 2.1)
-    assert candidates.best_of([one, two, candidate("mixture", 1.9985, True)])[0] is one
-    assert candidates.best_of([one, two, better := candidate("mixture", 1.9975, True)])[0] is better
+    assert candidates.best_of([one, two, candidate("product", 1.9985, True)])[0] is one
+    assert candidates.best_of([one, two, better := candidate("product", 1.9975, True)])[0] is better
 
 
 def test_what_is_tried_comes_from_the_models_recipes():

@@ -220,7 +220,7 @@ def test_states_of_candidates_stay_until_the_run_has_finished(mm, path, tmp_path
         raise ValueError("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(train.candidates, "mixture_of", killed)
+        patch.setattr(train.candidates, "product_of", killed)
         assert mm("train", path, "--out", folder)[0] == 1
     assert (folder / "tried" / "mlp" / "state.safetensors").exists()
     (folder / "tried" / "mlp" / ".state.safetensors.0123abcd.part").write_bytes(b"a")

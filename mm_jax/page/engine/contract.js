@@ -83,3 +83,19 @@ export function logSoftmax(row) {
   const total = logSumExp(row);
   return Float32Array.from(row, (each) => each - total);
 }
+
+// Registers a model of several models (mm_jax/models/combination.py): mix(params, the logits of each) gives its logits.
+export const combination = (kind, mix) => model(kind, {
+  blockSize({ members }) {
+    const sizes = members.map(blockSize);
+    return sizes.includes(null) ? null : Math.max(...sizes);
+  },
+  maxLength: ({ members }) => Math.min(...members.map(maxLength)),
+  start: ({ members }) => members.map(start),
+  advance: ({ members }, state, token) => members.map((member, k) => advance(member, state[k], token)),
+  logits(params, state) {
+    const { members } = params;
+    const states = blockSize(params) === null ? state : members.map((each) => state.slice(state.length - blockSize(each)));
+    return mix(params, members.map((member, k) => logits(member, states[k])));
+  },
+});

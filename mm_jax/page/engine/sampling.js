@@ -11,7 +11,7 @@ const MEMORY = 8e6; // numbers kept of rows that were read already
 
 const f32 = Math.fround;
 
-// Converts between characters and tokens; a Trouble names the field of the form.
+// A Trouble names the field of the form.
 export class Trouble extends Error {
   constructor(what, detail = {}) {
     super(what);
@@ -19,15 +19,27 @@ export class Trouble extends Error {
   }
 }
 
-export function vocabulary(text) {
-  const chars = Array.from(text);
-  const ids = new Map(chars.map((char, i) => [char, i]));
-  const encode = (word, field) => Array.from(word.normalize("NFC"), (char) => {
+// mm_jax/symbols.py: cuts a text into symbols; blanks at ends and doubled are passed over, as somebody is typing.
+const segmenter = Intl.Segmenter && new Intl.Segmenter("en", { granularity: "grapheme" });
+export const CUTS = {
+  characters: (text) => Array.from(text),
+  graphemes: (text) => (segmenter ? Array.from(segmenter.segment(text), ({ segment }) => segment) : Array.from(text)),
+  words: (text) => text.split(" ").filter(Boolean),
+};
+
+// mm_jax/vocab.py: symbols and tokens. `text` has one character for each symbol.
+export function vocabulary(text, symbols = Array.from(text), units = "characters") {
+  const chars = Array.from(text), cut = CUTS[units];
+  const ids = new Map(symbols.map((symbol, i) => [symbol, i]));
+  const encode = (word, field) => cut(word.normalize("NFC")).map((char) => {
     const id = ids.get(char);
     if (!id) throw new Trouble(id === 0 ? "separator" : "unknown", { field, char });
     return id;
   });
-  return { chars, encode, decode: (tokens) => tokens.map((token) => chars[token]).join("") };
+  const decode = (tokens) => tokens.map((token) => symbols[token]).join(units === "words" ? " " : "");
+  const coded = (tokens) => tokens.map((token) => chars[token]).join("");
+  const isText = (word, length) => units !== "graphemes" || cut(word).length === length; // some join to one
+  return { chars, symbols, units, cut, ids, encode, decode, coded, isText };
 }
 
 // Computes the cumulative distribution of the next token, in float32.
@@ -87,16 +99,17 @@ function wanted(options, page) {
   const { params, vocab } = page;
   const longest = options.maxLength ?? Infinity;
   const prefix = vocab.encode(options.prefix, "prefix");
-  const ending = vocab.decode(vocab.encode(options.suffix, "suffix"));
-  const inside = vocab.decode(vocab.encode(options.contains, "contains"));
+  const ending = vocab.coded(vocab.encode(options.suffix, "suffix"));
+  const inside = vocab.coded(vocab.encode(options.contains, "contains"));
   // One character more than the longest word, so that a word that was cut there is too long and rejected.
   const limit = Math.min(longest === Infinity ? MAX_LENGTH : longest + 1, maxLength(params));
   if (prefix.length > limit) throw new Trouble("tooLong", { field: "prefix", limit });
   const seen = new Set();
-  const accept = (word, length) => {
-    let fits = options.minLength <= length && length <= longest;
+  const accept = (word, tokens) => {
+    const length = tokens.length, coded = vocab.coded(tokens);
+    let fits = options.minLength <= length && length <= longest && vocab.isText(word, length);
     fits &&= !options.firstCase || caseOf(word) === options.firstCase;
-    fits = fits && word.endsWith(ending) && word.includes(inside);
+    fits = fits && coded.endsWith(ending) && coded.includes(inside);
     fits = fits && !(options.new && isKnown(page.known, word)) && !(options.distinct && seen.has(word));
     if (options.distinct) seen.add(word);
     return fits;
@@ -126,7 +139,7 @@ export function* search(page, options) {
       tokens.push(token);
       node = follow(node, token);
     }
-    return [page.vocab.decode(tokens), nats + surprise(node, 0), tokens.length];
+    return [page.vocab.decode(tokens), nats + surprise(node, 0), tokens];
   };
   for (let attempt = 0; ; attempt++) {
     const missing = options.n - words.length, left = BUDGET - tried;
@@ -135,8 +148,8 @@ export function* search(page, options) {
     const batch = Math.min(guess, left, page.batch);
     const keys = [], base = foldIn(keyOf(options.seed), attempt);
     for (let i = 0; i < batch && words.length < options.n; i++) {
-      const word = draw(keys, base, i);
-      if (accept(word[0], word[2])) words.push(word);
+      const [word, nats, tokens] = draw(keys, base, i);
+      if (accept(word, tokens)) words.push([word, nats, tokens.length]);
       yield { words, tried: tried + i + 1 };
     }
     tried += batch;

@@ -1,6 +1,7 @@
 // Samples without freezing the page: in a worker made from this script, or in slices where workers are not allowed.
 
 import { unpack } from "./contract.js";
+import { ranking } from "./ranking.js";
 import { Trouble, search, vocabulary } from "./sampling.js";
 
 export const SLICE = 30; // ms
@@ -14,25 +15,32 @@ export function decodeBytes(text) {
 // Decodes the data of the page.
 export function opened(data, weights) {
   const known = data.known && { ...data.known, bits: decodeBytes(data.known.bits) };
-  return { ...data, known, params: unpack(data.model, data.arrays, weights), vocab: vocabulary(data.vocab) };
+  return { ...data, known, params: unpack(data.model, data.arrays, weights), vocab: vocabulary(data.vocab, data.symbols, data.units) };
+}
+
+// Runs through a generator, with a pause after each slice of time; returns its last value, or null if stopped() is true.
+export async function through(steps, pause, stopped) {
+  let since = performance.now(), last = null;
+  for (last of steps) {
+    if (performance.now() - since < SLICE) continue;
+    pause(last);
+    await new Promise((go) => setTimeout(go));
+    if (stopped()) return null;
+    since = performance.now();
+  }
+  return last;
 }
 
 // Calls report({words, tried, done}) with the words since the last call, until done or until stopped() is true.
 export async function make(page, options, report, stopped) {
-  let sent = 0, since = performance.now(), last = { words: [], tried: 0 };
-  const tell = (done) => {
-    report({ words: last.words.slice(sent), tried: last.tried, done });
-    sent = last.words.length;
+  let sent = 0;
+  const tell = ({ words, tried }, done) => {
+    report({ words: words.slice(sent), tried, done });
+    sent = words.length;
   };
   try {
-    for (last of search(page, options)) {
-      if (performance.now() - since < SLICE) continue;
-      tell(false);
-      await new Promise((go) => setTimeout(go));
-      if (stopped()) return;
-      since = performance.now();
-    }
-    tell(true);
+    const last = await through(search(page, options), (found) => tell(found, false), stopped);
+    if (last) tell(last, true);
   } catch (error) {
     if (!(error instanceof Trouble)) throw error;
     report({ trouble: { what: error.message, ...error.detail } });
@@ -40,12 +48,17 @@ export async function make(page, options, report, stopped) {
 }
 
 if (typeof document === "undefined") {
-  let page, current;
-  onmessage = ({ data }) => {
-    if (data.data) page = opened(data.data, data.weights);
-    else {
-      current = data.id;
-      if (data.options) make(page, data.options, (found) => postMessage({ id: data.id, ...found }), () => current !== data.id);
+  let page, current, ranked, making;
+  onmessage = async ({ data: { id, data, weights, options, word } }) => {
+    if (data) page = opened(data, weights);
+    else if (word === undefined) {
+      current = id;
+      if (options) making = make(page, options, (found) => postMessage({ id, ...found }), () => current !== id);
+    } else {
+      ranked = id;
+      await making; // the words come first
+      const rank = await through(ranking(page, word), () => {}, () => ranked !== id);
+      if (rank && ranked === id) postMessage({ id, rank });
     }
   };
 }

@@ -23,7 +23,7 @@ function filterInWords({ bits, hashes }) {
 export const card = () => [
   [say("card_model"), described(page.params)],
   [say("card_numbers"), `${count(data.numbers)}${data.half ? `, ${say("half")}` : ""}`],
-  [say("card_characters"), count(page.vocab.chars.length - 1)],
+  [say("card_characters"), count(page.vocab.symbols.length - 1)],
   [say("card_licence"), say("card_licence_text")],
   ...(page.known ? [[say("card_filter"), filterInWords(page.known)]] : []),
   ...data.card,

@@ -39,14 +39,14 @@ export function el(tag, attributes = {}, ...children) {
   return made;
 }
 
-// Makes a character visible: a combining mark on a circle, an invisible character as its code point.
+// Makes a symbol visible: a combining mark on a circle, an invisible character as its code point.
 export function visible(char) {
   if (char === " ") return "␣";
-  if (/\p{M}/u.test(char)) return `◌${char}`;
-  return /[\p{C}\p{Z}]/u.test(char) ? `U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}` : char;
+  if (/^\p{M}/u.test(char)) return `◌${char}`;
+  return /^[\p{C}\p{Z}]$/u.test(char) ? `U+${char.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}` : char;
 }
 
-export const shown = (token) => (token === 0 ? say("end") : visible(page.vocab.chars[token]));
+export const shown = (token) => (token === 0 ? say("end") : visible(page.vocab.symbols[token]));
 
 // Makes a figure of shaded cells, read by pointer or arrow keys: labels of rows and columns, share(i, j) from 0 to 1.
 export function grid({ label, rows, columns, share, text }) {

@@ -20,7 +20,7 @@ function figure(title, note, ...children) {
 
 // Draws the transition table of a model that sees one character.
 function tableOf(part) {
-  const labels = page.vocab.chars.map(visible);
+  const labels = page.vocab.symbols.map(visible);
   const rows = labels.map((_, previous) => logSoftmax(logits(part, [previous])).map(Math.exp));
   const text = (i, j) => {
     const values = { before: labels[i], next: labels[j], p: percent(rows[i][j]) };
@@ -95,16 +95,16 @@ function spread(points) {
 }
 
 function mapOf(part) {
-  const chars = page.vocab.chars.slice(0, LETTERS), points = flattened(part.C, chars.length);
+  const symbols = page.vocab.symbols.slice(0, LETTERS), points = flattened(part.C, symbols.length);
   const scale = (k, size) => {
     const values = points.map((point) => point[k]), low = Math.min(...values), span = Math.max(...values) - low || 1;
     return values.map((each) => 30 + ((each - low) / span) * (size - 60));
   };
   const [x, y] = [scale(0, WIDE), scale(1, HIGH)];
   const labels = spread(x.map((each, i) => [each, y[i]])).map(([left, top], i) => (
-    svg("text", { x: left.toFixed(1), y: top.toFixed(1) }, visible(chars[i]))));
+    svg("text", { x: left.toFixed(1), y: top.toFixed(1) }, visible(symbols[i]))));
   const note = part.C.shape[1] > 2 ? say("map_note", { d: count(part.C.shape[1]) }) : say("map_note_2");
-  const first = chars.length < page.vocab.chars.length ? ` ${say("map_first", { n: count(LETTERS) })}` : "";
+  const first = symbols.length < page.vocab.symbols.length ? ` ${say("map_first", { n: count(LETTERS) })}` : "";
   const title = say("map"), view = `0 0 ${WIDE} ${HIGH}`;
   return [figure(title, note + first, svg("svg", { viewBox: view, role: "img", "aria-label": title }, ...labels))];
 }
@@ -112,7 +112,7 @@ function mapOf(part) {
 // Draws the attention weights of a transformer for a word.
 function attentionOf(part, tokens) {
   const weights = functionsOf(part).attention(part, tokens);
-  const labels = [page.vocab.chars[0], ...tokens.map(shown)];
+  const labels = [page.vocab.symbols[0], ...tokens.map(shown)];
   const choice = (name, many) => {
     const options = Array.from({ length: many }, (_, i) => el("option", { value: i }, i + 1));
     return el("select", {}, ...options);
@@ -134,7 +134,7 @@ function depthsOf(part, tokens) {
   const most = Math.max(1, blockSize(part));
   const bars = [...tokens, 0].map((token, i) => {
     const context = [...start(part), ...tokens.slice(0, i)].slice(i), depth = functionsOf(part).depth(part, context);
-    const seen = context.slice(context.length - depth).map((each) => (each ? page.vocab.chars[each] : "·")).join("");
+    const seen = context.slice(context.length - depth).map((each) => (each ? page.vocab.symbols[each] : "·")).join(page.vocab.units === "words" ? " " : "");
     const inside = [el("bdi", {}, shown(token)), el("i", { share: depth / most }), el("small", {}, `${depth} `, el("bdi", {}, seen))];
     return el("li", {}, el("div", { class: `row${token ? "" : " word-end"}` }, ...inside));
   });

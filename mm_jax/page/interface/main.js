@@ -45,8 +45,8 @@ addEventListener("hashchange", () => {
 });
 
 function enter() {
-  typed();
   begin();
+  typed();
 }
 
 // Shows a model, the first or another one: `shown` as a page holds it, and its weights.

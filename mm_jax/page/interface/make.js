@@ -4,7 +4,7 @@ import { isKnown } from "../engine/known.js";
 import { Trouble } from "../engine/sampling.js";
 import { make } from "../engine/worker.js";
 import { $, LANG, count, data, decimals, el, page, say, visible, weights } from "./dom.js";
-import { inspect } from "./type.js";
+import { inspect, ranked, typed } from "./type.js";
 
 export const SHOWN = 200; // words put on the page at once
 const LONG = 12; // characters that need a phone's whole width
@@ -118,9 +118,10 @@ export function employ() {
   worker ??= workerOf(["engine"], () => {
     worker = null;
     if (running) begin();
+    typed();
   });
   if (!worker) return;
-  worker.onmessage = ({ data: found }) => found.id === job && taken(found);
+  worker.onmessage = ({ data: found }) => (found.rank ? ranked(found) : found.id === job && taken(found));
   worker.postMessage({ data, weights });
 }
 

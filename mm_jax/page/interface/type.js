@@ -1,29 +1,26 @@
 // Type a word: the nats of each character, and the likeliest characters in its place.
 
-import { advance, logSoftmax, logits, maxLength, start } from "../engine/contract.js";
+import { maxLength } from "../engine/contract.js";
 import { isKnown } from "../engine/known.js";
+import { natsOf, ranking, rowsOf } from "../engine/ranking.js";
 import { Trouble } from "../engine/sampling.js";
+import { through } from "../engine/worker.js";
 import { $, count, data, decimals, el, page, percent, say, shown, visible } from "./dom.js";
 import { depthAt, picturesOf } from "./look.js";
-import { remember } from "./make.js";
+import { remember, worker } from "./make.js";
 
 const BARS = 12; // at most, and no more than hold
 const MOST = 0.98; // of the probability
 const HOT = 8; // nats, at which a tile is as hot as it gets
 export let typedWord = null; // its tokens, and what each costs
 let place = 0, everything = false;
+let asked = 0; // how many ranks
 
 // Returns the distribution before each character of a word, its end included; throws a Trouble for unknown characters.
 function readWord(text) {
   const tokens = page.vocab.encode(text, "word"), limit = maxLength(page.params);
   if (tokens.length > limit) throw new Trouble("tooLong", { limit });
-  let state = start(page.params);
-  const rows = [...tokens, 0].map((token) => {
-    const row = logSoftmax(logits(page.params, state));
-    if (token) state = advance(page.params, state, token);
-    return row;
-  });
-  const nats = rows.map((row, i) => -row[tokens[i] ?? 0]);
+  const rows = rowsOf(page.params, tokens), nats = natsOf(rows, tokens);
   const ranks = rows.map((row, i) => {
     const target = tokens[i] ?? 0;
     return 1 + row.reduce((above, each, token) => above + (each > row[target] || (each === row[target] && token < target)), 0);
@@ -98,8 +95,27 @@ function summarize(text) {
   }
   const worst = typedWord.nats.indexOf(Math.max(...typedWord.nats));
   parts.push("; ", say("oddest", { char: shown(typedWord.tokens[worst] ?? 0), place: worst + 1 }));
-  if (page.known) parts.push("; ", say(isKnown(page.known, text.normalize("NFC")) ? "known_word" : "new_word"));
-  $("summary").replaceChildren(...(typedWord.tokens.length ? [...parts, "."] : []));
+  if (page.known) parts.push("; ", say(isKnown(page.known, page.vocab.decode(typedWord.tokens)) ? "known_word" : "new_word"));
+  const rank = el("span", { id: "rank" });
+  $("summary").replaceChildren(...(typedWord.tokens.length ? [...parts, rank, "."] : []));
+  rankOf(text);
+}
+
+// Asks for the rank of a word among all words, which the page shows when it comes.
+async function rankOf(word) {
+  const id = asked += 1;
+  if (worker) return worker.postMessage({ id, word });
+  const rank = await through(ranking(page, word), () => {}, () => id !== asked);
+  if (rank) ranked({ id, rank });
+}
+
+export function ranked({ id, rank: { rank, low, high, exact } }) {
+  if (id !== asked || !$("rank")) return;
+  const rounded = (n) => (n < 1e15 ? count(Number(n.toPrecision(2))) : n.toExponential(1));
+  const text = exact ? say("rank_exact", { rank: count(rank) })
+    : high > 2 * low ? say("rank_between", { low: rounded(low), high: rounded(high) })
+      : say("rank_about", { rank: rounded(rank), share: `${count(100 * (Math.sqrt(high / low) - 1))}%` });
+  $("rank").textContent = `; ${text}`;
 }
 
 function expected() {

@@ -1,6 +1,6 @@
 // mm_jax/learning/trainer.py, `as_page`: learns a list, first its n-grams, then their mixture with the prior.
 
-import { Trouble, vocabulary } from "../engine/sampling.js";
+import { Trouble } from "../engine/sampling.js";
 import { SLICE } from "../engine/worker.js";
 import { choose, fit, logProbs } from "./ngrams.js";
 import {
@@ -9,7 +9,7 @@ import {
 import { toPage } from "./packing.js";
 import { parsed, restrict, statesOf, transposed, trieOf } from "./prior.js";
 import { read } from "./reading.js";
-import { CHOICE_WORDS, alphabetOf, foldsOf, isShort, split, tokensOf } from "./words.js";
+import { CHOICE_WORDS, foldsOf, isShort, split, tokensOf, vocabularyOf } from "./words.js";
 
 let given = null, prior = null; // what `prepare` was given, and the prior in it
 
@@ -53,13 +53,14 @@ function lossOf(words) {
 }
 
 // Returns what is fixed of a list. `all` are its words by part; `folds` choose the steps and the weights.
-function listOf(words, longest) {
-  const parts = split(words), vocab = vocabulary(alphabetOf(words)), short = isShort(parts);
+function listOf(words) {
+  const parts = split(words), vocab = vocabularyOf(words), short = isShort(parts);
   const [train, dev, test] = parts;
   const folds = short ? layerFolds(train) : [[train, dev.slice(0, CHOICE_WORDS)]];
   const stream = (some) => tokensOf(some, vocab), enough = train.length >= FEWEST;
   const held = short ? folds.flatMap(([, rest]) => rest) : test;
-  const fixed = { words, longest, all: parts.flat(), parts, vocab, size: vocab.chars.length, stream, short };
+  const longest = words.reduce((most, word) => Math.max(most, vocab.cut(word).length), 0);
+  const fixed = { words, longest, all: parts.flat(), parts, vocab, size: vocab.symbols.length, stream, short };
   return { ...fixed, folds: enough ? folds : [], held };
 }
 
@@ -84,7 +85,7 @@ const joined = (parts) => Float64Array.from(parts.flatMap((part) => Array.from(p
 // Trains the output layer: returns the GRU, its layer after each number of steps up to `most`, log p of the words
 // `held` by each, and a function that computes that of `rest` by one.
 function* trained({ vocab, size, stream }, train, held, rest, most) {
-  const some = trainable(train, size), all = stream([...some, ...held, ...rest]);
+  const some = trainable(train, vocab), all = stream([...some, ...held, ...rest]);
   const ends = [some, [...some, ...held]].map((each) => stream(each).length - 1);
   const gru = restrict(prior, vocab, stream(some)), trie = trieOf(all, size), layers = [], found = [];
   const states = yield* part(0, 0.4, statesOf(gru, trie));
@@ -149,7 +150,7 @@ function without({ all, folds, stream, size }) {
 function* learning(job) {
   const { words, ...found } = yield* staged("reading", 0, 0.05, read(job, new Set(given.headings)));
   yield { read: { words: words.length, ...found } };
-  const list = listOf(words, found.longest), { stream, parts, held, short, all, vocab, size } = list;
+  const list = listOf(words), { stream, parts, held, short, all, vocab, size } = list;
   const ngram = yield* staged("counting", 0.05, 0.25, counted(list));
   const [train, dev, test] = parts.map((each) => each.length);
   const heldOut = held.length ? { words: held.length, how: short ? "folds" : "test" } : null;

@@ -14,9 +14,9 @@ export const LARGEST = 2 ** 23; // tokens * characters of a list with which the 
 const BLOCK = 256; // prefixes between two breaks
 
 // Returns the first words whose tokens, times the size of the alphabet, are within the limit.
-export function trainable(words, size) {
+export function trainable(words, { cut, symbols }) {
   let cells = 0;
-  const end = words.findIndex((word) => (cells += (Array.from(word).length + 1) * size) > CELLS);
+  const end = words.findIndex((word) => (cells += (cut(word).length + 1) * symbols.length) > CELLS);
   return end < 0 ? words : words.slice(0, Math.max(FEWEST, end));
 }
 

@@ -70,8 +70,8 @@ function filterOf(words) {
 }
 
 // mm_jax/conditions.py: the temperature, the lengths and the case of a list.
-function startOf(words) {
-  const lengths = words.map((word) => Array.from(word).length), cases = new Set(words.map(caseOf));
+function startOf(words, { cut }) {
+  const lengths = words.map((word) => cut(word).length), cases = new Set(words.map(caseOf));
   const temperature = Math.round(10 * (0.3 + 0.12 * Math.log10(words.length))) / 10;
   return {
     temperature: Math.min(0.8, Math.max(0.6, temperature)), least: lengths.reduce((a, b) => Math.min(a, b)),
@@ -88,13 +88,14 @@ function quantilesOf(means) {
 
 // Returns [data, weights] of a page: what `opened` takes. `means` are the nats per character of the words.
 export function toPage(params, vocab, words, means) {
-  const arrays = {}, spec = specOf(params, arrays), [made, weights] = packed(arrays), size = vocab.chars.length;
+  const arrays = {}, spec = specOf(params, arrays), [made, weights] = packed(arrays), size = vocab.symbols.length;
   const data = {
     vocab: vocab.chars.join(""), model: spec, arrays: made, kind: params.kind,
     batch: Math.max(1, Math.min(LARGEST_BATCH, Math.floor(BATCH_BYTES / (stateBytes(params) + 16 * size)))),
     numbers: Object.values(arrays).reduce((sum, each) => sum + each.length, 0),
-    quantiles: quantilesOf(means), known: filterOf(words), start: startOf(words),
+    quantiles: quantilesOf(means), known: filterOf(words), start: startOf(words, vocab),
   };
+  if (vocab.units !== "characters") Object.assign(data, { symbols: vocab.symbols, units: vocab.units });
   return [{ ...data, example: exampleOf(params, vocab, data) }, weights];
 }
 
@@ -151,7 +152,9 @@ export function modelFile(data, weights) {
     const values = array(data.arrays[name], weights);
     return [name, isFloat(values) ? values : Int32Array.from(values), data.arrays[name].shape];
   });
-  const { vocab } = data, about = { format: "2", kind: "model", model: python(data.model), vocab };
+  const { vocab, symbols, units } = data;
+  const about = { format: symbols ? "4" : "2", kind: "model", model: python(data.model), vocab };
+  if (symbols) about.symbols = JSON.stringify({ symbols, units });
   Object.assign(about, { package: "mm_jax, in a page", mark: python(data.start) }); // `mm-jax sample` reads the mark
   const shape = ([name, values, sizes]) => [name, [isFloat(values) ? "float32" : "int32", sizes]];
   const shapes = Object.fromEntries(found.map(shape));

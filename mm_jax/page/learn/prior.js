@@ -33,7 +33,7 @@ function kindOf(char, kinds) {
 
 // Returns the rows of a character's parts that the prior knows.
 function partsOf(char, { rows, kinds }) {
-  const lower = Array.from(char.toLowerCase()).length === 1 ? char.toLowerCase() : char;
+  const lower = Array.from(char.toLowerCase()).length === Array.from(char).length ? char.toLowerCase() : char;
   const decomposed = Array.from(lower.normalize("NFKD")).slice(0, PARTS).filter((part) => part !== " " || char === " ");
   const parts = [...decomposed, ...(lower === char ? [] : ["capital"]), kindOf(char, kinds)];
   return parts.map((part) => rows.get(part)).filter((row) => row !== undefined);
@@ -111,8 +111,8 @@ const plus = (a, b) => a.map((each, i) => each + b[i]);
 
 // Returns the prior for the alphabet and in the style of a list: the arrays of a GRU, W2 [vocab_size, hidden_dim].
 export function restrict(prior, vocab, stream) {
-  const d = prior.U.shape[1], gates = prior.b1.length, chars = vocab.chars.slice(1);
-  const ids = [[prior.rows.get("end")], ...chars.map((char) => partsOf(char, prior))];
+  const d = prior.U.shape[1], gates = prior.b1.length, symbols = vocab.symbols.slice(1);
+  const ids = [[prior.rows.get("end")], ...symbols.map((symbol) => partsOf(symbol, prior))];
   const inputs = embed(prior.inputs, ids, d), outputs = embed(prior.outputs, ids, d);
   const biases = embed(prior.biases, ids, 1);
   const style = styleOf(prior, inputs, stream);

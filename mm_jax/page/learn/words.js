@@ -1,4 +1,6 @@
-// mm_jax/words.py, mm_jax/vocab.py and mm_jax/learning/plans.py: the alphabet of a list, its split, its folds.
+// mm_jax/words.py, mm_jax/symbols.py, mm_jax/vocab.py and mm_jax/learning/plans.py: the alphabet of a list, its split, its folds.
+
+import { CUTS, vocabulary } from "../engine/sampling.js";
 
 export const CHOICE_WORDS = 4000;
 const SHORT = 500, FOLDS = 10;
@@ -53,18 +55,34 @@ export function foldsOf([train, dev, test]) {
   return Array.from({ length: n }, (_, fold) => [part(fold, false), part(fold, true)]);
 }
 
-// Returns the characters of a vocabulary: a separator that no word holds, then the others by code point.
-export function alphabetOf(words) {
-  const chars = new Set(words.join(""));
-  let separator = [...".|/_␃"].find((char) => !chars.has(char));
+const PRIVATE = 0xf0000; // the code points of symbols of several characters begin here
+const BESIDE = [["a", ""], ["", "a"], ["ᄀ", ""], ["🇦", ""]]; // a character that joins others joins one of these
+const sortKey = (symbol) => Array.from(symbol, (char) => char.codePointAt(0).toString(16).padStart(6, "0")).join("");
+
+// Returns whether some grapheme of the words has several characters.
+function hasClusters(words) {
+  const joins = (char) => BESIDE.some(([before, after]) => CUTS.graphemes(before + char + after).length === 1);
+  if (![...new Set(words.join(""))].some(joins)) return false;
+  return words.some((word) => CUTS.graphemes(word).length < Array.from(word).length);
+}
+
+// Returns the vocabulary of words: a separator that no word holds, then the other symbols by code point; graphemes where
+// one of them has several characters.
+export function vocabularyOf(words) {
+  const units = hasClusters(words) ? "graphemes" : "characters";
+  const found = new Set(words.flatMap(CUTS[units]));
+  let separator = [...".|/_␃"].find((char) => !found.has(char));
   for (let code = 0x2500; separator === undefined; code++) {
-    if (!chars.has(String.fromCodePoint(code))) separator = String.fromCodePoint(code);
+    if (!found.has(String.fromCodePoint(code))) separator = String.fromCodePoint(code);
   }
-  return separator + [...chars].sort((a, b) => a.codePointAt(0) - b.codePointAt(0)).join("");
+  const keys = new Map([...found].map((symbol) => [symbol, sortKey(symbol)]));
+  const symbols = [separator, ...[...found].sort((a, b) => (keys.get(a) < keys.get(b) ? -1 : 1))];
+  let next = PRIVATE;
+  const isOwn = (symbol) => Array.from(symbol).length === 1 && symbol.codePointAt(0) < PRIVATE;
+  const chars = symbols.map((symbol) => (units === "characters" || isOwn(symbol) ? symbol : String.fromCodePoint(next++)));
+  return vocabulary(chars.join(""), symbols, units);
 }
 
 // Returns the token stream of mm_jax/corpus.py: 0, then each word and its 0.
-export function tokensOf(words, vocab) {
-  const ids = new Map(vocab.chars.map((char, i) => [char, i]));
-  return Int32Array.from([0, ...Array.from(words.join(vocab.chars[0]), (char) => ids.get(char)), 0]);
-}
+export const tokensOf = (words, { ids, cut }) => (
+  Int32Array.from([0, ...words.flatMap((word) => [...cut(word).map((symbol) => ids.get(symbol)), 0])]));

@@ -13,11 +13,18 @@ export function rankOf(codes, code) {
   return codes[low] === code ? low : -1;
 }
 
+// Returns a level's codes; where they do not fit 32 bits, the level has ranks, then oldest tokens.
+function codesOf(level, size) {
+  const { codes, backoff: { length } } = level;
+  if (codes.length === length) return codes;
+  return level.whole ??= Float64Array.from({ length }, (_, i) => codes[i] * size + codes[length + i]);
+}
+
 // Returns the ranks of the known suffixes of a context, the empty one first.
 function ranks({ levels }, context, size) {
   const found = [0];
   for (let m = 1; m < levels.length; m++) {
-    const rank = rankOf(levels[m].codes, found[m - 1] * size + context[context.length - m]);
+    const rank = rankOf(codesOf(levels[m], size), found[m - 1] * size + context[context.length - m]);
     if (rank < 0) break;
     found.push(rank);
   }
