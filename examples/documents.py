@@ -75,7 +75,7 @@ def main(args: argparse.Namespace) -> None:
     lines = [apart(line) for line in lines]
     args.out.write_text("\n".join([*lines, ""]), encoding="utf-8")
     words = WordList.of(lines, "words")
-    print(f"{args.out}: {len(lines):,} lines, {words.characters:,} words with ends, {len(words.vocab) - 1:,} different")
+    print(f"{args.out}: {len(lines):,} lines, {words.tokens:,} words with ends, {len(words.vocab) - 1:,} different")
     choice = candidates.learn(lines, jax.random.key(0), args.effort, units="words")
     terminal.show(table_of(words, choice.tried))
     for line in mm_jax.sample(choice.params, jax.random.key(1), 10, exclude=lines):

@@ -26,9 +26,7 @@ MODELS = {
     "transformer": lambda key: transformer.init(key, VOCAB, num_layers=1, num_heads=2, width=8, max_length=9),
     "mlp": lambda key: mlp.init(key, VOCAB, block_size=2, embedding_dim=4, hidden_dim=6),
 }
-ROWS = np.array(
-    [[5, 4000, 4100, 0, 7, 5], [9, 0, 4250, 4250, 0, 3]] * 60, np.int32
-)  # above a block of 504
+ROWS = np.array([[5, 4000, 4100, 0, 7, 5], [9, 0, 4250, 4250, 0, 3]] * 60, np.int32)  # above a block of 504
 ROWS[2:, 1] = np.arange(1, 119)
 RNG = np.random.default_rng(0)
 WORDS = ["".join(VOCAB.chars[1 + int(i)] for i in RNG.zipf(1.3, 12) % LARGE) for _ in range(300)]
