@@ -14,6 +14,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float32, Int, Int32, Key
 
 from mm_jax.corpus import rounded_up
+from mm_jax.layers.products import LARGE
 from mm_jax.models import contract
 from mm_jax.models.contract import Params, State, block_size, model_of
 from mm_jax.vocab import decode_columns
@@ -69,7 +70,9 @@ class Drawer:
 
         Returns fewer where graphemes become one when they are joined (`Vocab.is_text`).
         """
-        width = max(min(_LIMITS.smallest_batch, self.batch_size), _width(n))
+        # With a large vocabulary each word takes its time, and few take less than many.
+        fewest = _LIMITS.smallest_batch // 8 if len(self.params.vocab) > LARGE else _LIMITS.smallest_batch
+        width = max(min(fewest, self.batch_size), _width(n))
         first = len(self.prefix)
         padded = np.pad(self.prefix.astype(np.int32), (0, -first % 8))
         carry = _after_prefix(self.params, padded, np.int32(first), width)

@@ -23,6 +23,7 @@ SHORT = {
     "examples/ladder.py": "--data short.txt --steps 1 --num-samples 5",
     "examples/benchmark_words.py": "--quick",
     "examples/long_lists.py": "--words 3000",
+    "examples/documents.py": "--text short.txt --effort quick",
 }
 
 

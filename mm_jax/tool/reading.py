@@ -13,8 +13,8 @@ from mm_jax.streams import LONG_BYTES
 _BEGINNING = 2**20  # bytes of a long file whose form is looked at
 
 
-def read(path: Path, options: Options) -> Sequence[str]:
-    """Reads a list, a long one as a `WordFile`; prints what an option may still be needed for.
+def read(path: Path, options: Options, *, hints: bool = True) -> Sequence[str]:
+    """Reads a list, a long one as a `WordFile`; with `hints` prints what an option may still be needed for.
 
     Raises ValueError as `load_words`, and for a file whose words need an option that was not given.
     """
@@ -28,7 +28,7 @@ def read(path: Path, options: Options) -> Sequence[str]:
     findings = found(raw, options)
     _refuse(path, findings)
     words = lists.words_of(raw, path, options)
-    for finding in findings:
+    for finding in findings if hints else ():
         say(f"{'' if finding.kind == 'counts' else 'warning: '}{path}: {finding.text}")
     if options.counts is not None:
         say(weights(len(words), len(set(words))))

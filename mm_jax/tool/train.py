@@ -55,7 +55,7 @@ def train(
     """
     word_list = None
     if path is not None:
-        words = read(path, taken)
+        words = read(path, taken, hints=units is None)  # commas of lines of words are no columns
         if settings["dedup"] or effort == PAGE:
             if isinstance(words, WordFile):
                 raise ValueError(f"{path} is too long to look for repeats: give it without them, or leave out --dedup")
@@ -197,7 +197,7 @@ def warn_if_worse_than_bigram(params: Params, rows: dict[str, Evaluation], split
 
 def compare(path: Path, steps: int, as_json: bool, taken: Options = PLAIN, units: str | None = None) -> None:
     """Fits all models and their mixtures to a list, and prints a table of their losses."""
-    word_list = WordList.of(read(path, taken), units)
+    word_list = WordList.of(read(path, taken, hints=units is None), units)
     if not word_list.split.test:
         raise ValueError(f"{counted(len(word_list.words), 'word')}: too few to compare models on, give at least 6")
     rungs = []

@@ -16,6 +16,7 @@ import numpy as np
 import optax
 
 from mm_jax.checks import number, positive_number, shown, whole_number
+from mm_jax.layers.products import LARGE
 from mm_jax.models.contract import Dropout, Model
 from mm_jax.streams import sizes_of
 from mm_jax.symbols import CHARACTERS
@@ -340,6 +341,8 @@ def for_size(recipe: Recipe, characters: int, vocab: Vocab, longer: bool = True)
     recipe = recipe.but(steps=int(np.clip(recipe.steps * share, least, most)), learning_rate=float(f"{rate:.2g}"))
     if characters * len(vocab) > LONG and recipe.draw == "contexts":
         recipe = recipe.but(draw="examples")
+    if len(vocab) > LARGE:  # a teacher's row of all symbols at each position takes longer than the rest of the step
+        recipe = recipe.but(teach=0.0)
     few = max(32, _LOGITS // len(vocab))
     if recipe.draw != "words" and (recipe.batch_size or 0) > few:  # the gradient of fewer is noisier: a lower rate
         rate *= np.sqrt(few / (recipe.batch_size or few))

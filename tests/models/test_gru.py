@@ -3,7 +3,7 @@ import jax
 import numpy as np
 import pytest
 
-from mm_jax.models import gru
+from mm_jax.models import contract, gru
 
 from ..conftest import LETTERS, drawn
 from .test_whole_words import ROW, VOCAB
@@ -60,7 +60,7 @@ def test_one_product_for_the_weights_of_a_batch():
     tokens = jax.device_put(np.stack([ROW, ROW, ROW]))
 
     def loss(params):
-        return mm_jax.models.contract.unroll_rows(params, tokens).sum()
+        return contract.unroll_rows(params, tokens).sum()
 
     text = str(jax.make_jaxpr(jax.grad(loss))(params))
     assert "8,24" in text
