@@ -39,7 +39,7 @@ FLOORS = [
     ["tool"],
     ["__main__"],
 ]
-SLOW = {"duckdb", "jax", "flax", "optax", "matplotlib", "pooch", "regex"}
+SLOW = {"duckdb", "jax", "flax", "optax", "matplotlib", "pooch", "regex", "scipy"}
 ROOT = Path(mm_jax.__file__).parent
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 

@@ -271,10 +271,10 @@ def test_a_step_costs_positions_times_numbers():
 
 
 def test_a_long_list_gets_more_seconds_and_a_recipe_of_its_own():
-    lists = {size: types.SimpleNamespace(characters=size, is_long=False) for size in (10**6, 16 * 10**6, 10**9)}
+    lists = {size: types.SimpleNamespace(tokens=size, is_long=False) for size in (10**6, 16 * 10**6, 10**9)}
     promised = inspect.unwrap(costs.promised)  # without the check of types
     assert [promised("normal", one) for one in lists.values()] == [40, 80, 240]
-    long = types.SimpleNamespace(characters=10**9, is_long=True)
+    long = types.SimpleNamespace(tokens=10**9, is_long=True)
     assert promised("normal", long) > 240 + 1000  # counting comes on top
     recipes = mm_jax.gru.MODEL.recipes
     for words, name in ((100, "normal"), (999_999, "normal"), (1_000_000, "long")):
