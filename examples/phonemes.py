@@ -55,8 +55,8 @@ def losses(words: WordList, effort: str) -> tuple[dict[str, tuple[float, float]]
         for order, row in enumerate(nlls(words.split.train, dev, words.vocab, ORDERS), 1)
     }
     choice = candidates.learn(words.words, jax.random.key(0), effort, units=words.vocab.units)
-    found |= {one.name.split()[0]: one.dev for one in choice.tried if not (one.is_mixture or "order" in one.name)}
-    found["the best mixture"] = min(one.dev for one in choice.tried)
+    found |= {one.name.split()[0]: one.dev for one in choice.tried if not (one.is_product or "order" in one.name)}
+    found["what is kept"] = choice.kept.dev
     tokens = mm_jax.evaluate(choice.params, dev).tokens / len(dev)
     new = mm_jax.sample(choice.params, jax.random.key(1), 10, temperature=0.8, exclude=words.words)
     return {name: (nll / math.log(2), nll * tokens / math.log(2)) for name, nll in found.items()}, new
@@ -71,11 +71,12 @@ def main() -> None:
     args = parser.parse_args()
     logging.basicConfig(format="%(message)s")
     logging.getLogger("mm_jax").setLevel(logging.INFO)
-    found = dict(zip(("letters", "phonemes"), zip(*pairs(args.dictionary or find()), strict=True), strict=True))
+    found = pairs(args.dictionary or find())
     columns, samples = [], []
-    for name, units in (("phonemes", "words"), ("letters", "characters")):
-        (args.folder / f"{name}.txt").write_text("\n".join([*found[name], ""]), encoding="utf-8")
-        bits, new = losses(WordList.of(found[name], units), args.effort)
+    for i, name, units in ((1, "phonemes", "words"), (0, "letters", "characters")):
+        words = [pair[i] for pair in found]
+        (args.folder / f"{name}.txt").write_text("\n".join([*words, ""]), encoding="utf-8")
+        bits, new = losses(WordList.of(words, units), args.effort)
         columns.append(bits)
         samples.append(new)
     table = Table(title="bits on dev, ends included", title_justify="left")

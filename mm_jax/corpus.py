@@ -118,7 +118,7 @@ def _check(stream: np.ndarray, words: Sequence[str], vocab: Vocab, before: int =
 
 
 def _of_symbols(words: Sequence[str], vocab: Vocab, before: int = 0) -> np.ndarray:
-    """Returns `tokens` of some words, [symbols + words + 1], which are not of characters; `before` come before them."""
+    """Returns `tokens`, [symbols + words + 1], of symbols that are no characters; `before` words precede them."""
     found = vocab.lookup_symbols(itertools.chain("\n", cut_lines(words, vocab.units)))
     _check(found, words, vocab, before)
     return found

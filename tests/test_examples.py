@@ -131,3 +131,16 @@ def test_efforts_says_what_is_promised_and_taken():
     words, characters, effort, tries, promised, took = out.splitlines()[-1].strip("| ").split(" | ")
     assert (words, characters, effort, tries) == ("50", "8", "quick", "ngram, prior")
     assert 1 <= int(promised) <= 5 and int(took) >= 1
+
+
+@pytest.mark.slow
+def test_phonemes(tmp_path):
+    """A dictionary in the form of cmudict; of its second pronunciations and abbreviations none is learned."""
+    lines = [f"{a}{b}{c} {a.upper()} AE1 {c.upper()} # a comment" for a in "bdgkmnpt" for b in "a" for c in "bdgkmnpt"]
+    (tmp_path / "small.dict").write_text("\n".join([*lines, "read(2) R EH1 D", "a.m. EY2 EH1 M"]))
+    options = "--dictionary", tmp_path / "small.dict", "--folder", tmp_path, "--effort", "quick"
+    done = run(EXAMPLES / "phonemes.py", *options)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "phonemes.txt").read_text().splitlines()[:2] == ["B AE1 B", "B AE1 D"]
+    assert (tmp_path / "letters.txt").read_text().splitlines()[:2] == ["bab", "bad"]
+    assert "per phoneme" in done.stdout and "order 6" in done.stdout and done.stdout.count("AE1") >= 10

@@ -17,7 +17,6 @@ from mm_jax.checks import number
 from mm_jax.corpus import tokens
 from mm_jax.models.contract import NamedRecipe, windowed
 from mm_jax.pytrees import pytree
-from mm_jax.symbols import joined
 from mm_jax.vocab import Vocab
 
 MAX_CHARACTERS = 8192  # a table of 64 million cells: 256 MB
@@ -98,10 +97,10 @@ def most_common(params: Counts, k: int) -> list[tuple[str, int]]:
     >>> most_common(fit(["ab", "b"], Vocab(".ab")), 2)
     [('b.', 2), ('.a', 1)]
     """
-    N, symbols = np.asarray(params.N), params.vocab.symbols
+    N = np.asarray(params.N)
     occurring = np.argwhere(N)
     order = np.argsort(-N[tuple(occurring.T)], kind="stable")[:k]  # stable: ties stay in the order of the table
-    return [(joined((symbols[i], symbols[j]), params.vocab.units), int(N[i, j])) for i, j in occurring[order]]
+    return [(params.vocab.decode([i, j]), int(N[i, j])) for i, j in occurring[order].tolist()]
 
 
 def block_size(params: Counts) -> int:

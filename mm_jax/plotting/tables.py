@@ -20,13 +20,8 @@ def weight_table(params: Bigram, ax: Axes) -> Axes:
     """Draws the probabilities softmax(W) in percent, with the bigram in each cell."""
     W = np.asarray(params.W, np.float64)
     P = np.exp(W - W.max(axis=1, keepdims=True))
-    return table(
-        100 * P / P.sum(axis=1, keepdims=True),
-        params.vocab.symbols,
-        ax,
-        form="{:.1f}",
-        joint=joined(("", ""), params.vocab.units),
-    )
+    joint = joined(("", ""), params.vocab.units)
+    return table(100 * P / P.sum(axis=1, keepdims=True), params.vocab.symbols, ax, form="{:.1f}", joint=joint)
 
 
 def table(values: Numbers, tokens: Sequence[str], ax: Axes, *, form: str = "{:d}", joint: str = "") -> Axes:

@@ -66,7 +66,9 @@ def test_the_expected_loss_is_that_of_the_list():
 
     @jax.jit
     def loss_of(rows):
-        source = stream_batches.RowsOfWords(rows, template.scale, None, None, template.share, vocab_size=4, in_blocks=False)
+        source = stream_batches.RowsOfWords(
+            rows, template.scale, None, None, template.share, vocab_size=4, in_blocks=False
+        )
         inputs, weights = source.batch((rows[0], None))
         return loop.loss(params, source.predict, inputs, weights)
 
