@@ -25,6 +25,7 @@ from . import sources as sources
 from . import startup as startup
 from . import streams as streams
 from . import structure as structure
+from . import symbols as symbols
 from . import terminal as terminal
 from . import tool as tool
 from . import training as training

@@ -13,7 +13,7 @@ import numpy as np
 
 from mm_jax import corpus, streams, symbols
 from mm_jax.checks import as_set
-from mm_jax.models.contract import Params
+from mm_jax.models.contract import Params, model_of
 from mm_jax.models.prediction import TokenNLL
 from mm_jax.streams import WordFile, some
 from mm_jax.words import Split
@@ -87,6 +87,7 @@ def evaluate(params: Params, words: Sequence[str], *, seen: Collection[str] = ()
 def word_nlls(params: Params, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Computes the nll of each word in nats, float64 [words], and its length with the end, int64 [words]."""
     words = corpus.as_list(words)
+    model_of(params)
     lengths = np.fromiter(symbols.lengths(words, params.vocab.units), np.int64, len(words)) + 1
     ends = np.cumsum(lengths)
     rest = iter(words)

@@ -108,5 +108,5 @@ def test_a_repr_is_short():
     assert "\n" not in text and len(text) < 900
     assert "GRU(" in text and "float32[2]" in text
     params, history = mm_jax.fit(mm_jax.bigram.init(jax.random.key(0), VOCAB), ["ab"], jax.random.key(1), steps=3)
-    assert repr(params) == "Bigram(W=float32[3, 3], vocab=Vocab(chars='.ab'))"
+    assert repr(params) == "Bigram(W=float32[3, 3], vocab=Vocab(chars='.ab', units='characters'))"
     assert repr(history).startswith("History(3 steps, loss ")

@@ -68,7 +68,8 @@ def _meaning(name: str) -> str:
     owners: dict[str, list[str]] = {}
     for model in models.makeable().values():
         if (option := options_of(model).get(name)) is not None:
-            owners.setdefault(_sentence(option.meaning), []).append(f"{model.name} {option.default}")
+            size = "by the vocabulary" if option.default is None else option.default
+            owners.setdefault(_sentence(option.meaning), []).append(f"{model.name} {size}")
     return " ".join(f"{meaning} [default: {', '.join(names)}]" for meaning, names in owners.items())
 
 

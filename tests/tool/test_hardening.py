@@ -442,7 +442,7 @@ def test_help_fits_a_terminal_and_is_in_plain_words(mm, command, monkeypatch):
 def test_help_of_train_says_what_goes_with_a_model(mm):
     out = mm("train", "--help")[1]
     sizes = out.split("Sizes, only with --model NAME:")[1]
-    assert "--hidden-dim N" in sizes and "gru 256" in sizes
+    assert "--hidden-dim N" in sizes and "rnn 256" in sizes and "None" not in sizes
     assert "--steps N" in out.split("Training, only with --model NAME")[1].split("Sizes")[0]
 
 

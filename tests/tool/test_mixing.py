@@ -115,7 +115,7 @@ def test_both_multiplies_the_runs_at_every_character(mm, tmp_path):
     assert mm("sample", tmp_path / "both", "-n", 3, "--new")[0] == 0
     assert mm("mix", tmp_path / "both", names[0], "--out", tmp_path / "again")[0] == 0
     status, _, err = mm("page", tmp_path / "both", "--out", tmp_path / "both.html")
-    assert status == 1 and "a page cannot show a Product" in err
+    assert status == 1 and "a page cannot show a Widened" in err
 
 
 @pytest.mark.slow
