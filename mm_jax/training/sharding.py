@@ -20,7 +20,7 @@ from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from mm_jax.training.batches import FullBatch
-from mm_jax.training.stream_batches import Stream
+from mm_jax.training.stream_batches import BATCH_TOKENS, RowsOfWords, Stream
 from mm_jax.training.whole_words import WordBatches
 
 
@@ -45,8 +45,10 @@ def divisible(source: Any, mesh: Mesh) -> Any:
     size = source.size if isinstance(source, WordBatches | Stream) else source.batch_size
     if size % devices:
         multiple = f"a multiple of the {devices} devices of the mesh's first axis"
-        if isinstance(source, Stream):
-            raise ValueError(f"a batch of so long a list has {size} rows: give a batch_size that makes them {multiple}")
+        if isinstance(source, Stream) and isinstance(source.template, RowsOfWords):
+            better = (size // devices + 1) * devices * source.stride // BATCH_TOKENS
+            told = f"batch_size={better} makes them {multiple}"
+            raise ValueError(f"a batch of so long a list has {size} rows of {source.stride} tokens: {told}")
         raise ValueError(f"batch_size is {size}: give {multiple}")
     return source
 

@@ -33,6 +33,8 @@ from mm_jax.training.loss import Targets
 from mm_jax.training.permutation import permuted, secrets
 from mm_jax.training.recipes import Recipe
 
+BATCH_TOKENS = 16  # of a batch of whole words, for each of its batch_size rows: two names
+
 
 @pytree
 class RowsOfWords:
@@ -167,8 +169,8 @@ class Stream:
 def shape(words: Sequence[str], batch_size: int, units: str = CHARACTERS) -> tuple[int, int]:
     """Returns the rows of a batch of whole words, and their length in tokens.
 
-    The `batch_size` rows of a short list hold two words each, where they are names: 16 tokens. A batch here has as many
-    tokens, in rows of eight words of mean length. A row is at least as long as two of the longest word, so that no word
+    A batch has BATCH_TOKENS tokens for each of the `batch_size` rows of a short list, in rows of eight words of mean
+    length. A row is at least as long as two of the longest word, so that no word
     weighs more than 2.
 
     >>> shape(["emma", "ava", "mia"], 64)
@@ -179,7 +181,7 @@ def shape(words: Sequence[str], batch_size: int, units: str = CHARACTERS) -> tup
     found = sizes_of(words, units)
     eight = -(-8 * found.total // len(words))
     length = max(eight, 2 * (found.longest + 1))
-    return -(-16 * batch_size // length), length
+    return -(-BATCH_TOKENS * batch_size // length), length
 
 
 def stream_words(

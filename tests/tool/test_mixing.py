@@ -121,5 +121,5 @@ def test_both_multiplies_the_runs_at_every_character(mm, tmp_path):
 @pytest.mark.slow
 def test_both_of_alphabets_without_a_common_word_is_refused(mm, two):
     status, _, err = mm("mix", two / "latin", two / "kana", "--both", "--out", two / "both")
-    assert status == 1 and "no word of the runs is of characters that all of them know" in err
+    assert status == 1 and "no word of the runs is of symbols that all of them know" in err
     assert not (two / "both").exists()

@@ -15,7 +15,7 @@ from mm_jax.streams import WordFile
 from mm_jax.training import loop, recipes
 
 RECIPE = mm_jax.Recipe(
-    steps=120, batch_size=32, draw="words", optimizer=recipes.adamw, learning_rate=0.01, decay=recipes.linear,
+    steps=120, batch_size=42, draw="words", optimizer=recipes.adamw, learning_rate=0.01, decay=recipes.linear,
     weight_decay=0.1, drop_tokens=0.1, teach=0.5,
 )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """A batch divided among devices, and among processes, gives the losses of one device."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -90,8 +91,24 @@ def test_refuses(mesh):
         mm_jax.fit(bigram, ["ab", "ba"], jax.random.key(1), steps=1, batch_size=32, mesh=mesh)
 
     stream = stream_batches.stream_examples(np.zeros(99, np.uint8), bigram, mm_jax.Recipe(steps=1, batch_size=32))
-    with pytest.raises(ValueError, match="has 32 rows: give a batch_size that makes them a multiple of the 3 devices"):
+    with pytest.raises(ValueError, match="batch_size is 32: give a multiple of the 3 devices"):
         sharding.divisible(stream, mesh)
+
+
+@pytest.mark.parametrize("batch_size", [13, 40, 100])
+def test_rows_of_a_long_list_take_another_batch_size(mesh, batch_size):
+    """It is not the rows of a batch but their tokens that a batch size gives: the one that divides them is told."""
+    gru = mm_jax.gru.init(jax.random.key(0), mm_jax.Vocab.from_words(BUNDLED), hidden_dim=4)
+    recipe = mm_jax.Recipe(steps=1, batch_size=batch_size, draw="words")
+
+    def divided(batch_size):
+        size, length = stream_batches.shape(BUNDLED, batch_size)
+        tokens = np.zeros(100 * size * length, np.uint8)
+        return sharding.divisible(stream_batches.stream_words(tokens, size, length, gru, recipe), mesh).size
+
+    with pytest.raises(ValueError, match="batch_size=") as refused:
+        divided(batch_size)
+    assert divided(int(re.search(r"batch_size=(\d+)", str(refused.value))[1])) % 3 == 0
 
 
 def test_a_full_batch_is_padded_or_refused(mesh):
