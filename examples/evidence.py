@@ -55,11 +55,12 @@ class Run:
     share: float = 1.0
 
 
-# The rungs, by model and recipe; those that are counted have no seed, and "+" mixes rungs of the same split and seed.
+# The rungs, by model and recipe; those that are counted have no seed, and "+" joins rungs of the same split and seed.
 COUNTED = [("counts", '{"smoothing": 1.0}'), *(("ngram", json.dumps({"order": order})) for order in ORDERS)]
 TRAINED = [("mlp", "lecture"), ("mlp", "tuned"), ("bow", "tuned"), ("rnn", "tuned"), ("gru", "short"), ("gru", "tuned"),
-           ("transformer", "tuned")]  # fmt: skip
-MIXED = "ngram 6 + gru tuned + transformer tuned"
+           ("transformer", "tuned"), ("wavenet", "tuned")]  # fmt: skip
+JOINED = "ngram 6 + gru tuned + transformer tuned"
+WAYS = ("mixture", "product")  # of joining them
 # One option of a recipe at a time: what is in it left out, or what is not in it taken.
 PAIRS: dict[tuple[str, str], list[dict[str, Any]]] = {
     ("mlp", "tuned"): [{"draw": "examples"}, {"decay": "constant"}],
@@ -90,7 +91,7 @@ def runs() -> Iterator[Run]:
     for table, seeds in (("ladder", SEEDS), ("no repeats", [0])):
         for model, options in COUNTED:
             yield from (Run(table, model, options=options, split=split) for split in SPLITS)
-        for model, recipe in (*TRAINED, ("mixture", MIXED)):
+        for model, recipe in (*TRAINED, *((way, JOINED) for way in WAYS)):
             yield from (Run(table, model, recipe, split=split, seed=seed) for seed in seeds for split in SPLITS)
     for (model, recipe), (changes, sizes) in SIZES.items():
         for split in SPLITS[:2]:
@@ -175,7 +176,7 @@ def made(run: Run, split: Any, vocab: Any, folder: Path) -> tuple[Any, int, floa
     if run.table != "pairs" and kept.exists():
         return mm_jax.load(kept), recipe.steps, float("nan")
     params, seconds = trained(params, split.train, fit_key, recipe)
-    if run.table != "pairs" and run.model in MIXED:
+    if run.table != "pairs" and run.model in JOINED:
         mm_jax.save(params, kept)
     return params, recipe.steps, seconds
 
@@ -195,12 +196,13 @@ def best_on_half_of_dev(params: Any, split: Any, key: Any, recipe: Any) -> tuple
     return params, recipe.steps, time.process_time() - begin
 
 
-def mixed(run: Run, split: Any, vocab: Any, folder: Path) -> dict[str, Any]:
-    """The losses of a mixture: its weights are fitted on one half of dev and read on the other, both ways."""
+def joined(run: Run, split: Any, vocab: Any, folder: Path) -> dict[str, Any]:
+    """The losses of a mixture or product: it is fitted on one half of dev and read on the other, both ways."""
     import numpy as np
 
     import mm_jax
 
+    fit = getattr(mm_jax, run.model).fit
     members, seconds = [], 0.0
     for name in run.recipe.split(" + "):
         model, which = name.split()
@@ -215,11 +217,11 @@ def mixed(run: Run, split: Any, vocab: Any, folder: Path) -> dict[str, Any]:
     found: list[Any] = []
     fresh: list[Any] = []
     for fitted, read in (halves, halves[::-1]):
-        params = mm_jax.mixture.fit(members, fitted)
+        params = fit(members, fitted)
         found.append(mm_jax.evaluate(params, read, seen=split.train))
         if run.table == "ladder":
             fresh.append(mm_jax.evaluate(mm_jax.fresh.wrap(params, split.train), read))
-    params = mm_jax.mixture.fit(members, split.dev)
+    params = fit(members, split.dev)
 
     def both(each: list[Any], loss: str, error: str) -> tuple[float, float]:
         return (float(np.mean([getattr(one, loss) for one in each])),
@@ -253,8 +255,8 @@ def row_of(run: Run, folder: Path) -> dict[str, Any]:
     split = split_of(run)
     vocab = mm_jax.Vocab.from_words(mm_jax.load_words())
     about = dataclasses.asdict(run)
-    if run.model == "mixture":
-        return about | mixed(run, split, vocab, folder)
+    if run.model in WAYS:
+        return about | joined(run, split, vocab, folder)
     params, steps, seconds = made(run, split, vocab, folder)
     judged = split.dev[1::2] if run.table == "sizes" else split.dev
     dev = mm_jax.evaluate(params, judged, seen=split.train)
@@ -346,7 +348,7 @@ if __name__ == "__main__":
         "--jobs", type=int, default=len(os.sched_getaffinity(0)), help="processes (default: one a core)"
     )
     parser.add_argument("--most", type=int, metavar="N", help="stop after N runs")
-    parser.add_argument("--models", type=Path, default=Path("runs/evidence"), help="keep models to mix (%(default)s)")
+    parser.add_argument("--models", type=Path, default=Path("runs/evidence"), help="keep models to join (%(default)s)")
     args = parser.parse_args()
     if args.tables:
         from evidence_tables import write

@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
-from evidence import MIXED, PAIRS, SHARES, SIZES, SPLITS, Run, key_of, read_rows
+from evidence import PAIRS, SHARES, SIZES, SPLITS, WAYS, Run, key_of, read_rows
 
 import mm_jax
 
 HERE = Path(__file__).parent
 NAMES = {"counts": "bigram, counted", "mlp": "MLP", "bow": "bag of words", "rnn": "RNN", "gru": "GRU"}
+NAMES |= {"wavenet": "WaveNet"}
+JOINED = {"mixture": "n-gram + GRU + transformer, mixed", "product": "n-gram x GRU x transformer, multiplied"}
 Rows = dict[Run, dict[str, str]]
 
 
@@ -33,16 +35,16 @@ def rungs(rows: Rows) -> dict[str, list[dict[str, str]]]:
 def name_of(run: Run) -> str:
     if run.model == "ngram":
         return f"n-gram, order {json.loads(run.options)['order']}"
-    if run.recipe == MIXED:
-        return "n-gram + GRU + transformer"
+    if run.model in WAYS:
+        return JOINED[run.model]
     name = NAMES.get(run.model, run.model)
     return name if run.recipe in ("", "tuned") and run.model != "mlp" else f"{name}, {run.recipe}"
 
 
 def seconds(rows: Rows, found: list[dict[str, str]]) -> float:
-    """CPU seconds of a rung; of a mixture the sum of its members', which may have been there already."""
+    """CPU seconds of a rung; of models that are joined the sum of theirs, which may have been there already."""
     run = key_of(found[0])
-    if run.model != "mixture":
+    if run.model not in WAYS:
         return mean(found, "cpu_s")
     members = [name.split() for name in run.recipe.split(" + ")]
     return sum(
@@ -103,11 +105,11 @@ def spreads_table(rows: Rows) -> str:
 
 
 def corrected(rows: Rows) -> str:
-    """The mixture with the correction for lists that repeat little, which is a figure of another kind."""
-    found = [row for row in rows.values() if row["corrected"]]
+    """The product with the correction for lists that repeat little, which is a figure of another kind."""
+    found = [row for run, row in rows.items() if run.model == "product" and row["corrected"]]
     if not found:
         return ""
-    return f"The mixture corrected for a list that repeats little (`mm_jax.fresh`): {mean(found, 'corrected'):.4f}."
+    return f"The product corrected for a list that repeats little (`mm_jax.fresh`): {mean(found, 'corrected'):.4f}."
 
 
 def pairs_table(rows: Rows) -> str:

@@ -99,6 +99,7 @@ def test_ctrl_c_stops_with_what_it_has():
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_best_goes_on_from_what_it_kept(tmp_path):
     page = tmp_path / "names.html"
     command = (EXAMPLES / "best.py", "--data", BUNDLED, "--quick", "--out", tmp_path, "--page", page)

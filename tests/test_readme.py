@@ -107,9 +107,14 @@ def test_the_versions_agree():
 COMMANDS = [line for block in blocks(EXAMPLES, "sh") for line in block.splitlines()]
 
 
+SCRIPTS = [each for each in COMMANDS if each.startswith("python ") and _script(each) in SHORT]
+MINUTES = ("examples/benchmark_words.py", "examples/ladder.py")  # with those options too
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "command", [each for each in COMMANDS if each.startswith("python ") and _script(each) in SHORT]
+    "command",
+    [pytest.param(each, marks=[pytest.mark.weekly] if _script(each) in MINUTES else []) for each in SCRIPTS],
 )
 def test_the_examples_run(command, tmp_path, request):
     if "benchmark" in command:

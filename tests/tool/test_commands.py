@@ -237,7 +237,11 @@ SMALL = {
 
 
 # On lists as short as these, auto is the n-gram model alone.
-TRAINED = [*(("auto", name) for name in SMALL), *(("mlp", name) for name in ("hebrew", "emoji", "one", "long"))]
+TRAINED = [
+    *(("auto", name) for name in ("hebrew", "one", "long")),
+    *(pytest.param("auto", name, marks=pytest.mark.weekly) for name in SMALL if name not in ("hebrew", "one", "long")),
+    *(("mlp", name) for name in ("hebrew", "emoji", "one", "long")),
+]
 
 
 @pytest.mark.slow
@@ -289,6 +293,7 @@ def test_the_rate_can_be_found(mm, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 @settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     words=st.lists(st.text(min_size=0, max_size=8), min_size=1, max_size=12),

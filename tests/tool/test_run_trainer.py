@@ -164,7 +164,7 @@ def test_killed_at_six_instants(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("limit", [2**25, 10_000])
+@pytest.mark.parametrize("limit", [pytest.param(2**25, marks=pytest.mark.weekly), 10_000])
 def test_a_model_of_whole_words_is_killed_and_goes_on(limit, tmp_path):
     """Its chunks are longer; that each of these models resumes bit for bit is tested above. From memory, and a file."""
     model = "transformer"
