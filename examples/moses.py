@@ -75,9 +75,9 @@ def main(args: argparse.Namespace) -> None:
         about, words = {}, np.random.default_rng(SEED).choice(train, args.samples, replace=False).tolist()
     else:
         about = trained(args, train)
-        words = drawn(folder, Path(about["model"]), args.samples, args.temperature)
+        words = drawn(folder, Path(about["model"]), args)
     found = about | measured(words, train, reference(wheel, args.out, metrics), metrics)
-    (folder / f"metrics-{args.temperature:g}.json").write_text(json.dumps(found, indent=1))
+    (folder / f"metrics-{drawing(args)}.json").write_text(json.dumps(found, indent=1))
     show(args.model, found)
 
 
@@ -170,17 +170,23 @@ def cpu_seconds() -> float:
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
-def drawn(folder: Path, model: Path, count: int, temperature: float) -> list[str]:
+def drawing(args: argparse.Namespace) -> str:
+    """Returns how samples are drawn, as the name of their file says it: `1` at temperature 1, `1-0.95` with a top_p."""
+    return f"{args.temperature:g}" + ("" if args.top_p is None else f"-{args.top_p:g}")
+
+
+def drawn(folder: Path, model: Path, args: argparse.Namespace) -> list[str]:
     """Returns samples of the model; those of the folder where they are as many, and of this model."""
     import jax
 
     import mm_jax
 
-    file = folder / f"samples-{temperature:g}.txt"
+    file = folder / f"samples-{drawing(args)}.txt"
     fresh = file.exists() and file.stat().st_mtime >= model.stat().st_mtime
     words = file.read_text().split() if fresh else []
-    if len(words) != count:
-        words = mm_jax.sample(mm_jax.load(model), jax.random.key(SEED), count, temperature=temperature)
+    if len(words) != args.samples:
+        options = {"temperature": args.temperature, "top_p": args.top_p}
+        words = mm_jax.sample(mm_jax.load(model), jax.random.key(SEED), args.samples, **options)
         file.write_text("\n".join(words) + "\n")
     return words
 
@@ -258,6 +264,7 @@ def parsed(given: Sequence[str] | None = None) -> argparse.Namespace:
     found.add_argument("--steps", type=int, help="of a network; more of them go on with a run (default: as in ROWS)")
     found.add_argument("--samples", type=int, default=30_000, help="default: %(default)s")
     found.add_argument("--temperature", type=float, default=1.0, help="of the samples (default: %(default)s)")
+    found.add_argument("--top-p", type=float, help="draw among the likeliest that make up this probability")
     return found.parse_args(given)
 
 

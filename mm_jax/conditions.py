@@ -218,6 +218,7 @@ def more(
     prefix: str = "",
     temperature: float | None = None,
     top_k: int | None = None,
+    top_p: float | None = None,
     budget: int = BUDGET,
     start: Mapping[str, Any] | None = None,
 ) -> Samples:
@@ -235,6 +236,7 @@ def more(
       prefix: the beginning of every word.
       temperature: divides the logits; None is 0.5 to 0.8, by the length of the list.
       top_k: draws only among the k likeliest symbols.
+      top_p: draws only among the likeliest symbols that have this probability together.
       budget: the number of words to draw, accepted or not.
       start: what `start_of` says of a list that is not there; `words` are none then.
 
@@ -262,7 +264,7 @@ def more(
     max_length = most + 1 if limit is None else min(most + 1, limit)
     drawn_from = _restricted(params, words) if conditions.new else params
     temperature = float(start["temperature"] if temperature is None else temperature)
-    options = SamplingOptions(prefix=prefix, temperature=temperature, top_k=top_k, max_length=max_length)
+    options = SamplingOptions(prefix=prefix, temperature=temperature, top_k=top_k, top_p=top_p, max_length=max_length)
     # Greedy draws are all the same word: as many as are asked for are enough.
     budget = min(budget, num_samples) if options.greedy else budget
     found = sampling.search(drawn_from, key, num_samples, accept, options, budget=budget)

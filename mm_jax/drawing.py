@@ -49,7 +49,13 @@ class Drawer:
     """Draws batches of words from one model, with one temperature, prefix and longest word."""
 
     def __init__(
-        self, params: Params, prefix: Int[np.ndarray, " tokens"], temperature: float, top_k: int | None, max_length: int
+        self,
+        params: Params,
+        prefix: Int[np.ndarray, " tokens"],
+        temperature: float,
+        top_k: int | None,
+        top_p: float | None,
+        max_length: int,
     ):
         """Prepares what all batches share; the arguments are those of `mm_jax.sample`, checked, the prefix encoded."""
         self.params, self.prefix, self.max_length = params, prefix, max_length
@@ -61,9 +67,10 @@ class Drawer:
         # same as in the limit.
         self.temperature = np.float32(np.clip(temperature, 1e-30, 1e30))
         self.top_k = None if top_k is None else np.int32(min(top_k, len(params.vocab)))
+        self.top_p = None if top_p is None or top_p >= 1 else np.float32(top_p)
         size = block_size(params)
         has_table = size is not None and len(params.vocab) ** (size + 1) <= _LIMITS.table
-        self.table = _cdf_table(params, self.temperature, self.top_k) if has_table else None
+        self.table = _cdf_table(params, self.temperature, self.top_k, self.top_p) if has_table else None
 
     def draw(self, key: Key[Array, ""], batch: int, n: int) -> list[str]:
         """Draws `n` words, at most `batch_size`, with the key folded with the number of the batch.
@@ -80,7 +87,7 @@ class Drawer:
         # The counts cross jit as int32 arrays: as Python ints, each value would compile a program.
         for done in range(0, self.max_length - first, _LIMITS.segment):
             count = np.int32(min(_LIMITS.segment, self.max_length - first - done))
-            options = {"temperature": self.temperature, "top_k": self.top_k}
+            options = {"temperature": self.temperature, "top_k": self.top_k, "top_p": self.top_p}
             carry, tokens = _segment(
                 self.params, self.table, key, np.int32(batch), np.int32(done), count, carry, **options
             )
@@ -122,15 +129,23 @@ def _after_prefix(
 
 
 def _cdf(
-    params: Params, state: State, temperature: Float32[Array, ""], top_k: Int32[Array, ""] | None
+    params: Params,
+    state: State,
+    temperature: Float32[Array, ""],
+    top_k: Int32[Array, ""] | None,
+    top_p: Float32[Array, ""] | None,
 ) -> Float32[Array, " vocab_size"]:
-    """Computes the cumulative distribution of the next token."""
+    """Computes the cumulative distribution of the next token; with top_p its last entry is less than 1."""
     row = contract.logits(params, state)
     if top_k is not None:
         rank = jnp.argsort(jnp.argsort(-row))  # stable sorts: of equal logits the lower token ranks first
         row = jnp.where(rank < top_k, row, -jnp.inf)
     # The maximum is subtracted before the division: a low temperature would overflow otherwise.
     p = jax.nn.softmax((row - row.max()) / temperature)
+    if top_p is not None:
+        order = jnp.argsort(-p)  # likeliest first
+        likelier = jnp.cumsum(p[order]) - p[order]  # the probability of all that are likelier
+        p = p * jnp.zeros(len(p), bool).at[order].set(likelier < top_p)
     if len(row) > _LIMITS.triangle:
         return jnp.cumsum(p)
     # Seven times as fast as jnp.cumsum on a CPU. Every entry is summed in the same order, and adding 0 changes no bit.
@@ -138,16 +153,16 @@ def _cdf(
 
 
 @jax.jit
-def _cdf_table(params: Params, temperature, top_k) -> Float32[Array, "contexts vocab_size"]:
+def _cdf_table(params: Params, temperature, top_k, top_p) -> Float32[Array, "contexts vocab_size"]:
     """Computes the CDF after every context; a context's row is its number in base vocab_size."""
     size, base = block_size(params) or 0, len(params.vocab)
     numbers = jnp.arange(base**size)
     contexts = jnp.stack(jnp.unravel_index(numbers, (base,) * size), -1) if size else jnp.zeros((1, 0), int)
-    return jax.vmap(lambda context: _cdf(params, context.astype(jnp.int32), temperature, top_k))(contexts)
+    return jax.vmap(lambda context: _cdf(params, context.astype(jnp.int32), temperature, top_k, top_p))(contexts)
 
 
 @jax.jit
-def _segment(params: Params, table, key, batch, done, count, carry, temperature, top_k):
+def _segment(params: Params, table, key, batch, done, count, carry, temperature, top_k, top_p):
     """Draws `count` more characters of every word, fewer once all words have ended.
 
     Args:
@@ -163,7 +178,7 @@ def _segment(params: Params, table, key, batch, done, count, carry, temperature,
 
     def cdfs(states):
         if table is None:
-            return jax.vmap(lambda state: _cdf(params, state, temperature, top_k))(states)
+            return jax.vmap(lambda state: _cdf(params, state, temperature, top_k, top_p))(states)
         index = jnp.zeros(len(states), jnp.int32)
         for i in range(states.shape[1]):
             index = index * base + states[:, i]

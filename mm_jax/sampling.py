@@ -33,6 +33,7 @@ def sample(
     prefix: str = "",
     temperature: float = 1.0,
     top_k: int | None = None,
+    top_p: float | None = None,
     min_length: int = 1,
     max_length: int | None = None,
     exclude: Iterable[str] | None = None,
@@ -47,6 +48,8 @@ def sample(
       prefix: beginning of every word.
       temperature: divides the logits; 0 takes the likeliest character every time, and ignores the key.
       top_k: draws only among the k likeliest symbols, the end included.
+      top_p: draws only among the likeliest symbols that have this probability together, at the given temperature
+        (nucleus sampling): a rare slip is ruled out, and what is common stays as likely as it is.
       min_length: shorter words are rejected, like those of `exclude`; 0 takes the empty word too.
       max_length: the longest word, in symbols, prefix included; None is 200, or the model's own limit if that is
         less. A longer word is cut there, and returned like the others.
@@ -58,6 +61,7 @@ def sample(
 
     Raises:
       ValueError: a negative number, length or temperature; a key that is no random key; top_k or max_length below 1;
+        a top_p that is not above 0 and at most 1;
         max_length above the model's limit; a prefix longer than max_length or with a character the model does not
         know; parameters that hold nan.
 
@@ -67,11 +71,11 @@ def sample(
     >>> sample(params, jax.random.key(0), 2)
     ['ab', 'ab']
 
-    Source: makemore parts 1 and 2.
+    Source: makemore parts 1 and 2; of top_p Holtzman et al. (2020), The curious case of neural text degeneration.
     """
     rejected = as_set(() if exclude is None else exclude)
     least = whole_number("min_length", min_length, least=0)
-    options = SamplingOptions(prefix, temperature, top_k, max_length)
+    options = SamplingOptions(prefix, temperature, top_k, top_p, max_length)
 
     def accept(words: Sequence[str]) -> Iterator[bool]:
         known = rejected.among(words) if isinstance(rejected, WordFile) else rejected
@@ -90,11 +94,12 @@ class Samples(NamedTuple):
 
 @dataclass(frozen=True)
 class SamplingOptions:
-    """The options of `sample` that shape a word: its prefix, temperature, top_k and max_length."""
+    """The options of `sample` that shape a word: its prefix, temperature, top_k, top_p and max_length."""
 
     prefix: str = ""
     temperature: float = 1.0
     top_k: int | None = None
+    top_p: float | None = None
     max_length: int | None = None
 
     @property
@@ -107,6 +112,8 @@ class SamplingOptions:
             raise ValueError(
                 f"temperature is {self.temperature}: give 0 (the likeliest characters) or more; 1 is the model's own"
             )
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p is {self.top_p}: give a probability above 0; 1 leaves no symbol out")
         for name in ("top_k", "max_length"):
             if getattr(self, name) is not None:
                 whole_number(name, getattr(self, name))
@@ -133,7 +140,7 @@ def search(
     max_length = _max_length(params, options)
     prefix = params.vocab.encode(options.prefix)
     _check_nan(params)
-    drawer = Drawer(params, prefix, options.temperature, options.top_k, max_length)
+    drawer = Drawer(params, prefix, options.temperature, options.top_k, options.top_p, max_length)
     budget = 100 * num_samples if budget is None else budget
     words: list[str] = []
     tried = 0

@@ -35,14 +35,14 @@ def lowers(function, *args):
     jax.export.export(jax.jit(function), platforms=PLATFORMS)(*args)
 
 
-def drawn(params, key, number, temperature, top_k):
+def drawn(params, key, number, temperature, top_k, top_p):
     """The programs of `sample`: where words begin, the table of a small window, and a segment with and without it."""
     carry = drawing._after_prefix(params, jnp.zeros(8, jnp.int32), number, 3)
     tables = [None]
     if contract.block_size(params) is not None:
-        tables.append(drawing._cdf_table(params, temperature, top_k))
+        tables.append(drawing._cdf_table(params, temperature, top_k, top_p))
     draw = functools.partial(drawing._segment, key=key, batch=number, done=number, count=number)
-    options = {"carry": carry, "temperature": temperature, "top_k": top_k}
+    options = {"carry": carry, "temperature": temperature, "top_k": top_k, "top_p": top_p}
     return [draw(params, table, **options) for table in tables]
 
 
@@ -62,11 +62,11 @@ def test_what_a_platform_cannot_do_is_seen():
 
 @each_of(SOME, slow=[name for name in EVERY if name not in SOME])
 def test_reading_and_drawing(params):
-    def programs(params, key, number, temperature, top_k):
+    def programs(params, key, number, temperature, top_k, top_p):
         with jax.debug_key_reuse(False):
-            return read(params), drawn(params, key, number, temperature, top_k)
+            return read(params), drawn(params, key, number, temperature, top_k, top_p)
 
-    lowers(programs, params, jax.random.key(0), jnp.int32(0), jnp.float32(0.5), jnp.int32(2))
+    lowers(programs, params, jax.random.key(0), jnp.int32(0), jnp.float32(0.5), jnp.int32(2), jnp.float32(0.9))
 
 
 def step(params, recipe):

@@ -38,6 +38,39 @@ def test_top_k_and_low_temperature():
     assert abs(cold.count("a") - len(cold) * p) < 5 * np.sqrt(len(cold) * p * (1 - p))
 
 
+@pytest.mark.parametrize(
+    ("top_p", "temperature", "weights"),
+    [
+        (0.4, 1.0, {"a": 4}),  # a alone has 0.4
+        (0.41, 1.0, {"a": 4, "b": 3}),
+        (0.85, 1.0, {"a": 4, "b": 3, "c": 2}),
+        (0.8, 0.5, {"a": 16, "b": 9}),  # together 25/30
+        (0.8, 2.0, {"a": 2, "b": 3**0.5, "c": 2**0.5}),
+        (1.0, 1.0, {"a": 4, "b": 3, "c": 2}),
+    ],
+)
+def test_top_p_takes_the_likeliest_and_leaves_their_ratios(top_p, temperature, weights):
+    params = mm_jax.counts.from_table(np.array([[1, 4, 3, 2]] * 4), Vocab(".abc"))
+    words = mm_jax.sample(
+        params, jax.random.key(0), 500, temperature=temperature, top_p=top_p, max_length=3, min_length=0
+    )
+    drawn = "".join(words)
+    assert set(drawn) == set(weights)
+    assert any(len(word) < 3 for word in words) == (top_p == 1)  # the end is the least likely symbol
+    p = weights["a"] / sum(weights.values())
+    assert abs(drawn.count("a") - len(drawn) * p) <= 5 * np.sqrt(len(drawn) * p * (1 - p))
+
+
+def test_a_top_p_of_all_draws_the_same_words(monkeypatch):
+    params = model("counts")
+    words = mm_jax.sample(params, jax.random.key(0), 50)
+    assert mm_jax.sample(params, jax.random.key(0), 50, top_p=1) == words
+    nearly = mm_jax.sample(params, jax.random.key(0), 50, top_p=0.9)
+    assert nearly != words
+    monkeypatch.setattr(drawing, "_LIMITS", drawing._Limits(table=0))  # a model without a table draws the same
+    assert mm_jax.sample(params, jax.random.key(0), 50, top_p=0.9) == nearly
+
+
 def test_exclude():
     params = mm_jax.counts.fit(FIRST_FIVE, Vocab.from_words(FIRST_FIVE))
     words = mm_jax.sample(params, jax.random.key(0), 200, exclude=FIRST_FIVE)
@@ -79,6 +112,9 @@ def test_any_alphabet():
         ({"temperature": -0.1}, "temperature is -0.1"),
         ({"temperature": float("nan")}, "temperature is nan"),
         ({"top_k": 0}, "top_k is 0"),
+        ({"top_p": 0.0}, "top_p is 0.0: give a probability above 0"),
+        ({"top_p": 1.5}, "top_p is 1.5"),
+        ({"top_p": float("nan")}, "top_p is nan"),
         ({"max_length": 0}, "max_length is 0"),
         ({"prefix": "abc", "max_length": 2}, "give no less than the 3"),
         ({"prefix": "a!"}, "character 2 is '!'"),
@@ -119,7 +155,7 @@ def test_no_triangle_of_a_large_alphabet():
     params = mm_jax.ngram.fit([vocab.chars[i : i + 2] for i in range(1, 20_000, 2)], vocab, 2)
     sizes = [
         leaf.size
-        for equation in jax.make_jaxpr(jax.vmap(lambda state: drawing._cdf(params, state, jnp.float32(1), None)))(
+        for equation in jax.make_jaxpr(jax.vmap(lambda state: drawing._cdf(params, state, jnp.float32(1), None, None)))(
             jnp.zeros((2, 1), jnp.int32)
         ).eqns
         for leaf in [variable.aval for variable in equation.outvars]

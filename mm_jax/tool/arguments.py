@@ -139,9 +139,8 @@ def sample(
     temperature: Annotated[
         float | None, typer.Option(min=0.0, help="Below 1: likelier words; 0: the likeliest. Default: by list size.")
     ] = None,
-    top_k: Annotated[
-        int | None, typer.Option(min=1, max=MAX_COUNT, help="Draw among the k likeliest characters.")
-    ] = None,
+    top_k: Annotated[int | None, typer.Option(min=1, max=MAX_COUNT, help="Draw among the k likeliest symbols.")] = None,
+    top_p: Annotated[float | None, typer.Option(help="Draw among the likeliest that make up this probability.")] = None,
     prefix: Annotated[str, typer.Option(help="Beginning of every word.")] = "",
     suffix: Annotated[str, typer.Option(help="End of every word.")] = "",
     contains: Annotated[str, typer.Option(help="Part of every word.")] = "",
@@ -209,7 +208,7 @@ def sample(
         like=like,
         accept=sampling.kept_by(program) if program else None,
     )
-    options = {"prefix": prefix, "temperature": temperature, "top_k": top_k}
+    options = {"prefix": prefix, "temperature": temperature, "top_k": top_k, "top_p": top_p}
     display = sampling.Display(form, scores, sort)
     with busy("drawing words"):
         sampling.sample(run, n, conditions, options, budget, used_seed, display, as_json)
