@@ -200,6 +200,7 @@ def test_compare(mm, tmp_path, monkeypatch):
         (["sample", "RUN", "--temperature", "-1"], 2, "--temperature"),
         (["sample", "RUN", "--prefix", "é"], 1, "character 1 is 'é'"),
         (["sample", "RUN", "-n", "0"], 2, "-n"),
+        (["sample", "RUN", "--top-p", "90"], 1, "top_p is 90.0: give a probability above 0; 1 leaves no symbol out"),
         (["score", "RUN"], 2, "either words or --file"),
         (["score", "RUN", "a.b"], 1, "'a.b': character 2 is '.'"),
         (["score", "RUN", "a.b", "b."], 1, "the model can read none of the words"),
