@@ -20,7 +20,8 @@ from mm_jax.tool.list_options import List, ListOrNone, Units, takes_list
 
 app = typer.Typer(
     name="mm-jax",
-    help="Makes more of any list: learns its words character by character, and prints new ones.",
+    help="Makes more of any list: learns its words character by character, and prints new ones.\n\n"
+    "Example: mm-jax train towns.txt --out towns && mm-jax sample towns",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -66,7 +67,10 @@ def check(
     fix: Annotated[Path | None, typer.Option(metavar="OUT", help="Write a clean copy, one word a line.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Report what a list holds: its shape, sizes, characters, odd lines and how they are handled.
+    """Report what a list holds, and which of its lines are odd.
+
+    Says how many words it has, of which characters, and how odd lines are handled; of a file that is not one word a
+    line, which options take its words.
 
     Example: mm-jax check towns.txt --fix clean.txt
     """
@@ -316,7 +320,7 @@ def evaluate(
 
 @app.command()
 def plot(run: RunFolder) -> None:
-    """Draw tables, embeddings, losses and words as PNG files.
+    """Draw tables, embeddings, losses and words as PNG files in RUN.
 
     Example: mm-jax plot runs/towns
     """
@@ -337,7 +341,9 @@ def page(
     learn: Annotated[bool, typer.Option("--learn", help="Let the page learn a list too; it needs no RUN.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
-    """Write one HTML file that makes words in a browser, offline; with --learn, one that learns a list there.
+    """Write one HTML file that makes words in a browser, offline.
+
+    With --learn it learns a list there.
 
     Example: mm-jax page runs/towns --out towns.html --title "New towns"
     """
