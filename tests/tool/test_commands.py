@@ -208,6 +208,8 @@ def test_compare(mm, tmp_path, monkeypatch):
         (["train", "LIST", "LIST", "--out", "r"], 2, "are one pattern in quotes, such as 'lists/*.txt'"),
         (["train", "LIST"], 2, "--out"),
         (["train", "LIST", "--out", "LIST"], 1, "is a file: name a folder to write"),
+        (["mix", "RUN", "RUN", "--out", "OTHER"], 1, "holds a run already: name another folder"),
+        (["check", "LIST", "--fix", "LIST"], 1, "is the list itself: name another file"),
         (["sample", "nowhere"], 1, "error: nowhere is no run folder"),
         (["sample", "LIST"], 1, "is a file, and no model: name a run folder, which mm-jax train makes"),
         (["sample", "RUN", "5"], 2, "-n N is the number of words"),
@@ -233,7 +235,7 @@ def test_compare(mm, tmp_path, monkeypatch):
 )
 def test_mistakes_are_one_line_and_no_traceback(mm, trained, tmp_path, monkeypatch, args, status, message):
     monkeypatch.chdir(tmp_path)
-    names = {"LIST": str(NAMES), "RUN": str(trained / "ngram")}
+    names = {"LIST": str(NAMES), "RUN": str(trained / "ngram"), "OTHER": str(trained / "mlp")}
     got, out, err = mm(*(names.get(arg, arg) for arg in args))
     assert (got, out) == (status, "")
     assert message in err.replace("\n", " ")
