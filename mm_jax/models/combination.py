@@ -13,7 +13,7 @@ from jaxtyping import Array, Int
 
 from mm_jax.layers.unrolling import slide
 from mm_jax.models import contract
-from mm_jax.models.contract import Model, model_of, sequential
+from mm_jax.models.contract import Model, is_model, model_of, sequential
 
 
 def combination(
@@ -92,7 +92,7 @@ def check_members(members: Sequence[Any], numbers: Any, vocab: Any) -> None:
 
 def of_one_vocab(members: Sequence[Any], name: str) -> tuple[Any, ...]:
     """Returns the members as a tuple; raises ValueError for fewer than two, and for different vocabularies."""
-    members = tuple(members)
+    members = (members,) if is_model(members) else tuple(members)  # one model is too few, and is said to be
     for member in members:
         model_of(member)
     if len(members) < 2 or len({member.vocab for member in members}) > 1:

@@ -28,7 +28,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A folder written by `mm-jax train`.")]
 RunOrNone = Annotated[Path | None, typer.Argument(metavar="RUN", help="A folder written by `mm-jax train`.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -68,9 +67,6 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Report what a list holds, and which of its lines are odd.
-
-    Says how many words it has, of which characters, and how odd lines are handled; of a file that is not one word a
-    line, which options take its words.
 
     Example: mm-jax check towns.txt --fix clean.txt
     """
@@ -342,8 +338,6 @@ def page(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
     """Write one HTML file that makes words in a browser, offline.
-
-    With --learn it learns a list there.
 
     Example: mm-jax page runs/towns --out towns.html --title "New towns"
     """
