@@ -93,7 +93,7 @@ def as_list(words: Iterable[str], *, ordered: bool = True) -> Sequence[str]:
     if isinstance(words, str):
         raise ValueError(f"expected a list of words, got one str: write [{words!r}]")
     if not isinstance(words, Iterable):
-        raise ValueError(f"expected a list of words, got {words!r}")
+        raise ValueError(f"expected a list of words, got {shown(words)}")
     if ordered and isinstance(words, Set) and not isinstance(words, KeysView):
         kind = type(words).__name__
         raise ValueError(f"a {kind} of words has another order in each process: give a list, such as sorted(words)")
@@ -101,7 +101,8 @@ def as_list(words: Iterable[str], *, ordered: bool = True) -> Sequence[str]:
     if not words:
         raise ValueError("an empty list of words: nothing to read")
     if others := [word for word in words if not isinstance(word, str)]:
-        raise ValueError(f"expected words as str, got {others[0]!r}, a {type(others[0]).__name__}")
+        remedy = ": give one list, such as split.train" if isinstance(others[0], list) else ""
+        raise ValueError(f"expected words as str, got {shown(others[0])}, a {type(others[0]).__name__}{remedy}")
     return words
 
 
@@ -135,6 +136,18 @@ def shown(value: Any, limit: int = 60) -> str:
     """
     text = " ".join(repr(value).split())
     return text if len(text) <= limit else f"{text[:limit]}..."
+
+
+def no_model(thing: Any) -> str:
+    """Returns the message on what stands in the place of a model: a class of the user's own, or another argument."""
+    name = type(thing).__name__
+    if type(thing).__module__.startswith(("builtins", "jax", "numpy")):
+        return f"{name} is not a model: parameters come first, such as mm_jax.mlp.init(key, vocab) returns"
+    return (
+        f"{name} is not a model: register it once, below its functions, with "
+        f"mm_jax.windowed({name}, block_size=block_size, logits=logits) or with "
+        f"mm_jax.sequential({name}, start=start, advance=advance, logits=logits)"
+    )
 
 
 def cores() -> int:

@@ -18,7 +18,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
 from mm_jax import sampling
-from mm_jax.checks import as_list, whole_number
+from mm_jax.checks import as_list, shown, whole_number
 from mm_jax.models import contract, fresh
 from mm_jax.models.contract import Params
 from mm_jax.sampling import Samples, SamplingOptions
@@ -253,6 +253,8 @@ def more(
     >>> more(params, towns, jax.random.key(2), 2, conditions=Conditions(new=True)).words
     ['Aomnem', 'Hollem']
     """
+    if not isinstance(conditions, Conditions):
+        raise ValueError(f"conditions is {shown(conditions)}: give mm_jax.Conditions(new=True, ...)")
     words = as_list(words) if start is None else words
     units = params.vocab.units
     start = start or start_of(words, units)

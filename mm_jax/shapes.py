@@ -239,6 +239,10 @@ def _header(line: int, text: str) -> Finding:
     return Finding("header", f"line {line} looks like a header, {text[:60]!r}: --header skips it", False)
 
 
+_NO_TEXT = (
+    *(b"PK\x03\x04", b"%PDF-", b"\x1f\x8b", b"\xd0\xcf\x11\xe0", b"{\\rtf"),
+    *(b"\x89PNG", b"\xff\xd8\xff", b"GIF8"),  # pictures
+)
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -249,8 +253,9 @@ _MARKS = (
 
 def _encoding_of(raw: bytes) -> tuple[Finding, str] | None:
     """Finds another encoding than UTF-8: the finding, and the codec, "" where there is no text. None for UTF-8."""
-    if raw.startswith((b"PK\x03\x04", b"%PDF-", b"\x1f\x8b", b"\xd0\xcf\x11\xe0", b"{\\rtf")):
-        return Finding("no text", "no text, but an Office, zip, gzip or PDF file: save its words as a text", True), ""
+    if raw.startswith(_NO_TEXT):
+        what = "no text, but an Office, zip, gzip or PDF file, or a picture: save its words as a text"
+        return Finding("no text", what, True), ""
     codec = next((codec for mark, codec in _MARKS if raw.startswith(mark)), "")
     if not codec and (start := raw[: 2 * SEEN]).count(0) * 4 > len(start):  # of Latin text every other byte is 0
         codec = "utf-16-le" if start[1::2].count(0) > start[::2].count(0) else "utf-16-be"

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mm_jax.checks import as_list
+from mm_jax.checks import as_list, shown
 from mm_jax.streams import WordFile
 from mm_jax.symbols import CHARACTERS, GRAPHEMES, checked, cut, cut_lines, joined, length
 
@@ -53,14 +53,16 @@ class Vocab:
     units: str = CHARACTERS
 
     def __post_init__(self) -> None:
+        if not isinstance(self.chars, str):
+            raise ValueError(f"expected characters, got {shown(self.chars)}: Vocab.from_words takes a list of words")
         if self.units == CHARACTERS:
             object.__setattr__(self, "symbols", self.chars)
         if "." not in self.symbols or len(set(self.symbols)) != len(self.symbols):
             each = "character" if self.units == CHARACTERS else "symbol"
-            shown = self.chars if self.units == CHARACTERS else listing(self.symbols, self.units)
+            held = self.chars if self.units == CHARACTERS else listing(self.symbols, self.units)
             raise ValueError(
                 f"a vocabulary starts with '.' (with another separator where '.' is one of its {each}s) and holds "
-                f"each {each} once, got {shown!r}"
+                f"each {each} once, got {held!r}"
             )
 
     def __hash__(self) -> int:

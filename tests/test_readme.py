@@ -87,9 +87,13 @@ def test_links_lead_somewhere(name):
 
 @pages
 def test_places_that_a_script_fills_are_there_once(name):
-    places = {"README.md": ["evidence"], "examples/README.md": ["spreads", "pairs", "sizes"]}[name]
+    places = {"README.md": ["evidence"], "examples/README.md": ["rungs", "spreads", "pairs", "sizes"]}[name]
     for place in places:
         assert PAGES[name].count(f"<!-- {place}: begin -->") == PAGES[name].count(f"<!-- {place}: end -->") == 1
+
+
+def test_the_front_page_stays_short():
+    assert len(README.splitlines()) <= 220
 
 
 def test_the_help_of_the_package_names_every_file():

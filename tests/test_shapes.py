@@ -101,7 +101,8 @@ def test_a_list_in_another_encoding_is_named(tmp_path):
         (finding,) = found(path.read_bytes(), Options())
         assert finding.refuses
         assert mm_jax.load_words(path, **told(finding.text)) == NAMES
-    assert [finding.kind for finding in found(b"PK\x03\x04" + bytes(40), Options())] == ["no text"]
+    for start in (b"PK\x03\x04", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0"):
+        assert [finding.kind for finding in found(start + bytes(40), Options())] == ["no text"]
 
 
 PLAIN = {

@@ -19,7 +19,7 @@ class ModelOption(NamedTuple):
 
 
 def options_of(model: Model) -> dict[str, ModelOption]:
-    """Returns the options that make a model: the arguments of its `init` or `fit` that have a default.
+    """Returns the options that make a model: the arguments of `init` or `fit` that have a default and a type.
 
     >>> from mm_jax import mlp
     >>> [option.name for option in options_of(mlp.MODEL).values()]
@@ -32,7 +32,7 @@ def options_of(model: Model) -> dict[str, ModelOption]:
     return {
         name: ModelOption(name, _kind(parameter.annotation), parameter.default, meanings.get(name, ""))
         for name, parameter in inspect.signature(make).parameters.items()
-        if parameter.default is not inspect.Parameter.empty
+        if parameter.default is not inspect.Parameter.empty and parameter.annotation is not Any
     }
 
 

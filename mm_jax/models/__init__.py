@@ -15,9 +15,9 @@
     Widened      a model over a larger alphabet                        widened.wrap(params, vocab)
     Network      a network of your own, of flax or any other kind      network.wrap(module, vocab, key=key)
 
-The first five are windowed: they see the last `block_size` tokens. The others see the whole word so far. All verbs
-(`fit`, `sample`, `score`, `evaluate`, `most_probable`, `save`, ...) take any of them. `Counts` and a trained `Bigram`
-are the same model, fitted in two ways: tests/test_equivalence.py proves it.
+Those above BagOfWords are windowed: they see the last `block_size` tokens. The others see the whole word so far. All
+verbs (`fit`, `sample`, `score`, `evaluate`, `most_probable`, `save`, ...) take any of them. `Counts` and a trained
+`Bigram` are the same model, fitted in two ways: tests/test_equivalence.py proves it.
 """
 
 import importlib
@@ -34,8 +34,8 @@ __getattr__, __dir__, __all__ = _lazy.attach(__name__, _NAMES)
 def makeable() -> dict[str, Any]:
     """Returns the `contract.Model` of each model that a list of words can make, by name; imports all files here.
 
-    >>> sorted(makeable())
-    ['bigram', 'bow', 'counts', 'gru', 'mlp', 'ngram', 'rnn', 'transformer', 'wavenet']
+    >>> {"counts", "gru", "transformer"} <= set(makeable())
+    True
     """
     for name in _NAMES:
         importlib.import_module(f"{__name__}.{name}")

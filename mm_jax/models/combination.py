@@ -13,7 +13,7 @@ from jaxtyping import Array, Int
 
 from mm_jax.layers.unrolling import slide
 from mm_jax.models import contract
-from mm_jax.models.contract import Model, model_of, sequential
+from mm_jax.models.contract import Model, is_model, model_of, sequential
 
 
 def combination(
@@ -92,12 +92,12 @@ def check_members(members: Sequence[Any], numbers: Any, vocab: Any) -> None:
 
 def of_one_vocab(members: Sequence[Any], name: str) -> tuple[Any, ...]:
     """Returns the members as a tuple; raises ValueError for fewer than two, and for different vocabularies."""
-    members = tuple(members)
-    for member in members:
+    given: tuple[Any, ...] = (members,) if is_model(members) else tuple(members)  # one model is too few
+    for member in given:
         model_of(member)
-    if len(members) < 2 or len({member.vocab for member in members}) > 1:
+    if len(given) < 2 or len({member.vocab for member in given}) > 1:
         raise ValueError(f"a {name} needs two or more models, all of one vocabulary")
-    return members
+    return given
 
 
 def _last(window: Any, member: Any) -> Any:

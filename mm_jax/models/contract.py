@@ -31,6 +31,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float32, Int
 
+from mm_jax.checks import no_model, shown
 from mm_jax.layers import unrolling
 from mm_jax.layers.dropout import Dropout
 from mm_jax.pytrees import check_arrays, is_pytree
@@ -272,19 +273,17 @@ def _register(cls: type[P], *, unroll: Callable, unroll_rows: Callable | None = 
 
 def model_of(params: P) -> Model[P]:
     """Returns the record of a model's class; raises ValueError for a class that is not registered."""
-    cls = type(params)
-    if (model := _MODELS.get(cls)) is None:
-        raise ValueError(
-            f"{cls.__name__} is not a model: register it once, below its functions, with "
-            f"mm_jax.windowed({cls.__name__}, block_size=block_size, logits=logits) or with "
-            f"mm_jax.sequential({cls.__name__}, start=start, advance=advance, logits=logits)"
-        )
+    if (model := _MODELS.get(type(params))) is None:
+        raise ValueError(no_model(params))
     return model
 
 
 def checked(params: P) -> Model[P]:
-    """Returns the record of a model after checking its arrays; raises ValueError as `model_of`, `check_arrays`."""
+    """Returns the record of a model, its vocabulary and arrays checked; ValueError as `model_of`, `check_arrays`."""
     model = model_of(params)
+    if not isinstance(params.vocab, Vocab):
+        given = f"vocab of {type(params).__name__} is {shown(params.vocab)}"
+        raise ValueError(f"{given}: give a vocabulary, such as mm_jax.Vocab.from_words(words)")
     check_arrays(params)
     return model
 

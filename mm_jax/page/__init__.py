@@ -24,6 +24,7 @@ import numpy as np
 
 import mm_jax
 from mm_jax import drawing, sampling
+from mm_jax.checks import as_list
 from mm_jax.conditions import first_case
 from mm_jax.evaluation import word_nlls
 from mm_jax.files import write_whole
@@ -81,6 +82,7 @@ def write(
     >>> "<h1" in path.read_text()
     True
     """
+    words = words and as_list(words)
     check_free(path, overwrite)
     if with_words and not words:
         raise ValueError("with_words needs words, the training list")

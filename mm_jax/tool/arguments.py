@@ -20,13 +20,13 @@ from mm_jax.tool.list_options import List, ListOrNone, Units, takes_list
 
 app = typer.Typer(
     name="mm-jax",
-    help="Makes more of any list: learns its words character by character, and prints new ones.",
+    help="Makes more of any list: learns its words character by character, and prints new ones.\n\n"
+    "Example: mm-jax train towns.txt --out towns && mm-jax sample towns",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
 )
-
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A folder written by `mm-jax train`.")]
 RunOrNone = Annotated[Path | None, typer.Argument(metavar="RUN", help="A folder written by `mm-jax train`.")]
@@ -66,7 +66,7 @@ def check(
     fix: Annotated[Path | None, typer.Option(metavar="OUT", help="Write a clean copy, one word a line.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Report what a list holds: its shape, sizes, characters, odd lines and how they are handled.
+    """Report what a list holds, and which of its lines are odd.
 
     Example: mm-jax check towns.txt --fix clean.txt
     """
@@ -315,7 +315,7 @@ def evaluate(
 
 @app.command()
 def plot(run: RunFolder) -> None:
-    """Draw tables, embeddings, losses and words as PNG files.
+    """Draw tables, embeddings, losses and words as PNG files in RUN.
 
     Example: mm-jax plot runs/towns
     """
@@ -336,7 +336,7 @@ def page(
     learn: Annotated[bool, typer.Option("--learn", help="Let the page learn a list too; it needs no RUN.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
-    """Write one HTML file that makes words in a browser, offline; with --learn, one that learns a list there.
+    """Write one HTML file that makes words in a browser, offline.
 
     Example: mm-jax page runs/towns --out towns.html --title "New towns"
     """

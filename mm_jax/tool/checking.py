@@ -258,7 +258,9 @@ def render(report: Report, most: int = 20) -> str:
 
 
 def write(report: Report, path: Path) -> None:
-    """Writes the clean copy, one word a line, and says so."""
+    """Writes the clean copy, one word a line, and says so; raises ValueError where it would replace the list."""
+    if path.exists() and path.samefile(report.path):
+        raise ValueError(f"{path} is the list itself: name another file for the clean copy")
     write_whole(path, "\n".join([*report.clean, ""]).encode())
     about = f", {report.changed:,} of them other than `mm-jax train` takes from {report.path}" if report.changed else ""
     say(f"wrote {counted(len(report.clean), 'word')} to {path}{about}")

@@ -1,4 +1,4 @@
-"""Writes `--help` for people: LIST and N in place of types and ranges, and the options in groups."""
+"""Writes `--help` for people: LIST and N in place of types and ranges, options in groups. Errors of usage likewise."""
 
 import re
 from typing import Any
@@ -21,8 +21,39 @@ def _described(text: str) -> str:
     return re.sub(r"\s*\[\]$", "", text).replace("[; ", "[")
 
 
+_PLAIN = {
+    r"Value error, ": "",
+    r"Input should be a valid integer.*": "give a whole number",
+    r"Input should be a valid number.*": "give a number",
+    r"Input should be greater than or equal to (\S+)": r"give \1 or more",
+    r"Input should be less than or equal to (\S+)": r"give \1 or less",
+}
+_TOO_MANY = {
+    "train": "several lists are one pattern in quotes, such as 'lists/*.txt'",
+    "sample": "-n N is the number of words",
+}
+
+
+def _explained(mistake: str, command: str | None) -> str:
+    """Puts what typer says into plain words; adds the likely reason for an argument too many."""
+    for found, plain in _PLAIN.items():
+        mistake = re.sub(found, plain, mistake)
+    if mistake.startswith("Got unexpected extra argument") and command in _TOO_MANY:
+        return f"{mistake}: {_TOO_MANY[command]}"
+    return mistake
+
+
 class Command(TyperCommand):
-    """A command whose help is in plain words."""
+    """A command whose help, and whose errors, are in plain words."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parses the arguments; raises typer's UsageError with a message in plain words."""
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as error:
+            if isinstance(message := getattr(error, "message", None), str):
+                error.message = _explained(message, self.name)  # pyright: ignore[reportAttributeAccessIssue]
+            raise
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Returns the pieces of the usage line, without braces."""

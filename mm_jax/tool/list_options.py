@@ -31,7 +31,10 @@ ListOrNone = Annotated[
 ]
 Units = Annotated[
     Literal["characters", "graphemes", "words"] | None,
-    typer.Option(help="What words are made of; words: what stands between blanks. Default: characters, or graphemes."),
+    typer.Option(
+        help="What words are made of; words: what stands between blanks. Default: graphemes if some have several "
+        "characters."
+    ),
 ]
 _TAKING = {
     "column": Annotated[

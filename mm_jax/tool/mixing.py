@@ -36,6 +36,8 @@ def mix(folders: Sequence[Path], weights: Sequence[float], out: Path, as_json: b
     """
     if out in folders:
         raise ValueError(f"{out} is one of the runs to mix: name another folder")
+    if runs.RunFolder(out).has_model():
+        raise ValueError(f"{out} holds a run already: name another folder")
     opened = [runs.RunFolder(folder).open() for folder in folders]
     units, *others = sorted({run.params.vocab.units for run in opened})
     if others:

@@ -30,7 +30,10 @@ def extend(command: Callable[..., None]) -> None:
     recipes = dict.fromkeys(name for model in makeable.values() if model.init for name in model.recipes)
     annotations: dict[str, Any] = {
         "context": typer.Context,  # typer passes its base class, which a check of types would refuse
-        "model": Annotated[Literal[(AUTO, *makeable)], typer.Option(help="The model; auto tries several.")],  # pyright: ignore
+        "model": Annotated[
+            Literal[(AUTO, *makeable)],  # pyright: ignore
+            typer.Option(help="The model; auto tries several.", case_sensitive=False),
+        ],
         "recipe": Annotated[
             str | None, typer.Option(metavar="NAME", help=f"A recipe of the model: {', '.join(recipes)}.")
         ],

@@ -74,6 +74,14 @@ class RunFolder:
         """Returns True if the folder holds a model, which nothing but `--overwrite` may replace."""
         return (self.path / "model.safetensors").exists()
 
+    def check_free(self) -> None:
+        """Raises ValueError if the folder holds a model."""
+        if self.has_model():
+            raise ValueError(
+                f"{self} holds a run already: give --resume to go on with it, --overwrite to replace it, or name "
+                "another folder"
+            )
+
     def goes_on(self) -> bool:
         """Returns True if a run in the folder has done anything that is worth going on with."""
         return self.exists() and any((self.path / name).exists() for name in (*FILES[:2], TRIED))
@@ -198,13 +206,10 @@ class RunFolder:
         }
         if self.exists() and resume:
             config = self._continued(config)
-        elif self.has_model():
-            raise ValueError(
-                f"{self} holds a run already: give --resume to go on with it, --overwrite to replace it, or name "
-                "another folder"
-            )
-        elif self.exists():
-            self.clear()
+        else:
+            self.check_free()
+            if self.exists():
+                self.clear()
         self._mark = _mark_of(config)
         if isinstance(train := words.split.train, WordFile):
             if not (self.path.exists() and train.path.parent.samefile(self.path)):  # of a resumed run it is there
@@ -246,7 +251,9 @@ class RunFolder:
         """Reads config.json; raises ValueError if it is missing, altered, or of a newer format."""
         self._end_replacement()
         if self.path.is_file():
-            raise ValueError(f"{self} is a file: name the folder of a run, such as {self.path.absolute().parent}")
+            beside = self.path.absolute().parent
+            which = f"such as {beside}" if RunFolder(beside).exists() else "which mm-jax train makes"
+            raise ValueError(f"{self} is a file: name the folder of a run, {which}")
         path = self.path / "config.json"
         try:
             config = json.loads(path.read_bytes(), parse_constant=_refuse_constant)

@@ -97,7 +97,7 @@ def sample(
     `folder` is a run, or a model that a page saved.
     """
     if folder.is_file():
-        params, words, start = load(folder), [], _start(folder)
+        params, words, start = _saved(folder), [], _start(folder)
         if conditions.new or conditions.min_distance or display.scores or display.sort:
             raise ValueError(f"{folder} does not hold its list: leave out --new, --min-distance, --scores and --sort")
     else:
@@ -119,6 +119,16 @@ def sample(
     say(said)
     if len(rows) < n:
         fail(_too_few(samples, budget))
+
+
+def _saved(path: Path) -> Params:
+    """Reads a saved model; raises ValueError for a file that is none, such as a list."""
+    try:
+        return load(path)
+    except ValueError as error:
+        if path.suffix == ".safetensors":
+            raise
+        raise ValueError(f"{path} is a file, and no model: name a run folder, which mm-jax train makes") from error
 
 
 def _start(path: Path) -> dict[str, Any]:

@@ -53,7 +53,9 @@ def train(
     With `resume`, the options are those of the run, `typed` names those that the user gave again, and `path` is not
     needed.
     """
-    word_list = None
+    word_list, target = None, RunFolder(folder)
+    if not resume and not overwrite:
+        target.check_free()  # before a long list is read, and orders are tried
     if path is not None:
         words = read(path, taken, hints=units is None)  # commas of lines of words are no columns
         if settings["dedup"] or effort == PAGE:
@@ -61,7 +63,6 @@ def train(
                 raise ValueError(f"{path} is too long to look for repeats: give it without them, or leave out --dedup")
             words = list(dict.fromkeys(words))
         word_list = WordList.of(words, units)
-    target = RunFolder(folder)
     if word_list is None and not target.begun(overwrite).exists():
         raise ValueError(f"{folder} holds no run to resume: give the LIST to learn")
     with target.replacing(resume) if overwrite else target.locked() as run:

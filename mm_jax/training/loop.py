@@ -8,8 +8,10 @@ Step t's batch depends on the state's key and on t alone, and chunks of any numb
 run that was stopped and resumed equals, bit for bit, the run that was not. The lecture runs Python at every step.
 """
 
+import difflib
 import functools
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 import jax
@@ -271,4 +273,11 @@ def recipe_from(recipe: Recipe | None, options: dict[str, Any]) -> Recipe:
         )
     if recipe is not None and options:
         raise ValueError(f"give a recipe or options, not both: recipe.but({next(iter(options))}=...) changes a recipe")
+    if recipe is None:
+        takes = [entry.name for entry in fields(Recipe)]
+        if others := [name for name in options if name not in takes]:
+            meant = difflib.get_close_matches(others[0], takes, 1) or takes
+            raise ValueError(f"no option is named {others[0]}: choose {', '.join(meant)}")
+        if "steps" not in options:
+            raise ValueError("give the number of steps, steps=1000, or a mm_jax.Recipe")
     return Recipe(**options) if recipe is None else recipe

@@ -15,6 +15,7 @@ import pytest
 
 import mm_jax
 from mm_jax import models
+from mm_jax.layers import unrolling
 from mm_jax.models import contract
 from mm_jax.pytrees import is_pytree
 
@@ -241,8 +242,9 @@ READ = ["mixture, sequential", "mlp", "ngram", "transformer"]
 QUICK = [*READ, "network"]
 OTHERS_TO_READ = [name for name in EVERY if name not in READ]  # in the long tests
 # The state is a window; the others see the whole word.
-WINDOWED = ["bigram", "bigram of counts", "counts", "mixture", "mlp", "mlp of the lecture", "ngram", "ngram of order 1"]
-WINDOWED += ["product", "toy_windowed", "wavenet"]
+_COMBINED = ["mixture", "product"]  # of windowed models
+_SLIDE = {short(module) for module in MODULES if module.MODEL.advance is unrolling.slide}
+WINDOWED = sorted([*_SLIDE, *_COMBINED, "bigram of counts", "mlp of the lecture", "ngram of order 1"])
 # New parameters, to be trained by gradient steps.
 TRAINED = [name for name in [*SMALL, "network", "mlp of the lecture"] if name in EVERY]
 WORDS = {".ab": ("ab", "ba", "b", "abba"), VOCAB.chars: tuple(FIRST_FIVE)}

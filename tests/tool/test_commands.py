@@ -22,7 +22,7 @@ from mm_jax.vocab import Vocab
 from .conftest import make, train
 
 NAMES = lists.bundled_names()
-COMMANDS = ["check", "train", "sample", "score", "eval", "plot", "compare", "mix", "top", "info"]
+COMMANDS = ["check", "train", "sample", "score", "eval", "plot", "compare", "mix", "page", "top", "info"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -32,6 +32,17 @@ def test_help_has_an_example_and_fits_80_columns(mm, command, monkeypatch):
     assert status == 0
     assert f"Example: mm-jax {command} " in " ".join(out.split())
     assert max(map(len, out.splitlines())) <= 80
+
+
+def test_the_list_of_commands_is_whole_in_80_columns(mm, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    status, out, _ = mm("--help")
+    assert (status, "..." in out.replace("...", "", out.count("ARGS]..."))) == (0, False)
+    assert "Example: mm-jax train towns.txt --out towns && mm-jax sample towns" in out
+
+
+def test_train_has_no_option_that_text_cannot_give(mm):
+    assert "--engine" not in mm("train", "--help")[1]
 
 
 def test_check(mm, tmp_path):
@@ -193,30 +204,39 @@ def test_compare(mm, tmp_path, monkeypatch):
         (["train", "none.txt", "--out", "r"], 1, "error: none.txt does not exist"),
         (["train", "LIST", "--out", "r", "--model", "mlp", "--steps", "0"], 2, "--steps"),
         (["train", "LIST", "--out", "r", "--model", "mlp", "--lr", "fast"], 2, "neither a positive number nor auto"),
-        (["train", "LIST", "--out", "r", "--model", "lstm"], 2, "--model"),
+        (["train", "LIST", "--out", "r", "--model", "lstm"], 2, "Invalid value for '--model': 'lstm' is not one of"),
+        (["train", "LIST", "LIST", "--out", "r"], 2, "are one pattern in quotes, such as 'lists/*.txt'"),
         (["train", "LIST"], 2, "--out"),
         (["train", "LIST", "--out", "LIST"], 1, "is a file: name a folder to write"),
+        (["mix", "RUN", "RUN", "--out", "OTHER"], 1, "holds a run already: name another folder"),
+        (["check", "LIST", "--fix", "LIST"], 1, "is the list itself: name another file"),
         (["sample", "nowhere"], 1, "error: nowhere is no run folder"),
-        (["sample", "RUN", "--temperature", "-1"], 2, "--temperature"),
+        (["sample", "LIST"], 1, "is a file, and no model: name a run folder, which mm-jax train makes"),
+        (["sample", "RUN", "5"], 2, "-n N is the number of words"),
+        (["sample", "RUN", "-n", "ten"], 2, "Invalid value for '-n': give a whole number"),
+        (["sample", "RUN", "--temperature", "-1"], 2, "Invalid value for '--temperature': give 0 or more"),
         (["sample", "RUN", "--prefix", "é"], 1, "character 1 is 'é'"),
         (["sample", "RUN", "-n", "0"], 2, "-n"),
         (["sample", "RUN", "--top-p", "90"], 1, "top_p is 90.0: give a probability above 0; 1 leaves no symbol out"),
+        (["info", "LIST"], 1, "is a file: name the folder of a run, which mm-jax train makes"),
         (["score", "RUN"], 2, "either words or --file"),
         (["score", "RUN", "a.b"], 1, "'a.b': character 2 is '.'"),
         (["score", "RUN", "a.b", "b."], 1, "the model can read none of the words"),
         (["train", "LIST", "--out", "RUN"], 1, "holds a run already: give --resume"),
+        (["train", "nowhere", "--out", "RUN"], 1, "holds a run already"),  # said before the list is read
         (
             ["train", "LIST", "--out", "RUN", "--resume", "--seed", "9"],
             1,
             "trained with other options: seed 0 (now 9)",
         ),
+        (["train", "nowhere", "--out", "r", "--model", "GRU"], 1, "nowhere does not exist"),  # gru, in any case
         (["frobnicate"], 2, "No such command"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_mistakes_are_one_line_and_no_traceback(mm, trained, tmp_path, monkeypatch, args, status, message):
     monkeypatch.chdir(tmp_path)
-    names = {"LIST": str(NAMES), "RUN": str(trained / "ngram")}
+    names = {"LIST": str(NAMES), "RUN": str(trained / "ngram"), "OTHER": str(trained / "mlp")}
     got, out, err = mm(*(names.get(arg, arg) for arg in args))
     assert (got, out) == (status, "")
     assert message in err.replace("\n", " ")
