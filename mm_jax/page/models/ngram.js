@@ -14,7 +14,7 @@ export function rankOf(codes, code) {
 }
 
 // Returns a level's codes; where they do not fit 32 bits, the level has ranks, then oldest tokens.
-function codesOf(level, size) {
+export function codesOf(level, size) {
   const { codes, backoff: { length } } = level;
   if (codes.length === length) return codes;
   return level.whole ??= Float64Array.from({ length }, (_, i) => codes[i] * size + codes[length + i]);
