@@ -76,6 +76,8 @@ def test_mistakes(mm, learned, tmp_path):
     status, _, err = mm("train", bad, "--units", "words", "--out", tmp_path / "run")
     assert status == 1 and "'K  T' has two blanks side by side: put one blank between symbols" in err
     assert not (tmp_path / "run").exists()
+    assert mm("check", bad, "--fix", tmp_path / "mended.txt")[0] == 0
+    assert mm("train", tmp_path / "mended.txt", "--units", "words", "--out", tmp_path / "run", *OF)[0] == 0
     status, _, err = mm("mix", learned / "phonemes", learned / "characters", "--out", tmp_path / "both")
     assert status == 1 and "the runs' symbols are characters and words: train them with the same --units" in err
 
