@@ -986,7 +986,8 @@ lines[:4]
 
 # %%
 line_vocab = mm_jax.Vocab.from_words(lines, units="words")
-len(line_vocab), line_vocab.encode("the kings sing"), line_vocab.decode([23, 10, 19])
+kings = line_vocab.encode("the kings sing")
+len(line_vocab), kings, line_vocab.decode(kings)
 
 # %% [markdown]
 # The calls are those of names. Beside them, n-grams of the same lines as letters:
