@@ -15,7 +15,7 @@ from mm_jax.sources import open_words
 
 PHONEMES = ["K AE1 T", "AE1 T", "T", "K K"]
 WORDS = st.lists(st.text("abcABé1,.'", min_size=1, max_size=4), min_size=1, max_size=6).map(" ".join)
-# Among them are a letter that joins the next, at the end of a Hindi word, and of emoji a family, flags, a skin, a heart with its variation selector.
+# Of emoji first of all: a family, flags, a skin, a heart with its variation selector.
 LISTS = {
     "Hindi": "जगत् विद्वान् "  # of which the last letter would join the next
     "हिन्दी क्षत्रिय मीरा श्रीमती पृथ्वी कृष्णा विष्णु लक्ष्मी सरस्वती दुर्गा गणेश शक्ति अर्जुन युधिष्ठिर द्रौपदी भीष्म",
