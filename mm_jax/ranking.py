@@ -14,17 +14,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+import jax
 import numpy as np
 from jaxtyping import Array, Key
 
 from mm_jax.checks import as_list, whole_number
 from mm_jax.enumeration import most_probable
 from mm_jax.evaluation import word_nlls
+from mm_jax.layers.products import LARGE
 from mm_jax.models import contract
 from mm_jax.models.contract import Params, checked
 from mm_jax.models.prediction import log_probs_after
 from mm_jax.sampling import MAX_LENGTH, sample
 from mm_jax.symbols import lengths
+from mm_jax.vocab import decode_columns
 
 _COUNTED = 1000  # words are enumerated where no more than these may be likelier
 _PREFIXES = 20_000  # of that enumeration
@@ -107,7 +110,7 @@ def ranks(params: Params, words: Sequence[str], key: Key[Array, ""], *, num_samp
 
 def _drawn(params: Params, key: Key[Array, ""], num_samples: int, longest: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns minus log p of drawn words, and minus log of the probability of drawing them: float64 [num_samples]."""
-    words = [word for word in sample(params, key, num_samples, min_length=0, max_length=longest) if word]
+    words = [word for word in _words(params, key, num_samples, longest) if word]
     nlls, drawing = np.full((2, num_samples), np.inf)  # the empty word does not count
     if words:
         nlls[: len(words)], lengths = word_nlls(params, words)
@@ -117,6 +120,15 @@ def _drawn(params: Params, key: Key[Array, ""], num_samples: int, longest: int) 
             prefixes = [tuple(params.vocab.encode(words[i]).tolist()) for i in cut]
             drawing[cut] += log_probs_after(params, prefixes)[:, 0]
     return nlls, drawing
+
+
+def _words(params: Params, key: Key[Array, ""], num_samples: int, longest: int) -> list[str]:
+    """Draws words; with thousands of symbols as the model can by itself, if it can, for `sample` would take minutes."""
+    draw = contract.model_of(params).draw
+    if draw is None or len(params.vocab) <= LARGE:
+        return sample(params, key, num_samples, min_length=0, max_length=longest)
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    return decode_columns(draw(params, rng, num_samples, longest), params.vocab)
 
 
 def _estimated(nll: float, drawn_nlls: np.ndarray, drawing: np.ndarray) -> Rank:

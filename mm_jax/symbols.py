@@ -22,6 +22,11 @@ def checked(units: str) -> str:
     return units
 
 
+def item(units: str) -> str:
+    """Returns what an item of a list is called: a line where its symbols are words, else a word."""
+    return "line" if units == WORDS else "word"
+
+
 def cut(text: str, units: str) -> Sequence[str]:
     """Cuts a text into symbols.
 

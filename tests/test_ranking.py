@@ -1,5 +1,6 @@
 """How many words are likelier: by counting all of them, and by what is estimated from draws."""
 
+import collections
 import itertools
 from decimal import Decimal
 
@@ -10,9 +11,10 @@ import pytest
 import mm_jax
 from mm_jax import ranking
 from mm_jax.evaluation import word_nlls
-from mm_jax.models import contract
+from mm_jax.models import contract, ngram
 from mm_jax.models.prediction import log_probs_after
 from mm_jax.ranking import Rank
+from mm_jax.vocab import decode_columns
 
 from .conftest import FIRST_FIVE, drawn
 from .models.zoo import EVERY, VOCAB, each_of
@@ -106,3 +108,30 @@ def test_refuses():
 )
 def test_in_words(found, text):
     assert str(found) == text
+
+
+@pytest.mark.parametrize("order", [1, 3])
+def test_ngrams_draw_by_themselves_what_they_say(order):
+    """Chi square of 20,000 draws by the model's own way, which lists of many symbols take, over all likely words."""
+    params = mm_jax.ngram.fit(["ab", "abba", "b", "ba", "ab"], AB, order)
+    number = 20_000
+    drawn = decode_columns(ngram.draw(params, np.random.default_rng(1), number, 200), AB)
+    counts = collections.Counter(drawn)
+    likely = mm_jax.most_probable(params, 40)
+    expected = np.array([number * p for _, p in likely])
+    observed = np.array([counts[word] for word, _ in likely])
+    assert expected.min() > 5
+    squares = ((observed - expected) ** 2 / expected).sum()
+    assert abs(squares - len(likely)) < 4 * (2 * len(likely)) ** 0.5
+
+
+@pytest.mark.slow
+def test_a_rank_among_thousands_of_symbols_is_that_of_letters(monkeypatch):
+    """The same model, drawn from by itself and by `sample`."""
+    params = mm_jax.ngram.fit(FIRST_FIVE, VOCAB, 3)
+    words = ["emma", "avia", "sabella"]
+    usual = mm_jax.ranking.ranks(params, words, jax.random.key(0), num_samples=4000)
+    monkeypatch.setattr(ranking, "LARGE", 1)
+    own = mm_jax.ranking.ranks(params, words, jax.random.key(0), num_samples=4000)
+    assert own != usual or all(one.exact for one in own)
+    assert all(one.low <= other.high and other.low <= one.high for one, other in zip(own, usual, strict=True))

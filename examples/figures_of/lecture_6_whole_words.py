@@ -45,4 +45,8 @@ FIGURES = [
     own("without block 2, head 1", 0.0376, lambda at: at.costs[1, 0][0], 0.03),
     own("mixture less the best of three", -0.0500, lambda at: at.mixture_gap[0], 0.01),
     own("no regularisation, dev at the end", 2.445, lambda at: at.runs["no regularisation"][-1][2], 0.05),
+    own("lines, the grammar", 0.870, lambda at: at.grammar_loss, 1e-3, names=False),
+    own("lines, n-gram of order 3", 1.029, lambda at: at.line_losses["n-gram of order 3"].nll, 1e-3, names=False),
+    own("lines, n-gram of order 8", 0.939, lambda at: at.line_losses["n-gram of order 8"].nll, 1e-3, names=False),
+    own("lines, GRU", 0.877, lambda at: at.line_losses["GRU"].nll, 0.03, names=False),
 ]

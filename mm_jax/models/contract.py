@@ -113,6 +113,8 @@ class Model(Generic[P]):
       context_log_probs: (params, int [contexts, block_size]) -> log p of every token, float32 [contexts, vocab_size].
       pair_log_probs: (params, int [pairs, block_size], int [pairs]) -> log p of one token after each context, float32
         [pairs]; None if indexing `context_log_probs` is as fast.
+      draw: (params, numpy Generator, number, longest) -> tokens of words, int32 [longest, number], drawn without a row
+        of the vocabulary; None where a model cannot.
 
     Combinations of models, such as a mixture:
       members: (params) -> the models that it combines; () for all others.
@@ -146,6 +148,7 @@ class Model(Generic[P]):
     validate: Callable[[P], None] = lambda params: None
     context_log_probs: Callable[[P, np.ndarray], np.ndarray]
     pair_log_probs: Callable[[P, np.ndarray, np.ndarray], np.ndarray] | None = None
+    draw: Callable[[P, np.random.Generator, int, int], np.ndarray] | None = None
     members: Callable[[P], tuple[Any, ...]] = lambda params: ()
     combine: Callable[[P, Sequence[np.ndarray]], np.ndarray] | None = None
     init: Callable[..., P] | None = None

@@ -273,6 +273,33 @@ def row_log_probs(
         return np.log(p)
 
 
+def draw(params: NGram, rng: np.random.Generator, number: int, longest: int) -> Int32[np.ndarray, "longest number"]:
+    """Draws words, 0 after each end, in NumPy: exact, and no row of the vocabulary is made.
+
+    p_m is a choice itself: of an entry with its value, else, with the back-off weight, of p_(m-1). So a token is
+    drawn by going down from the highest order that knows the context.
+    """
+    width, size = block_size(params), len(params.vocab)
+    sums = [np.cumsum(np.append(0.0, level.values), dtype=np.float64) for level in params.levels]
+    tokens = np.zeros((number, width + longest), np.int32)
+    left = np.arange(number)
+    for t in range(longest):
+        drawn = rng.integers(size, size=len(left))
+        lower = np.ones(len(left), bool)  # not drawn by a higher order
+        for m, (level, rank, known) in reversed([*enumerate(walk(params.levels, tokens[left, t : t + width], size))]):
+            first, backoff = np.asarray(level.first), np.asarray(level.backoff)
+            begin, end = sums[m][first[rank]], sums[m][first[rank + 1]]
+            place = begin + rng.random(len(left)) * (end - begin + backoff[rank])
+            here = lower & known & (place < end)
+            drawn[here] = np.asarray(level.tokens)[np.searchsorted(sums[m], place[here], side="right") - 1]
+            lower &= ~here
+        tokens[left, width + t] = drawn
+        left = left[drawn != 0]
+        if not len(left):
+            break
+    return tokens[:, width:].T
+
+
 def num_entries(params: NGram) -> int:
     """Returns the number of (context, next) pairs of all orders."""
     return sum(int(level.first[-1]) for level in params.levels)
@@ -328,6 +355,7 @@ MODEL = windowed(
     logits=logits,
     context_log_probs=row_log_probs,
     pair_log_probs=pair_log_probs,
+    draw=draw,
     validate=validate,
     fit=fit,
     choose=choose,

@@ -149,9 +149,9 @@ def _not_utf8(line: bytes) -> str:
 def _mended(taken: Sequence[Taken]) -> tuple[list[str], list[OddLine]]:
     """Returns the words of the clean copy, and the lines with characters that are no text.
 
-    A word that would become another word of the list, or nothing, stays as it is.
+    A word that would become another word of the list, or nothing, stays as it is; but blanks side by side become one.
     """
-    clean = {word: _without_controls(word) for word in dict.fromkeys(entry.word for entry in taken)}
+    clean = {word: _single_blanks(_without_controls(word)) for word in dict.fromkeys(entry.word for entry in taken)}
     tally = Counter(clean.values())
     entries, odd = [], []
     for entry in taken:
@@ -165,6 +165,8 @@ def _mended(taken: Sequence[Taken]) -> tuple[list[str], list[OddLine]]:
                 action = f"kept; --fix {'writes a blank' if blank else 'takes them out'}"
             named = ", ".join(f"U+{ord(char):04X}" for char in characters)
             odd.append(OddLine(entry.line, f"control or format characters: {named}", action))
+        elif "  " in entry.word:
+            odd.append(OddLine(entry.line, "blanks side by side", "kept; --fix writes one"))
         entries.append(entry._replace(word=word))
     return expanded(entries), odd
 
@@ -172,6 +174,11 @@ def _mended(taken: Sequence[Taken]) -> tuple[list[str], list[OddLine]]:
 def _without_controls(word: str) -> str:
     """Returns a word without control characters; those that separate become a blank."""
     return word if word.isprintable() else _NO_TEXT.sub("", _SEPARATORS.sub(" ", word)).strip()
+
+
+def _single_blanks(word: str) -> str:
+    """Returns a word with one blank wherever several stand side by side, as lists whose symbols are words need it."""
+    return re.sub("  +", " ", word)
 
 
 def _report(

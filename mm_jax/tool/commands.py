@@ -23,12 +23,12 @@ from mm_jax.page.fitting import fitted, highest_order
 from mm_jax.page.pack import rounded
 from mm_jax.shapes import PLAIN, Options
 from mm_jax.streams import WordFile
-from mm_jax.symbols import CHARACTERS, lengths, symbols_of
+from mm_jax.symbols import CHARACTERS, item, lengths, symbols_of
 from mm_jax.tool import runs
 from mm_jax.tool.reading import read
 
 _RANKED = 200_000  # words of a long list among which a word is ranked
-_CELLS = 2**24  # logits that `top` computes by default: about 15 s
+_CELLS = 2**27  # logits that `top` computes by default: of 13,815 words about 5 s of CPU
 
 
 def _print_losses(rows: dict[str, Evaluation]) -> None:
@@ -47,7 +47,7 @@ def score(folder: Path, given: list[str], as_json: bool) -> None:
         means, listed = np.sort(word_means(run.params, words.spread(_RANKED))), words.among(given)
     else:
         means, listed = np.sort(word_means(run.params, words)), frozenset(words)
-    results, texts = [], []
+    results, texts, each = [], [], item(run.params.vocab.units)
     scored = [score_word(run.params, word) for word in _readable(run, given)]
     possible = [result.word for result in scored if math.isfinite(result.nll)]
     places = dict(zip(possible, ranks(run.params, possible, jax.random.key(0)) if possible else (), strict=True))
@@ -58,9 +58,9 @@ def score(folder: Path, given: list[str], as_json: bool) -> None:
         figures = {"mean": result.mean, "rank": rank, "likelier_than": likelier, "of": len(means), "in_list": known}
         place = places.get(result.word)
         results.append(asdict(result) | figures | {"of_all": asdict(place) if place else None})
-        among = f"{likelier:,} of the list's {counted(len(means), 'word')}" + ("; it is in the list" if known else "")
-        of_all = f"of all words {place}" if place else "the model cannot make it"
-        texts.append(f"{result.word}\n{result}\n{of_all}; likelier, per character, than {among}")
+        among = f"{likelier:,} of the list's {counted(len(means), each)}" + ("; it is in the list" if known else "")
+        of_all = f"of all {each}s {place}" if place else "the model cannot make it"
+        texts.append(f"{result.word}\n{result}\n{of_all}; likelier, per {result.unit}, than {among}")
     give(results, as_json, "\n\n".join(texts))
 
 
@@ -151,7 +151,8 @@ def top(
     rows = [{"word": word, "probability": p} for word, p in found]
     give(rows, as_json, "\n".join(f"{p:.3e}  {word}" for word, p in found))
     if len(found) < n:
-        fail(f"{len(found)} of {n} words were found before the search ended: raise --budget, or loosen the lengths")
+        each = item(run.params.vocab.units)
+        fail(f"{len(found)} of {n} {each}s were found before the search ended: raise --budget, or loosen the lengths")
 
 
 def info(folder: Path, as_json: bool) -> None:
@@ -196,7 +197,8 @@ def _write_run(
     run: runs.Run, out: Path, title: str | None, with_words: bool, half: bool, learn: bool, overwrite: bool
 ) -> None:
     """Writes the page of a run, with its losses on the card; of a model that is too large, a smaller one."""
-    params, small = fitted(run.params, page.MAX_WEIGHTS, half=half)
+    words = None if isinstance(run.words, WordFile) else run.split.train
+    params, small = fitted(run.params, page.MAX_WEIGHTS, half=half, words=words)
     params = rounded(params) if small else params
     losses = evaluate_split(params, run.split)
     if small and not half:
@@ -232,5 +234,6 @@ def _say_smaller(run: runs.Run, params: Params, losses: dict[str, Evaluation]) -
     orders = f", n-grams up to order {order} in place of {whole}" if order < whole else ""
     name, row = list(losses.items())[min(1, len(losses) - 1)]
     before = evaluate_split(run.params, run.split)[name]
-    cost = f"{name} {row.nll:.4f} in place of {before.nll:.4f} nats per character"
+    each = "character" if params.vocab.units == CHARACTERS else "symbol"
+    cost = f"{name} {row.nll:.4f} in place of {before.nll:.4f} nats per {each}"
     say(f"the model is too large for a page, which holds a smaller one: half precision{orders}: {cost}")

@@ -22,7 +22,7 @@ from mm_jax.models.contract import Params
 from mm_jax.output import fail, finite, give, say
 from mm_jax.sampling import Samples
 from mm_jax.streams import some
-from mm_jax.symbols import length
+from mm_jax.symbols import item, length
 from mm_jax.tool import runs
 
 _RANKED = 20_000  # words of the list among which a percentile is computed
@@ -113,9 +113,10 @@ def sample(
         rows = [asdict(row) if display.scores else {"word": row.word} for row in scored]
     result: dict[str, Any] = {"words": [row["word"] for row in rows], "tried": samples.tried}
     give(result | ({"scores": rows} if display.scores else {}), as_json, render(rows, display.form))
-    said = f"{len(rows)} of {counted(n, 'word')}, {samples.tried:,} drawn"
+    each = item(params.vocab.units)
+    said = f"{len(rows)} of {counted(n, each)}, {samples.tried:,} drawn"
     if options["temperature"] is None:
-        said += f", temperature {start['temperature']}" + (f" for {counted(len(words), 'word')}" if words else "")
+        said += f", temperature {start['temperature']}" + (f" for {counted(len(words), each)}" if words else "")
     say(said)
     if len(rows) < n:
         fail(_too_few(samples, budget))

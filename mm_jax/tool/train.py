@@ -22,7 +22,7 @@ from mm_jax.ngrams.orders import nlls
 from mm_jax.output import give, hushed, say
 from mm_jax.shapes import PLAIN, Options
 from mm_jax.streams import WordFile, some
-from mm_jax.symbols import GRAPHEMES, WORDS
+from mm_jax.symbols import GRAPHEMES, item
 from mm_jax.tool import resuming, run_trainer
 from mm_jax.tool.reading import read
 from mm_jax.tool.runs import TRIED, RunFolder
@@ -94,7 +94,7 @@ def train(
 def _say_words(words: WordList, units: str | None, path: Path) -> None:
     """Says what the list holds, and which units were chosen for it."""
     characters = counted(len(words.vocab) - 1, f"different {words.vocab.units.removesuffix('s')}")
-    say(f"{counted(len(words.words), 'word' if words.vocab.units != WORDS else 'line')} with {characters} from {path}")
+    say(f"{counted(len(words.words), item(words.vocab.units))} with {characters} from {path}")
     if words.vocab.units == GRAPHEMES and units is None:
         say("some have several characters, which are kept together: --units characters takes each for itself")
     if not words.split.dev:
@@ -160,7 +160,7 @@ def _report(
     reported = Split(some(split.train, most), split.dev[:most], split.test[:most])
     rows = {name: evaluate_words(params, part, seen=split.train) for name, part in reported._asdict().items() if part}
     if any(len(part) > most for part in split):
-        say(f"losses of {most:,} words each: `mm-jax eval` computes them on all")
+        say(f"losses of {most:,} {item(params.vocab.units)}s each: `mm-jax eval` computes them on all")
     warn_if_worse_than_bigram(params, rows, split)
     samples = conditions.ten_new(params, split.words, jax.random.key((plan.seed + 1) % 2**32))
     if as_json:
@@ -172,8 +172,8 @@ def _report(
         return
     terminal.show(terminal.losses_table(rows))
     if samples:
-        number = sum(map(len, split))
-        print(f"new words at temperature {conditions.temperature_for(number)}, for {counted(number, 'word')}:")
+        number, each = sum(map(len, split)), item(params.vocab.units)
+        print(f"new {each}s at temperature {conditions.temperature_for(number)}, for {counted(number, each)}:")
         give(None, False, "\n".join(samples))
 
 

@@ -61,6 +61,22 @@ def test_a_reader_of_the_file_finds_the_models_probabilities(tmp_path, order):
             context = [*context, vocab.chars.index(char)][1:] if order > 1 else []
 
 
+@pytest.mark.parametrize("order", [2, 3, 5])
+def test_kenlm_finds_the_models_probabilities_of_words(tmp_path, order):
+    """Lines of which a half is not in the list, so that contexts are backed off."""
+    kenlm = pytest.importorskip("kenlm", reason="kenlm is not installed: pip install kenlm")
+    rng = np.random.default_rng(0)
+    lines = [" ".join(f"w{i % 500}" for i in rng.zipf(1.2, 9)) for _ in range(800)]
+    vocab = Vocab.from_words(lines, "words")
+    params = mm_jax.ngram.fit(lines[:400], vocab, order)
+    mm_jax.ngram.to_arpa(params, tmp_path / "model.arpa")
+    read = kenlm.Model(str(tmp_path / "model.arpa"))
+    for line in lines[::4]:
+        found = [10**log10_p for log10_p, *_ in read.full_scores(line, bos=True, eos=True)]
+        expected = [each.probability for each in mm_jax.score(params, line).characters]
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=0)
+
+
 def test_only_ngrams():
     with pytest.raises(ValueError, match="Counts has no n-grams"):
         mm_jax.ngram.to_arpa(mm_jax.counts.fit(WORDS, LETTERS), "nowhere")

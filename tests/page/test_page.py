@@ -235,9 +235,11 @@ def test_the_command_makes_a_model_that_is_too_large_smaller_and_says_what_it_co
     commands.write_page(tmp_path / "run", tmp_path / "x.html", None, **usual)
     said = capsys.readouterr().err
     assert "half precision, n-grams up to order 5 in place of 6: dev" in said
-    small, half = fitted(whole, page.MAX_WEIGHTS)
+    split = mm_jax.split_words(WORDS[:300])
+    small, half = fitted(whole, page.MAX_WEIGHTS, words=split.train)
     assert half and highest_order(small) == 5
-    rows = mm_jax.evaluate(pack.rounded(small), mm_jax.split_words(WORDS[:300]).dev)
+    rows = mm_jax.evaluate(pack.rounded(small), split.dev)
+    assert rows.nll < mm_jax.evaluate(pack.rounded(fitted(whole, page.MAX_WEIGHTS)[0]), split.dev).nll
     assert f"dev {rows.nll:.4f} in place of" in said
     assert len(data_of(tmp_path / "x.html")["model"]["fields"]["levels"]) == 5
     mixture = model("mixture")

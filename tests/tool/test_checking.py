@@ -144,6 +144,17 @@ def test_a_line_that_would_become_another_word_or_nothing_is_reported_and_stays(
     ]
 
 
+def test_blanks_side_by_side_become_one_as_lists_of_symbols_need_it(tmp_path):
+    report = checked(tmp_path, "K  T", "K T", "A   B  C", "D\x07 \t E")
+    assert report.clean == ["K T", "K T", "A B C", "D E"]
+    assert [(entry.line, entry.problem.split(":")[0]) for entry in report.odd] == [
+        (1, "blanks side by side"),
+        (3, "blanks side by side"),
+        (4, "control or format characters"),
+    ]
+    assert len(mm_jax.Vocab.from_words(report.clean, "words")) == 8
+
+
 # The shape of the file
 
 

@@ -3,7 +3,7 @@
 import { advance, logSoftmax, logits, maxLength, start } from "./contract.js";
 import { MAX_LENGTH, search } from "./sampling.js";
 
-const DRAWN = 4000; // words; Python draws more, and quicker
+const DRAWN = 4000, FEW = 100, LARGE = 4096; // words, few of very many symbols; Python draws more, and quicker
 const COUNTED = 1000; // words are counted where no more than these may be likelier
 const PREFIXES = 20000; // of that count
 const EQUAL = 1e-4; // nats: probabilities that differ by less are equal
@@ -22,7 +22,7 @@ export function rowsOf(params, tokens) {
 export const natsOf = (rows, tokens) => rows.map((row, i) => -row[tokens[i] ?? 0]);
 
 // Yields {rank, low, high, exact} of a word, 1 for the likeliest, and null while it works. `page` keeps what was drawn.
-export function* ranking(page, text, n = DRAWN) {
+export function* ranking(page, text, n = page.vocab.symbols.length > LARGE ? FEW : DRAWN) {
   const { params, vocab } = page, tokens = vocab.encode(text, "word");
   const longest = Math.min(maxLength(params), Math.max(MAX_LENGTH, tokens.length));
   const nats = natsOf(rowsOf(params, tokens), tokens).reduce((a, b) => a + b, 0);

@@ -1,7 +1,7 @@
 // mm_jax/ngrams/: counts n-grams of every order, smooths them (Kneser and Ney), chooses the order on held-out words.
 // p_m(w | c) = values_m[c, w] + backoff_m[c] * p_(m-1)(w | c without its oldest character)
 
-import { rankOf } from "../models/ngram.js";
+import { codesOf, rankOf } from "../models/ngram.js";
 
 const GAIN = 0.003; // nats per character by which a higher order must be better
 
@@ -151,6 +151,16 @@ export function* choose(folds, size, longest) {
   }
 }
 
+// Returns codes as int32: where they do not fit, ranks, then oldest tokens (mm_jax/ngrams/counting.py).
+function halved(codes, size) {
+  if (codes[codes.length - 1] < 2 ** 31) return Int32Array.from(codes);
+  const halves = new Int32Array(2 * codes.length);
+  halves.shape = [2, codes.length];
+  halves.set(codes.map((code) => Math.floor(code / size)));
+  halves.set(codes.map((code) => code % size), codes.length);
+  return halves;
+}
+
 // Returns an NGram, its tables padded by the size of the alphabet, float32. Yields often.
 export function* fit(stream, size, order) {
   const levels = [], padded = (Kind, values) => {
@@ -161,7 +171,7 @@ export function* fit(stream, size, order) {
   for (const tally of count(stream, size, order)) {
     const { codes, first, tokens, values, backoff } = smoothed(tally, false);
     const pairs = { tokens: padded(Int32Array, tokens), values: padded(Float32Array, values) };
-    levels.push({ kind: "Level", codes: Int32Array.from(codes), first, ...pairs, backoff: Float32Array.from(backoff) });
+    levels.push({ kind: "Level", codes: halved(codes, size), first, ...pairs, backoff: Float32Array.from(backoff) });
     yield;
   }
   return { kind: "NGram", levels };
@@ -172,7 +182,7 @@ export function logProbs({ levels }, stream, size) {
   const { find, mix, uniform } = walker(stream, size);
   let p = uniform;
   for (const level of levels) {
-    find(level.codes);
+    find(codesOf(level, size));
     p = mix(level, p);
   }
   return p.map(Math.log);

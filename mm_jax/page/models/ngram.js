@@ -14,7 +14,7 @@ export function rankOf(codes, code) {
 }
 
 // Returns a level's codes; where they do not fit 32 bits, the level has ranks, then oldest tokens.
-function codesOf(level, size) {
+export function codesOf(level, size) {
   const { codes, backoff: { length } } = level;
   if (codes.length === length) return codes;
   return level.whole ??= Float64Array.from({ length }, (_, i) => codes[i] * size + codes[length + i]);
@@ -36,14 +36,14 @@ const alphabetSize = ({ levels: [{ tokens, first }] }) => tokens.length - first[
 model("NGram", {
   blockSize: ({ levels }) => levels.length - 1,
   logits(params, context) {
-    const size = alphabetSize(params);
-    let p = new Float64Array(size).fill(1 / size);
+    const size = alphabetSize(params), p = new Float64Array(size).fill(1 / size), logs = new Float32Array(size);
     ranks(params, context, size).forEach((rank, m) => {
-      const { first, tokens, values, backoff } = params.levels[m];
-      p = p.map((each) => backoff[rank] * each);
+      const { first, tokens, values, backoff } = params.levels[m], weight = backoff[rank];
+      for (let i = 0; i < size; i++) p[i] *= weight; // a loop, as a vocabulary may have thousands of symbols
       for (let i = first[rank]; i < first[rank + 1]; i++) p[tokens[i]] += values[i];
     });
-    return Float32Array.from(p, Math.log);
+    for (let i = 0; i < size; i++) logs[i] = Math.log(p[i]);
+    return logs;
   },
   // Returns how many characters of the context were known, and used.
   depth: (params, context) => ranks(params, context, alphabetSize(params)).length - 1,
