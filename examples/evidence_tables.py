@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +148,11 @@ def pairs_table(rows: Rows) -> str:
             what = ", ".join(f"`{name}={value}`" for name, value in changes.items())
             lines.append((NAMES.get(model, model), what, difference(pairs), f"{ratio:.2f}",
                           found, str(len(pairs))))  # fmt: skip
+    mixture, product = WAYS
+    pairs = [(rows[replace(run, model=mixture)], row)
+             for run, row in rows.items() if run.table == "ladder" and run.model == product]  # fmt: skip
+    if pairs:
+        lines.append(("n-gram, GRU, transformer", "multiplied, not mixed", difference(pairs), "", "", str(len(pairs))))
     return table(heads, lines)
 
 
