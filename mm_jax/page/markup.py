@@ -116,9 +116,9 @@ def scope(module: str) -> str:
 
 
 def tight(source: str) -> str:
-    """Removes comment lines and indentation."""
-    lines = (line.strip() for line in source.splitlines())
-    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
+    """Removes comments, which begin with `// ` at the begin of a line or behind a blank, and indentation."""
+    lines = (re.sub(r"(^|\s+)// .*", "", line.strip()) for line in source.splitlines())
+    return "".join(f"{line}\n" for line in lines if line)
 
 
 def _json(value: Any, *, ensure_ascii: bool = True) -> str:

@@ -180,7 +180,7 @@ def test_the_prior_is_restricted_as_in_python(browser, name):
 
 
 def test_the_engine_is_small(browser):
-    assert browser.run("return $('engine').textContent.length + $('learner').textContent.length") <= 60_000
+    assert browser.run("return $('engine').textContent.length + $('learner').textContent.length") <= 60 * 1024
 
 
 def test_each_script_names_the_python_that_it_mirrors():
