@@ -116,7 +116,7 @@ def scope(module: str) -> str:
 
 
 def tight(source: str) -> str:
-    """Removes comments, which begin with `// ` at the begin of a line or behind a blank, and indentation."""
+    """Removes indentation, and comments: `//` and a blank, at the begin of a line or behind a blank."""
     lines = (re.sub(r"(^|\s+)// .*", "", line.strip()) for line in source.splitlines())
     return "".join(f"{line}\n" for line in lines if line)
 
