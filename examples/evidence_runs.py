@@ -13,11 +13,10 @@ from typing import Any
 from evidence_plan import JOINED, NAMES_TXT, WAYS, Run
 
 JUDGED = 5_000  # words of dev, at most, of lists other than names.txt
-MOLECULES = 200_000  # of the 1,584,663 of MOSES, drawn: they are a list that no network here learns by heart
 
 
 @functools.cache
-def words_of(data: str, folder: Path) -> list[str]:
+def words_of(data: str) -> list[str]:
     """Returns a list by its name, without its units; most come out of packages of PyPI."""
     if data == NAMES_TXT:
         import mm_jax
@@ -27,11 +26,6 @@ def words_of(data: str, folder: Path) -> list[str]:
         import phonemes
 
         return [pair[data == "phonemes"] for pair in phonemes.pairs(phonemes.find())]
-    if data == "molecules":
-        import moses
-
-        train = moses.molecules(moses.found_wheel(None, folder), "train")
-        return random.Random(0).sample(train, MOLECULES)
     found = []
     for locale in {"Devanagari names": ("hi_IN", "mr_IN", "ne_NP"), "Tamil names": ("ta_IN",)}[data]:
         try:
@@ -42,12 +36,12 @@ def words_of(data: str, folder: Path) -> list[str]:
     return list(dict.fromkeys(name.strip() for name in found))
 
 
-def lists_of(run: Run, folder: Path) -> tuple[Any, Any]:
+def lists_of(run: Run) -> tuple[Any, Any]:
     """Train, dev and test of a run, and the symbols of the whole list."""
     import mm_jax
 
     data, _, units = run.data.partition(" by ")
-    words = words_of(data, folder)
+    words = words_of(data)
     vocab = mm_jax.Vocab.from_words(words, units or "characters")
     words = list(dict.fromkeys(words)) if run.table == "no repeats" else list(words)
     if run.split:
@@ -176,7 +170,7 @@ def row_of(run: Run, folder: Path) -> dict[str, Any]:
     """Runs it: the row of the file."""
     import mm_jax
 
-    split, vocab = lists_of(run, folder)
+    split, vocab = lists_of(run)
     about = dataclasses.asdict(run)
     if run.model in WAYS:
         return about | joined(run, split, vocab, folder)
