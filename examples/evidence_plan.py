@@ -94,7 +94,7 @@ SIZES: dict[tuple[str, str], tuple[dict[str, Any], list[dict[str, Any]]]] = {
 SAME = 0.1  # CPU seconds that differ by less are the same: cores are shared
 # Lists, each cut into symbols of several kinds, and the share of the training words that is taken.
 UNITS: list[tuple[list[str], float]] = [
-    (["letters by characters", "phonemes by words", "phonemes by characters"], 0.1),
+    (["phonemes by characters", "phonemes by words", "letters by characters"], 0.1),
     (["Devanagari names by characters", "Devanagari names by graphemes"], 1.0),
     (["Tamil names by characters", "Tamil names by graphemes"], 1.0),
 ]

@@ -296,6 +296,7 @@ def ladder_picture(rows: Rows, path: Path) -> None:
     ax.set_yticks(range(len(found)), list(found))
     ax.set_title("Dots are runs, a color a split; bars two claimed standard errors", fontsize=10)
     ax.set_xlabel("nats per character on dev")
+    ax.margins(x=0.08)  # room for the last figure
     ax.invert_yaxis()
     ax.grid(axis="x", alpha=0.3)
     figure.savefig(path, dpi=110, metadata={"Software": None})
@@ -308,13 +309,16 @@ def sizes_picture(rows: Rows, path: Path) -> None:
 
     figure, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
     drawn: list[str] = []
+    words = [round(share * NAMES_TRAIN) for share in SHARES]
     for name, losses in by_size(rows).items():
         kind = name.split(",")[0]
         style = ("-", "--", ":")[drawn.count(kind)]
         drawn.append(kind)
         color = f"C{len(set(drawn)) - 1}"
-        ax.plot([share * NAMES_TRAIN for share in SHARES], losses, style, marker=".", color=color, label=name)
+        ax.plot(words, losses, style, marker=".", color=color, label=name)
     ax.set_xscale("log")
+    ax.set_xticks(words, labels=[f"{n:,}" for n in words])
+    ax.minorticks_off()
     ax.set_xlabel("training words")
     ax.set_ylabel("nats per character on dev")
     ax.grid(alpha=0.3)
