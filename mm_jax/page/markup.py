@@ -17,8 +17,8 @@ GENERATOR = f"mm_jax {mm_jax.__version__}"
 _FOLDER = Path(__file__).parent
 LANGUAGES = sorted(path.stem for path in (_FOLDER / "text").glob("*.json"))
 _ENGINE = [f"engine/{name}.js" for name in ("random", "contract", "known", "sampling", "ranking")]
-_INTERFACE = [f"interface/{name}.js" for name in ("dom", "make", "type", "look", "about", "main")]
-_LEARNER = [f"interface/{name}.js" for name in ("learn", "take", "start")]
+_INTERFACE = [f"interface/{name}.js" for name in ("dom", "workers", "look", "type", "make", "about", "main")]
+_LEARNER = [f"interface/{name}.js" for name in ("take", "learn", "start")]
 _LEARNED = [f"models/{name}.js" for name in ("ngram", "gru", "mixture")]  # the models that a page learns
 
 

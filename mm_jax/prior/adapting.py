@@ -28,7 +28,7 @@ from mm_jax.prior import characters, network
 from mm_jax.prior.network import Prior
 from mm_jax.streams import sizes_of
 from mm_jax.symbols import CHARACTERS, WORDS
-from mm_jax.vocab import Vocab
+from mm_jax.vocab import Vocab, vocabulary
 
 FEWEST = 4  # words: fewer leave nothing to hold out
 FOLDS = 4
@@ -45,11 +45,20 @@ _PRIVATE = 0xE000  # the first of the characters that words are renamed to
 _PSEUDO = 2.0  # tokens that each member is given beforehand when weights are fitted
 
 
+def checked(params: Prior, words: Sequence[str], vocab: Vocab) -> Sequence[str]:
+    """Returns `words` as a list; raises ValueError for no list of words, and for what is no prior or no vocabulary."""
+    if not isinstance(params, Prior):
+        raise ValueError(f"{type(params).__name__} is not a prior: parameters come first, mm_jax.prior.load()")
+    vocabulary(vocab)
+    return as_list(words)
+
+
 def restrict(params: Prior, words: Sequence[str], vocab: Vocab) -> GRU:
     """Returns the prior as it is, for the alphabet and in the style of a list: a GRU, before any training on the list.
 
     Raises ValueError for words as `corpus.tokens` says, and for symbols that are words.
     """
+    words = checked(params, words, vocab)
     if vocab.units == WORDS:
         raise ValueError("the prior knows characters, and graphemes by theirs; the symbols here are words")
     tokens = corpus.tokens(words, vocab)[:_STYLE]
@@ -88,7 +97,7 @@ def adapt(
     Raises ValueError for words as `corpus.tokens` says, and for a key that is no random key.
     """
     random_key("key", key)
-    words = as_list(words)
+    words = checked(params, words, vocab)
     if not held and len(set(words)) < FEWEST:
         return restrict(params, words, vocab)
     tried = steps_for(words, held is None, vocab.units)
@@ -134,7 +143,7 @@ def interpolate(
     Raises ValueError for fewer than 4 distinct words.
     """
     random_key("key", key)
-    words = as_list(words)
+    words = checked(params, words, vocab)
     if len(set(words)) < FEWEST:
         raise ValueError(f"a mixture with the prior needs at least {FEWEST} distinct words")
     tried = steps_for(words, units=vocab.units)

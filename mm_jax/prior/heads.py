@@ -51,6 +51,7 @@ def mix(
 
     Raises ValueError for words as `corpus.tokens` says.
     """
+    words = adapting.checked(params, words, vocab)
     counted: list[np.ndarray] = []
     trained: dict[int, list[np.ndarray]] = {steps: [] for steps in STEPS}
     for train, rest in adapting.folds_of(words) if held is None else [(words, held)]:

@@ -305,7 +305,7 @@ def test_without_workers_the_page_draws_in_slices(browser, pages):
 
     assert answers(browser, make, limit=300)  # in one piece it takes a second and more
     assert browser.words() == expected
-    browser.task("employ(); worker.dispatchEvent(new Event('error'))")  # as a browser does that refuses it later
+    browser.task("show(data, weights); worker.dispatchEvent(new Event('error'))")  # as a browser that refuses it
     browser.fill("n", "50")
     assert browser.run("return worker") is None
     assert browser.words() == made_by_python(model("mlp"), 4, 50)

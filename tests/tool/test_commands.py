@@ -213,6 +213,7 @@ def test_compare(mm, tmp_path, monkeypatch):
         (["sample", "nowhere"], 1, "error: nowhere is no run folder"),
         (["sample", "LIST"], 1, "is a file, and no model: name a run folder, which mm-jax train makes"),
         (["sample", "RUN", "5"], 2, "-n N is the number of words"),
+        (["top", "RUN", "5"], 2, "-n N is the number of words"),
         (["sample", "RUN", "-n", "ten"], 2, "Invalid value for '-n': give a whole number"),
         (["sample", "RUN", "--temperature", "-1"], 2, "Invalid value for '--temperature': give 0 or more"),
         (["sample", "RUN", "--prefix", "é"], 1, "character 1 is 'é'"),

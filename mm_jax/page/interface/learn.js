@@ -4,8 +4,8 @@ import { decodeBytes } from "../engine/worker.js";
 import { learnList, prepare } from "../learn/learner.js";
 import { $, LANG, TEXTS, count, decimals, el, percent, say, visible } from "./dom.js";
 import { opening, show } from "./main.js";
-import { workerOf } from "./make.js";
 import { nameOf, titleOf } from "./take.js";
+import { workerOf } from "./workers.js";
 
 const TOO_LARGE = 64; // MiB of a file
 const SHORT = 50000; // bytes of a file that is shown as text
@@ -21,24 +21,26 @@ const prior = () => ({ ...opening.learner, bytes: decodeBytes($("prior").textCon
 
 // Starts the worker that learns; in place of one that the browser refuses, the page learns in slices.
 function teach() {
+  if (teacher) return;
   let answered = false;
-  teacher ??= workerOf(["engine", "learner"], (event) => {
+  const heard = (message) => {
+    answered = true;
+    hear(message);
+  };
+  const failed_ = (event) => {
     event.preventDefault();
     if (answered) return hear({ id: task, trouble: { what: "failed", error: event.message } });
-    teacher = "page";
-    prepare(prior());
+    teachHere();
     send();
-  });
-  if (!teacher) {
-    teacher = "page";
-    prepare(prior());
-  } else if (teacher !== "page" && !teacher.onmessage) {
-    teacher.onmessage = ({ data: message }) => {
-      answered = true;
-      hear(message);
-    };
-    teacher.postMessage({ prior: prior() });
-  }
+  };
+  teacher = workerOf(["engine", "learner"], heard, failed_);
+  if (teacher) teacher.postMessage({ prior: prior() });
+  else teachHere();
+}
+
+function teachHere() {
+  teacher = "page";
+  prepare(prior());
 }
 
 function send() {
