@@ -260,8 +260,8 @@ SMALL = {
 
 # On lists as short as these, auto is the n-gram model alone.
 TRAINED = [
-    *(("auto", name) for name in ("hebrew", "one", "long")),
-    *(pytest.param("auto", name, marks=pytest.mark.weekly) for name in SMALL if name not in ("hebrew", "one", "long")),
+    *(("auto", name) for name in ("hebrew", "one")),
+    *(pytest.param("auto", name, marks=pytest.mark.weekly) for name in SMALL if name not in ("hebrew", "one")),
     *(("mlp", name) for name in ("hebrew", "emoji", "one", "long")),
 ]
 
@@ -283,6 +283,7 @@ def test_any_alphabet_any_size(mm, tmp_path, model, name):
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_two_hundred_thousand_words(mm, tmp_path, table):
     counts = mm_jax.counts.from_table(table, Vocab(".abcdefghijklmnopqrstuvwxyz"))
     import jax
