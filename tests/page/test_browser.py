@@ -219,7 +219,7 @@ RANK = "let last; for (last of ranking(page, arguments[0], arguments[1])); retur
 
 
 @pytest.mark.parametrize(("kind", "words"), [
-    ("mlp", ["marvin", "a", "qzx"]), ("mixture of sequential", ["anna", "xa"]), ("counts, unsmoothed", ["anna", "mi"]),
+    ("mlp", ["marvin", "a", "qzx"]), ("rnn", ["anna", "xa"]), ("counts, unsmoothed", ["anna", "mi"]),
 ])  # fmt: skip
 def test_a_word_is_ranked_as_in_python(browser, quiet, pages, kind, words):
     browser.open(pages(kind))
