@@ -189,9 +189,14 @@ def test_the_most_steps_that_keep_the_gain(nlls, ngram_nll, steps):
     assert adapting.most_that_keep(nlls, ngram_nll) == steps
 
 
-def test_members_without_power_are_left_out():
+def test_a_prior_that_does_not_help_is_left_out():
+    held, vocab = [["ab", "abb"]], mm_jax.Vocab(".ab")
+    rows = log_probs_of_prefixes(mm_jax.counts.fit(held[0], vocab, smoothing=0.1), held[0])
+    against = 9 * np.log(1 - np.exp(rows)).astype(np.float32)  # says the opposite
+    steps, powers, nll, ngram_nll = adapting.choose(held * 100, vocab, [rows] * 100, {4: [against] * 100})
+    assert (steps, powers.tolist(), nll) == (4, [1.0, 0.0], ngram_nll)
     members = [mm_jax.ngram.fit(TOWNS, VOCAB, order=order) for order in (2, 3)]
-    assert adapting.multiply(members, np.array([0.9, 0.005])) is members[0]
+    assert adapting.multiply(members, np.array([1.0, 0.0])) is members[0]
     both = adapting.multiply(members, np.array([0.3, 0.8]))
     assert both.members == tuple(members) and both.powers.tolist() == pytest.approx([0.3, 0.8])
 

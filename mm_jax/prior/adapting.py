@@ -38,7 +38,7 @@ MOST_STEPS = {True: 320, False: 600}  # with cross-validation, and with held-out
 RATE, DROP = 0.001, 0.1  # of Adam, falling to 0; the share of characters not shown
 POSITIONS = 192  # characters of a step
 POWERS, PULL = np.array([0.3, 0.7]), 5.0  # of n-grams and prior in lists before; how strongly powers are pulled there
-LEAST_POWER = 0.02  # of a member of the product
+LEAST_POWER = 0.02  # of the prior: with less, the n-grams are left alone
 _STYLE = 8192  # tokens of a list that its style is taken from
 _SIZES = 64  # alphabets are filled up to a multiple of this
 _PRIVATE = 0xE000  # the first of the characters that words are renamed to
@@ -107,7 +107,7 @@ def adapt(
 class Interpolated(NamedTuple):
     """The product of a list's n-grams and the adapted prior, and what cross-validation says of it.
 
-    params: a Product; a member alone where the other has no power.
+    params: a Product; the n-grams alone where the prior does not help.
     steps: of the adapted prior.
     powers: of the n-grams and of the adapted prior.
     nll, ngram_nll: nats per character of words held out, of the product and of the n-grams alone.
@@ -166,7 +166,8 @@ def choose(
       counted: of each fold, log p of every token by the n-grams after each prefix of its words, [prefixes, vocab_size].
       adapted: the same by the prior, by number of steps.
 
-    Returns steps, powers, the nll of the product with them, and that of the n-grams alone.
+    Returns steps, powers, the nll of the product with them, and that of the n-grams alone. The powers are 1 and 0 where
+    the prior does not help.
     """
     tries = [corpus.prefixes(words, vocab) for words in held]
     first = np.cumsum([0, *(trie.distinct for trie in tries)])
@@ -179,7 +180,10 @@ def choose(
     }
     ngram_nll = -float(of_ngrams[ids, targets].mean(dtype=np.float64))
     steps = most_that_keep({steps: nll for steps, (_, nll) in fitted.items()}, ngram_nll)
-    return steps, *fitted[steps], ngram_nll
+    powers, nll = fitted[steps]
+    if powers[1] < LEAST_POWER or nll >= ngram_nll:
+        return steps, np.array([1.0, 0.0]), ngram_nll, ngram_nll
+    return steps, powers, nll, ngram_nll
 
 
 def most_that_keep(losses: dict[int, float], ngram_nll: float) -> int:
@@ -190,11 +194,8 @@ def most_that_keep(losses: dict[int, float], ngram_nll: float) -> int:
 
 
 def multiply(members: Sequence[Any], powers: np.ndarray) -> Params:
-    """Returns the product of the members with some power; a member alone where the others have none."""
-    some = np.flatnonzero(powers >= LEAST_POWER)
-    if len(some) == 1:
-        return members[int(some[0])]
-    return product.of([members[int(i)] for i in some], powers[some].tolist())
+    """Returns the product of n-grams and prior, or the n-grams alone where the prior has no power."""
+    return product.of(members, powers.tolist()) if powers[1] else members[0]
 
 
 def steps_for(words: Sequence[str], folded: bool = True, units: str = CHARACTERS) -> tuple[int, ...]:

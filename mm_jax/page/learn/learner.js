@@ -124,7 +124,10 @@ function* both(list, ngram) {
   const chosen = mostThatKeep(fitted.map(({ nll }) => nll), alone);
   const again = trained(list, ngram.params, parts[0], [], all, STEPS[chosen]);
   const last = short ? yield* part(folds.length / ways, 1, again) : done[0];
-  const { powers, params } = multiply(ngram.params, gruOf(last.gru, last.layers[chosen]), fitted[chosen].powers);
+  const helps = fitted[chosen].powers[1] >= LEAST_POWER && fitted[chosen].nll < alone;
+  const powers = helps ? fitted[chosen].powers : [1, 0];
+  const members = [ngram.params, gruOf(last.gru, last.layers[chosen])];
+  const params = helps ? { kind: "Product", members, powers: Float32Array.from(powers) } : ngram.params;
   const own = yield* part(1, 1, last.ofRest(last.layers[chosen]));
   const ofHeld = joined(held(chosen).map((each) => multiplied(powers, each, size)));
   return { params, powers, steps: STEPS[chosen], held: ofHeld, all: multiplied(powers, own, size) };
@@ -143,13 +146,6 @@ function gruOf(gru, { W2, b2 }) {
   const shaped = (values, shape) => Object.assign(Float32Array.from(values), { shape });
   const own = { C: shaped(gru.C, [size, 3 * width]), W2: shaped(columns, [width, size]), b2: Float32Array.from(b2) };
   return { kind: "GRU", ...gru, ...own };
-}
-
-// Returns the product of two models, or one alone where the other has hardly any power; and their powers.
-function multiply(one, other, powers) {
-  if (powers[0] < LEAST_POWER) return { params: other, powers: [0, 1] };
-  if (powers[1] < LEAST_POWER) return { params: one, powers: [1, 0] };
-  return { params: { kind: "Product", members: [one, other], powers: Float32Array.from(powers) }, powers };
 }
 
 // Returns why the prior has no part, or "".

@@ -8,7 +8,7 @@ import { product, transposed } from "./prior.js";
 export const STEPS = [0, 1, 2, 4, 8, 16];
 const RATE = 0.008, EPSILON = 1e-6;
 export const FEWEST = 4;
-export const LEAST_POWER = 0.02; // of a member of the product
+export const LEAST_POWER = 0.02; // of the prior: with less, the n-grams are left alone
 const FOLDS = 4, MANY = 64;
 const POWERS = [0.3, 0.7], PULL = 5, LOWEST = 1e-4, NEWTON = 30; // mm_jax/prior/adapting.py, mm_jax/models/product.py
 const CELLS = 2 ** 21; // tokens * characters that are trained on
