@@ -105,42 +105,42 @@ export function* descend(states, layer, ids, targets, most) {
 }
 
 // Computes of a product, over `parts` of tokens: the sum of nll and the pull, its gradient, its second derivatives.
-function sumsAt([p, q], parts, size, found) {
-  let value = -p * found[0] - q * found[1], g = -found[0], h = -found[1], gg = 0, gh = 0, hh = 0;
+function sumsAt(powers, parts, size, found) {
+  const [p, q] = powers, x = p - POWERS[0], y = q - POWERS[1], pull = PULL * (x * x + y * y);
   const e = new Float64Array(size);
+  let value = pull - p * found[0] - q * found[1], g = 2 * PULL * x - found[0], h = 2 * PULL * y - found[1];
+  let gg = 2 * PULL, gh = 0, hh = gg;
   for (const { rows: [A, B], counts } of parts) {
-    for (let n = 0; n < counts.length; n++) {
+    counts.forEach((count, n) => {
       const first = n * size;
       let most = -Infinity, Z = 0, a = 0, b = 0, aa = 0, ab = 0, bb = 0;
       for (let v = 0; v < size; v++) most = Math.max(most, e[v] = p * A[first + v] + q * B[first + v]);
       for (let v = 0; v < size; v++) {
-        const x = A[first + v], y = B[first + v], each = Math.exp(e[v] - most);
+        const one = A[first + v], other = B[first + v], each = Math.exp(e[v] - most);
         Z += each;
-        a += each * x;
-        b += each * y;
-        aa += each * x * x;
-        ab += each * x * y;
-        bb += each * y * y;
+        a += each * one;
+        b += each * other;
+        aa += each * one * one;
+        ab += each * one * other;
+        bb += each * other * other;
       }
-      const count = counts[n];
+      [a, b, aa, ab, bb] = [a, b, aa, ab, bb].map((sum) => sum / Z);
       value += count * (most + Math.log(Z));
-      g += (count * a) / Z;
-      h += (count * b) / Z;
-      gg += count * (aa / Z - (a / Z) ** 2);
-      gh += count * (ab / Z - (a / Z) * (b / Z));
-      hh += count * (bb / Z - (b / Z) ** 2);
-    }
+      g += count * a;
+      h += count * b;
+      gg += count * (aa - a * a);
+      gh += count * (ab - a * b);
+      hh += count * (bb - b * b);
+    });
   }
-  const [x, y] = [p - POWERS[0], q - POWERS[1]], pull = PULL * (x * x + y * y);
-  const first = { g: g + 2 * PULL * x, h: h + 2 * PULL * y }, second = { gg: gg + 2 * PULL, gh, hh: hh + 2 * PULL };
-  return { value: value + pull, pull, ...first, ...second };
+  return { powers, value, pull, g, h, gg, gh, hh };
 }
 
 // Fits the powers of n-grams and prior by Newton's method, as mm_jax/models/product.py does; returns them and the nll.
 // `parts` are of each fold: the rows of both, log p [prefixes, vocab_size], and of each token its prefix and itself.
 export function fitPowers(parts, size) {
   const found = [0, 0];
-  let powers = POWERS, total = 0;
+  let total = 0;
   const counted = parts.map(({ rows, at, targets }) => {
     const counts = new Float64Array(rows[0].length / size);
     at.forEach((n, i) => {
@@ -150,23 +150,21 @@ export function fitPowers(parts, size) {
     total += at.length;
     return { rows, counts };
   });
-  let here = sumsAt(powers, counted, size, found);
+  let here = sumsAt(POWERS, counted, size, found), there;
   for (let step = 0; step < NEWTON; step++) {
-    const { g, h, gg, gh, hh } = here, free = [powers[0] > LOWEST || g < 0, powers[1] > LOWEST || h < 0];
-    const det = gg * hh - gh * gh;
-    const alone = [free[0] ? g / gg : 0, free[1] ? h / hh : 0];
-    const way = free[0] && free[1] ? [(hh * g - gh * h) / det, (gg * h - gh * g) / det] : alone;
-    let tried, there, halvings = 0;
+    const { powers, g, h, gg, gh, hh } = here, det = gg * hh - gh * gh;
+    const stays = (k, slope) => powers[k] <= LOWEST && slope >= 0;
+    const free = [(hh * g - gh * h) / det, (gg * h - gh * g) / det];
+    const way = stays(0, g) ? [0, h / hh] : stays(1, h) ? [g / gg, 0] : free;
+    let halvings = 0;
     do {
-      tried = powers.map((power, k) => Math.max(power - way[k] / 2 ** halvings, LOWEST));
-      there = sumsAt(tried, counted, size, found);
+      there = sumsAt(powers.map((power, k) => Math.max(power - way[k] / 2 ** halvings, LOWEST)), counted, size, found);
     } while (there.value > here.value && ++halvings < NEWTON);
     if (halvings === NEWTON) break;
-    const moved = Math.max(...tried.map((power, k) => Math.abs(power - powers[k])));
-    [powers, here] = [tried, there];
-    if (moved < 1e-6) break;
+    here = there;
+    if (powers.every((power, k) => Math.abs(power - here.powers[k]) < 1e-6)) break;
   }
-  return { powers, nll: (here.value - here.pull) / total };
+  return { powers: here.powers, nll: (here.value - here.pull) / total };
 }
 
 // Returns log p of each token by the product.
