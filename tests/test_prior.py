@@ -1,6 +1,7 @@
 """The bundled prior: characters by their parts, a GRU for any list, adapted by cross-validation."""
 
 from dataclasses import replace
+from typing import Any
 
 import jax
 import numpy as np
@@ -197,7 +198,7 @@ def test_a_prior_that_does_not_help_is_left_out():
     assert (steps, powers.tolist(), nll) == (4, [1.0, 0.0], ngram_nll)
     members = [mm_jax.ngram.fit(TOWNS, VOCAB, order=order) for order in (2, 3)]
     assert adapting.multiply(members, np.array([1.0, 0.0])) is members[0]
-    both = adapting.multiply(members, np.array([0.3, 0.8]))
+    both: Any = adapting.multiply(members, np.array([0.3, 0.8]))
     assert both.members == tuple(members) and both.powers.tolist() == pytest.approx([0.3, 0.8])
 
 
