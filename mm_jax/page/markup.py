@@ -19,7 +19,7 @@ LANGUAGES = sorted(path.stem for path in (_FOLDER / "text").glob("*.json"))
 _ENGINE = [f"engine/{name}.js" for name in ("random", "contract", "known", "sampling", "ranking")]
 _INTERFACE = [f"interface/{name}.js" for name in ("dom", "workers", "look", "type", "make", "about", "main")]
 _LEARNER = [f"interface/{name}.js" for name in ("take", "learn", "start")]
-_LEARNED = [f"models/{name}.js" for name in ("ngram", "gru", "mixture")]  # the models that a page learns
+_LEARNED = [f"models/{name}.js" for name in ("ngram", "gru", "product")]  # the models that a page learns
 
 
 def texts(language: str = "en") -> dict[str, Any]:

@@ -128,7 +128,7 @@ function understood({ words: n, alphabet, report, columns, column }) {
   $("column").value = column;
 }
 
-const KINDS = ["uniform", "ngram", "mixture"];
+const KINDS = ["uniform", "ngram", "product"];
 const lossOf = (loss) => (typeof loss === "number" ? { nll: loss, stderr: null } : loss);
 const inNats = ({ nll, stderr }) => (stderr === null
   ? say("bar_nats", { nats: decimals(nll) }) : say("bar_nats_stderr", { nats: decimals(nll), stderr: decimals(stderr) }));
@@ -151,8 +151,9 @@ export function judged({ losses, heldOut, prior: part }) {
 }
 
 function cardOf({ losses, members }) {
-  const loss = losses && (losses.mixture ?? losses.ngram);
-  const made = members.map(({ kind, weight }) => `${say(`member_${kind}`)} ${percent(weight)}`);
+  const loss = losses && (losses.product ?? losses.ngram);
+  const sum = members.reduce((total, { power }) => total + power, 0);
+  const made = members.map(({ kind, power }) => `${say(`member_${kind}`)} ${percent(power / sum)}`);
   return [
     [say("card_learned"), say("card_learned_text", { n: count(learnedWords) })],
     ...(loss ? [[say("card_held_out"), inNats(loss)]] : []),

@@ -7,7 +7,7 @@ import { caseOf, search } from "../engine/sampling.js";
 const LARGEST_BATCH = 2 ** 15, BATCH_BYTES = 2 ** 24; // mm_jax/drawing.py
 const BITS_A_WORD = 12, HASHES = 8; // mm_jax/page/bloom.py
 const FIELDS = {
-  "mixture:Mixture": ["members", "scores"], "gru:GRU": ["C", "W1", "b1", "bn", "W2", "b2"], "ngram:NGram": ["levels"],
+  "product:Product": ["members", "powers"], "gru:GRU": ["C", "W1", "b1", "bn", "W2", "b2"], "ngram:NGram": ["levels"],
   "ngram:Level": ["codes", "first", "tokens", "values", "backoff"],
 };
 
