@@ -74,7 +74,7 @@ function startOf(words, { cut }) {
   const lengths = words.map((word) => cut(word).length), cases = new Set(words.map(caseOf));
   const temperature = Math.round(10 * (0.3 + 0.12 * Math.log10(words.length))) / 10;
   return {
-    temperature: Math.min(0.8, Math.max(0.6, temperature)), least: lengths.reduce((a, b) => Math.min(a, b)),
+    temperature: Math.min(0.8, Math.max(0.5, temperature)), least: lengths.reduce((a, b) => Math.min(a, b)),
     longest: lengths.reduce((a, b) => Math.max(a, b)), first_case: cases.size === 1 ? [...cases][0] : "",
   };
 }
