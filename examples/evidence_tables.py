@@ -1,18 +1,32 @@
-"""What examples/evidence.csv says: tables in Markdown and two pictures, written where the READMEs show them."""
+"""What evidence.csv and prior.csv say: tables in Markdown and three pictures, written where the READMEs show them."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from evidence import PAIRS, SHARES, SIZES, SPLITS, WAYS, Run, key_of, read_rows
+import prior_table
+from evidence_plan import (
+    NAMES_TRAIN,
+    NAMES_TXT,
+    PAIRS,
+    SAME,
+    SHARES,
+    SIZES,
+    SPLITS,
+    UNITS,
+    WAYS,
+    Run,
+    key_of,
+    read_rows,
+)
 
 import mm_jax
 
 HERE = Path(__file__).parent
-NAMES = {"counts": "bigram, counted", "mlp": "MLP", "bow": "bag of words", "rnn": "RNN", "gru": "GRU"}
-NAMES |= {"wavenet": "WaveNet"}
+TITLES = {"counts": "bigram, counted", "mlp": "MLP", "bow": "bag of words", "rnn": "RNN", "gru": "GRU"}
+TITLES |= {"wavenet": "WaveNet", "ngram": "n-gram"}
 JOINED = {"mixture": "n-gram + GRU + transformer, mixed", "product": "n-gram x GRU x transformer, multiplied"}
 Rows = dict[Run, dict[str, str]]
 
@@ -38,7 +52,7 @@ def name_of(run: Run) -> str:
         return f"n-gram, order {json.loads(run.options)['order']}"
     if run.model in WAYS:
         return JOINED[run.model]
-    name = NAMES.get(run.model, run.model)
+    name = TITLES.get(run.model, run.model)
     return name if run.recipe in ("", "tuned") and run.model != "mlp" else f"{name}, {run.recipe}"
 
 
@@ -133,21 +147,16 @@ def pairs_table(rows: Rows) -> str:
     """Each option of a recipe: what leaving it out, or taking it, costs, with the standard error over pairs."""
     heads = ("model", "change", "dev, at equal steps", "CPU s of a step", "dev, at equal CPU s", "pairs")
     lines = []
-    for (model, recipe), changed in PAIRS.items():
+    for own, changed in PAIRS.items():
         for changes in changed:
-            pairs = [pair(rows, model, recipe, changes, i) for i in SPLITS]
-            pairs = [each for each in pairs if each is not None]
+            pairs = paired(rows, own, changes)
             if not pairs:
                 continue
-            ratio = float(np.median([float(other["cpu_s"]) / float(own["cpu_s"]) for own, other in pairs]))
-            again = [(rows[Run("ladder", model, recipe, split=run.split, seed=run.seed)], row)
-                     for run, row in rows.items() if is_at_equal_seconds(run, model, recipe, changes)]  # fmt: skip
-            found = (
-                difference(again) if len(again) == len(SPLITS) else "the same" if abs(ratio - 1) < 0.05 else "not run"
-            )
-            what = ", ".join(f"`{name}={value}`" for name, value in changes.items())
-            lines.append((NAMES.get(model, model), what, difference(pairs), f"{ratio:.2f}",
-                          found, str(len(pairs))))  # fmt: skip
+            ratio = float(np.median([float(row["cpu_s"]) / float(one["cpu_s"]) for one, row in pairs]))
+            same = abs(1 / ratio - 1) <= SAME
+            again = paired(rows, own, changes, again=True)
+            found = difference(again) if again else "the same" if same else "not run"
+            lines.append((recipe_of(own), listed(changes), difference(pairs), f"{ratio:.2f}", found, str(len(pairs))))
     mixture, product = WAYS
     pairs = [(rows[replace(run, model=mixture)], row)
              for run, row in rows.items() if run.table == "ladder" and run.model == product]  # fmt: skip
@@ -156,27 +165,65 @@ def pairs_table(rows: Rows) -> str:
     return table(heads, lines)
 
 
-def pair(rows: Rows, model: str, recipe: str, changes: dict, i: int) -> tuple[dict, dict] | None:
-    own = rows.get(Run("ladder", model, recipe, split=i, seed=i))
-    other = rows.get(Run("pairs", model, recipe, "{}", json.dumps(changes), i, i))
-    return None if own is None or other is None else (own, other)
+def recipe_of(own: Run) -> str:
+    """The model and recipe that a pair's first run is of; of which list, where it is not the lecture's."""
+    recipe = [own.recipe] if own.recipe != "tuned" else []
+    changes = [listed(json.loads(own.changes))] if own.changes != "{}" else []
+    data = [own.data] if own.data != NAMES_TXT else []
+    return ", ".join([TITLES.get(own.model, own.model), *recipe, *changes, *data])
 
 
-def is_at_equal_seconds(run: Run, model: str, recipe: str, changes: dict) -> bool:
-    found = json.loads(run.changes)
-    return (
-        (run.table, run.model, run.recipe) == ("pairs", model, recipe)
-        and "times" in found
-        and changes == {name: value for name, value in found.items() if name != "times"}
-    )
+def listed(changes: dict) -> str:
+    return ", ".join("from a stream" if name == "stream" else f"`{name}={value}`" for name, value in changes.items())
 
 
-def difference(pairs: list[tuple[dict[str, str], dict[str, str]]]) -> str:
-    """How much higher the changed recipe's dev loss is, +- the standard error; bold beyond two of these."""
-    own, other = (np.array([float(row["dev"]) for row in side]) for side in zip(*pairs, strict=True))
+def paired(rows: Rows, own: Run, changes: dict, *, again: bool = False) -> list[tuple[dict, dict]]:
+    """The rows of a recipe and of the changed one on the same splits and seeds; again: at equal CPU seconds."""
+    wanted, others = json.loads(own.changes) | changes, {}
+    for run, row in rows.items():
+        if (run.table, run.model, run.recipe, run.data) == ("pairs", own.model, own.recipe, own.data):
+            found = json.loads(run.changes)
+            if (found.pop("times", None) is not None) == again and found == wanted:
+                others[run.split] = row
+    return [(rows[own.but(i)], others[i]) for i in SPLITS if own.but(i) in rows and i in others]
+
+
+def difference(pairs: list[tuple[dict[str, str], dict[str, str]]], column: str = "dev", digits: int = 4) -> str:
+    """How much higher the second of each pair is, +- the standard error; bold beyond two of these."""
+    own, other = (np.array([float(row[column]) for row in side]) for side in zip(*pairs, strict=True))
     found = mm_jax.compare_paired(other, own)
-    text = f"{found.mean:+.4f} +- {found.stderr:.4f}"
+    text = f"{found.mean:+.{digits}f} +- {found.stderr:.{digits}f}"
     return f"**{text}**" if abs(found.mean) > 2 * found.stderr else text
+
+
+def units_table(rows: Rows) -> str:
+    """Lists cut into symbols of several kinds; nats of a word compare, with the first cut in pairs."""
+    heads = (
+        "list",
+        "cut into",
+        "model",
+        "numbers",
+        "CPU s",
+        "a symbol",
+        "a character",
+        "a word",
+        "beside the first cut",
+    )
+    lines = []
+    for lists, _ in UNITS:
+        for model in ("ngram", "gru"):
+            cuts = [{run.split: row for run, row in rows.items()
+                     if (run.table, run.model, run.data) == ("units", model, data)} for data in lists]  # fmt: skip
+            for data, cut in zip(lists, cuts, strict=True):
+                name, _, units = data.partition(" by ")
+                found = list(cut.values())
+                if not found:
+                    continue
+                means = (shown(mean(found, column), 3) for column in ("dev", "per_character", "per_word"))
+                pairs = [(cuts[0][split], row) for split, row in cut.items() if split in cuts[0]]
+                beside = "" if cut is cuts[0] or not pairs else difference(pairs, "per_word", 3)
+                lines.append((name, units, *size_and_seconds(rows, TITLES[model], found), *means, beside))
+    return table(heads, lines)
 
 
 def by_size(rows: Rows) -> dict[str, list[float]]:
@@ -200,7 +247,7 @@ def by_size(rows: Rows) -> dict[str, list[float]]:
 
 def title(model: str, options: dict) -> str:
     width = options.get("hidden_dim") or f"{options['num_layers']} x {options['width']}"
-    return f"{NAMES.get(model, model)}, {width}"
+    return f"{TITLES.get(model, model)}, {width}"
 
 
 def power_law(words: np.ndarray, losses: np.ndarray) -> tuple[float, float, float] | None:
@@ -218,10 +265,10 @@ def power_law(words: np.ndarray, losses: np.ndarray) -> tuple[float, float, floa
     return (law[0], law[1], law[2]) if gap < 0.01 and law[2] > 0.06 else None
 
 
-def sizes_table(rows: Rows, train: int) -> str:
+def sizes_table(rows: Rows) -> str:
     """Losses by the number of training words, the lowest of each column bold; and the power law, where one fits."""
     found = {name: losses for name, losses in by_size(rows).items() if not np.isnan(losses).any()}
-    words = np.array([round(share * train) for share in SHARES], float)
+    words = np.array([round(share * NAMES_TRAIN) for share in SHARES], float)
     lowest = [min((losses[i] for losses in found.values()), default=0.0) for i in range(len(SHARES))]
     lines = []
     for name, losses in found.items():
@@ -255,7 +302,7 @@ def ladder_picture(rows: Rows, path: Path) -> None:
     plt.close(figure)
 
 
-def sizes_picture(rows: Rows, train: int, path: Path) -> None:
+def sizes_picture(rows: Rows, path: Path) -> None:
     """Losses by the number of training words."""
     import matplotlib.pyplot as plt
 
@@ -266,7 +313,7 @@ def sizes_picture(rows: Rows, train: int, path: Path) -> None:
         style = ("-", "--", ":")[drawn.count(kind)]
         drawn.append(kind)
         color = f"C{len(set(drawn)) - 1}"
-        ax.plot([share * train for share in SHARES], losses, style, marker=".", color=color, label=name)
+        ax.plot([share * NAMES_TRAIN for share in SHARES], losses, style, marker=".", color=color, label=name)
     ax.set_xscale("log")
     ax.set_xlabel("training words")
     ax.set_ylabel("nats per character on dev")
@@ -283,26 +330,29 @@ def between(text: str, mark: str, new: str) -> str:
     return before + begin + new + "\n" + end + rest.split(end)[1]
 
 
-def parts() -> dict[str, tuple[Path, Callable[[], str]]]:
+def parts() -> dict[str, tuple[Path, str]]:
     """What is written where: the mark of a place, its file, its text."""
     rows = {key_of(row): row for row in read_rows()}
-    train = len(mm_jax.split_words(mm_jax.load_words()).train)
-    return {
-        "evidence": (HERE.parent / "README.md", lambda: best_table(rows)),
-        "rungs": (HERE / "README.md", lambda: ladder_table(rows) + "\n\n" + corrected(rows)),
-        "spreads": (HERE / "README.md", lambda: spreads_table(rows)),
-        "pairs": (HERE / "README.md", lambda: pairs_table(rows)),
-        "sizes": (HERE / "README.md", lambda: sizes_table(rows, train)),
+    here = {
+        "rungs": ladder_table(rows) + "\n\n" + corrected(rows),
+        "spreads": spreads_table(rows),
+        "pairs": pairs_table(rows),
+        "units": units_table(rows),
+        "sizes": sizes_table(rows),
+        "prior": "\n".join(prior_table.table(prior_table.read())),
     }
+    readme = HERE / "README.md"
+    return {"evidence": (HERE.parent / "README.md", best_table(rows))} | {mark: (readme, here[mark]) for mark in here}
 
 
 def write() -> None:
     """Prints the tables; writes them into the READMEs, and the pictures."""
-    for mark, (path, make) in parts().items():
-        text = make()
+    for mark, (path, text) in parts().items():
         print(text, end="\n\n")
-        if path.exists() and f"<!-- {mark}: begin -->" in path.read_text():
-            path.write_text(between(path.read_text(), mark, text))
+        page = path.read_text(encoding="utf-8")
+        if (new := between(page, mark, text)) != page:
+            path.write_text(new, encoding="utf-8")
     rows = {key_of(row): row for row in read_rows()}
     ladder_picture(rows, HERE / "pictures" / "evidence.png")
-    sizes_picture(rows, len(mm_jax.split_words(mm_jax.load_words()).train), HERE / "pictures" / "sizes.png")
+    sizes_picture(rows, HERE / "pictures" / "sizes.png")
+    prior_table.draw(prior_table.read())

@@ -1,8 +1,7 @@
-"""Measures what the bundled prior gains on lists that it has not read: examples/prior.csv, its tables, its picture.
+"""Measures what the bundled prior gains on lists that it has not read: examples/prior.csv, its table, its picture.
 
     python examples/prior_table.py --corpora lists.json   # measures what prior.csv lacks: about 40 CPU minutes
-    python examples/prior_table.py                        # prints the table of prior.csv, and writes it and its
-                                                          # picture where examples/README.md shows them
+    python examples/evidence.py --tables                  # prints its table, and writes it and the picture
 
 The lists are those that prior_lists.py holds out. Of each, a fifth of the words is not seen; the rest is given to
 `mm_jax.prior.interpolate`, all of it or the first 20, 50, ... words. Losses are nats per character of the words not
@@ -155,24 +154,11 @@ def draw(rows: list[Row]) -> None:
     ax.minorticks_off()
     ax.set_title("what other lists tell of a new one: n-grams alone, and times the prior", fontsize=10)
     ax.legend()
-    figure.savefig(PICTURE, dpi=110)
-
-
-def main() -> None:
-    """Measures, prints the tables, draws the picture."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpora", type=Path, help="a checkout of dariusk/corpora, or a JSON file")
-    options = parser.parse_args()
-    if options.corpora is not None:
-        write(options.corpora)
-    lines = "\n".join(table(read()))
-    print(lines)
-    readme = FILE.with_name("README.md")
-    before, begin, rest = readme.read_text(encoding="utf-8").partition("<!-- prior: begin -->\n")
-    end = rest.index("<!-- prior: end -->")
-    readme.write_text(f"{before}{begin}{lines}\n{rest[end:]}", encoding="utf-8")
-    draw(read())
+    figure.savefig(PICTURE, dpi=110, metadata={"Software": None})
+    plt.close(figure)
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpora", type=Path, required=True, help="a checkout of dariusk/corpora, or a JSON file")
+    write(parser.parse_args().corpora)

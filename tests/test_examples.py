@@ -118,8 +118,6 @@ def test_best_goes_on_from_what_it_kept(tmp_path):
 
 @pytest.mark.slow
 def test_a_part_of_the_evidence_is_as_the_file_says(names, tmp_path):
-    if not (EXAMPLES / "evidence.csv").exists():
-        pytest.skip("examples/evidence.csv is not there")
     done = run(EXAMPLES / "evidence.py", "--check", "--models", tmp_path, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("equal") == 6 and "NOT" not in done.stdout

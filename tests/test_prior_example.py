@@ -78,11 +78,3 @@ def test_a_few_steps_of_training_lower_the_loss(monkeypatch, capsys):
     prior.train([made("corpora/a", "a", words)], jax.random.key(0), 40)
     losses = [float(line.split()[2]) for line in capsys.readouterr().out.splitlines() if line.startswith("step")]
     assert len(losses) == 20 and losses[-1] < losses[0] - 0.5
-
-
-def test_the_table_is_that_of_its_file():
-    import prior_table
-
-    shown = (EXAMPLES / "README.md").read_text(encoding="utf-8")
-    shown = shown.split("<!-- prior: begin -->\n")[1].split("<!-- prior: end -->")[0]
-    assert shown.splitlines() == list(prior_table.table(prior_table.read()))
