@@ -1,17 +1,20 @@
-"""The lowest losses: unlike networks times a Kneser-Ney model; a student of them all; the correction for lists.
+"""The lowest losses: unlike networks times a Kneser-Ney model, from the left and from the right; a student of them.
 
     XLA_FLAGS=--xla_cpu_multi_thread_eigen=false taskset -c 0 python examples/best.py --out best
 
-Learned from train, chosen on dev; the powers of each product are fitted on one half of dev and read on the other, both
-ways. Test is looked at once, at the end. Nats per character; CPU seconds of training, compilation apart: those of each
-model where all runs on one core, as above. Without `taskset` the members train one a core.
+Learned from train, chosen on dev; what is fitted (the powers of a product, the share of those that read words from the
+right) is fitted on one half of dev and read on the other, both ways. Test is looked at once, at the end. Nats per
+character; CPU seconds of training, compilation apart: those of each model where all runs on one core, as above. Without
+`taskset` the members train one a core.
 
 In the folder --out every trained model is kept; run again, the job goes on from there. With --page examples/names.html
 the student becomes a page.
 """
 
 import argparse
+import itertools
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +27,7 @@ import numpy as np
 
 import mm_jax
 from mm_jax.checks import cores
+from mm_jax.evaluation import word_nlls
 from mm_jax.training import batches, distil, loop, whole_words
 from mm_jax.training.recipes import Recipe, for_size, recipes_of
 
@@ -39,16 +43,20 @@ MEMBERS: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
     "transformer, 96 wide and 6 deep": (mm_jax.transformer, WIDE, {"width": 96, "num_layers": 6}),
 }
 QUICK_MEMBERS = 4  # the first of them are the product for five minutes
-LONGER = 2.5  # the student's steps, 15 epochs: six are enough for 1.8813 on dev, not for 1.8772
+DRAWN, LONGER = 250_000, 2.0  # the student's words, and its steps: 12 epochs
 
 
 class Job:
     """The lists, and what was trained so far, with its CPU seconds."""
 
-    def __init__(self, args: argparse.Namespace):
+    def __init__(self, args: argparse.Namespace, *, mirrored: bool = False):
         words = mm_jax.load_words(args.data)
         self.words = words[:500] if args.quick else words
         self.split = mm_jax.split_words(self.words)
+        self.side, self.first_seed = "", 0
+        if mirrored:  # the same words in the same parts, from the right
+            self.split = mm_jax.words.Split(*map(backwards, self.split))
+            self.side, self.first_seed = "from the right: ", 50
         self.vocab = mm_jax.Vocab.from_words(words)
         self.most_steps = 3 if args.quick else None
         self.out: Path | None = args.out
@@ -56,7 +64,9 @@ class Job:
 
     def kept(self, name: str, make: Callable[[], tuple[Any, float]]) -> Any:
         """The model of this name, from the folder or made; its seconds are noted and its losses on dev printed."""
-        file = None if self.out is None else self.out / f"{name.replace(',', '').replace(' ', '_')}.safetensors"
+        file = None
+        if self.out is not None:
+            file = self.out / f"{re.sub('[:,]', '', self.side + name).replace(' ', '_')}.safetensors"
         if file is not None and file.exists():
             params, seconds = mm_jax.load(file), json.loads(file.with_suffix(".json").read_text())
         else:
@@ -72,12 +82,12 @@ class Job:
         found = mm_jax.evaluate(params, self.split.dev, seen=self.split.train)
         size = f"{mm_jax.num_params(params):,}"
         losses = f"dev {found.nll:.4f}  unseen {found.nll_unseen:.4f}"
-        print(f"{name:36} {size:>9} numbers {seconds:6.0f} CPU s  {losses}", flush=True)
+        print(f"{self.side + name:46} {size:>9} numbers {seconds:6.0f} CPU s  {losses}", flush=True)
 
     def member(self, number: int) -> Any:
         name = list(MEMBERS)[number]
         kind, changes, options = MEMBERS[name]
-        init_key, fit_key = jax.random.split(jax.random.key(number))
+        init_key, fit_key = jax.random.split(jax.random.key(number + self.first_seed))
         characters = sum(map(len, self.words)) + len(self.words)
         recipe = for_size(recipes_of(kind.MODEL)["tuned"].but(**changes), characters, self.vocab)
         recipe = recipe.but(steps=min(recipe.steps, self.most_steps or recipe.steps))
@@ -85,13 +95,22 @@ class Job:
             name, lambda: trained(kind.init(init_key, self.vocab, **options), self.split.train, fit_key, recipe)
         )
 
+    def members(self, number: int) -> dict[str, Any]:
+        """A Kneser-Ney model and the first networks of MEMBERS, by name; those are trained one a core."""
+        ngram = mm_jax.ngram.fit(self.split.train, self.vocab)
+        self.show("Kneser-Ney", ngram, 0.0)
+        self.seconds["Kneser-Ney"] = 0.0
+        with ThreadPoolExecutor(cores()) as pool:
+            networks = list(pool.map(self.member, range(number)))
+        return {"Kneser-Ney": ngram, **dict(zip(MEMBERS, networks, strict=False))}
+
     def student(self, name: str, teacher: Any, drawer: Any, key: Any) -> Any:
         """A GRU that learns a product's distribution at the prefixes of words that a part of the product draws."""
         init_key, draw_key, fit_key = jax.random.split(key, 3)
 
         def make():
             begin = time.process_time()
-            num_words = 100_000 if self.most_steps is None else 200
+            num_words = DRAWN if self.most_steps is None else 200
             new = distil.new_words(drawer, self.split.train, draw_key, num_words)
             params = mm_jax.gru.init(init_key, self.vocab)
             packed, recipe = distil.student_batches(params, teacher, self.split.train, new)
@@ -102,10 +121,10 @@ class Job:
 
         return self.kept(name, make)
 
-    def multiplied(self, name: str, names: list[str], members: list[Any], *, correct: bool = False) -> Any:
+    def multiplied(self, name: str, models: dict[str, Any], *, correct: bool = False) -> Any:
         """The product with powers fitted on dev; the losses printed are on halves that the powers did not see."""
-        halves = self.split.dev[::2], self.split.dev[1::2]
-        pairs = [(mm_jax.product.fit(members, fitted), read) for fitted, read in (halves, halves[::-1])]
+        names, members = list(models), list(models.values())
+        pairs = [(mm_jax.product.fit(members, fitted), read) for fitted, read in halves(self.split.dev)]
         seconds = sum(self.seconds[each] for each in names)
         print(f"{name}: {seconds:.0f} CPU s  {self.read(pairs)}", flush=True)
         if correct:
@@ -142,26 +161,86 @@ def trained(params: Any, words: Any, key: Any, recipe: Recipe) -> tuple[Any, flo
     return state.params, seconds + time.process_time() - begin
 
 
+def backwards(words: Sequence[str]) -> list[str]:
+    return [word[::-1] for word in words]
+
+
+def halves(words: Sequence[str]) -> list[tuple[Sequence[str], Sequence[str]]]:
+    """Two pairs of the same halves: what a number is fitted on, and what is then read."""
+    return [(words[::2], words[1::2]), (words[1::2], words[::2])]
+
+
+class EitherWay:
+    """Words of two products, one of which writes them from the right.
+
+        P(word) = share * P_left(word) + (1 - share) * P_right(word from the right)
+
+    A distribution of whole words: powers and share are fitted on some; it has no next character, and draws nothing.
+    """
+
+    def __init__(self, left: dict[str, Any], right: dict[str, Any], words: Sequence[str]):
+        self.left = mm_jax.product.fit(list(left.values()), words)
+        self.right = mm_jax.product.fit(list(right.values()), backwards(words))
+        first, second = self.log_ps(words)
+        self.share = 0.5
+        for _ in range(100):  # expectation maximisation
+            self.share = float(np.mean(1 / (1 + (1 / self.share - 1) * np.exp(second - first))))
+
+    def log_ps(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        return -word_nlls(self.left, words)[0], -word_nlls(self.right, backwards(words))[0]
+
+    def log_p(self, words: Sequence[str]) -> np.ndarray:
+        """The log probability of each word, float64 [words]."""
+        first, second = self.log_ps(words)
+        return np.logaddexp(np.log(self.share) + first, np.log1p(-self.share) + second)
+
+    def corrected(self, train: Sequence[str]) -> Callable[[Sequence[str]], np.ndarray]:
+        """The same, corrected as by `mm_jax.fresh`: the words of train have the share that Good and Turing expect."""
+        share, known = mm_jax.fresh.repeated(train), set(train)
+        learned = self.log_p(sorted(known))
+        total, powered = np.exp(learned).sum(), np.exp(0.5 * learned).sum()
+
+        def log_p(words: Sequence[str]) -> np.ndarray:
+            found = self.log_p(words)
+            others = np.log1p(-share) + found - np.log1p(-total)
+            return np.where([word in known for word in words], np.log(share) + 0.5 * found - np.log(powered), others)
+
+        return log_p
+
+
+def losses(pairs: Sequence[tuple[Callable[[Sequence[str]], np.ndarray], Sequence[str]]], seen: Sequence[str]) -> str:
+    """The losses of distributions of whole words, each on words of its own, over all these words."""
+    words = [word for _, part in pairs for word in part]
+    found = np.concatenate([log_p(part) for log_p, part in pairs])
+    lengths, known = np.array([len(word) + 1 for word in words]), set(seen)
+    new = np.array([word not in known for word in words])
+    return f"dev {-found.sum() / lengths.sum():.4f}  unseen {-found[new].sum() / lengths[new].sum():.4f}"
+
+
 def main(args: argparse.Namespace) -> None:
-    job = Job(args)
+    job, mirrored = Job(args), Job(args, mirrored=True)
     print(f"{len(job.words):,} words", flush=True)
-    names = ["Kneser-Ney"]
-    members = [mm_jax.ngram.fit(job.split.train, job.vocab)]
-    job.seconds[names[0]] = 0.0
-    job.show(names[0], members[0], 0.0)
-    made = list(MEMBERS)[:2] if args.quick else list(MEMBERS)
-    with ThreadPoolExecutor(cores()) as pool:
-        members += pool.map(job.member, range(len(made)))
-    names += made
-    job.multiplied("product of five", names[: QUICK_MEMBERS + 1], members[: QUICK_MEMBERS + 1])
-    teacher = job.multiplied("product of all", names, members)
-    others = [each for each in members if not isinstance(each, mm_jax.Transformer)]  # draw sooner
+    models = job.members(2 if args.quick else len(MEMBERS))
+    job.multiplied("product of five", dict(itertools.islice(models.items(), QUICK_MEMBERS + 1)))
+    teacher = job.multiplied("product of all", models)
+    others = [each for each in models.values() if not isinstance(each, mm_jax.Transformer)]  # draw sooner
     drawer = mm_jax.product.fit(others, job.split.dev)
     student = job.student("student", teacher, drawer, jax.random.key(100))
-    best = job.multiplied("product with the student", [*names, "student"], [*members, student], correct=True)
+    models["student"] = student
+    best = job.multiplied("product with the student", models, correct=True)
+    train, dev, test = job.split
+    from_the_right = mirrored.members(2 if args.quick else len(MEMBERS))
+    mirrored.multiplied("product from the right", from_the_right)
+    seconds = sum(job.seconds.values()) + sum(mirrored.seconds.values())
+    fitted = [(EitherWay(models, from_the_right, words), read) for words, read in halves(dev)]
+    print(f"mixed by whole words: {seconds:.0f} CPU s  {losses([(each.log_p, read) for each, read in fitted], train)}")
+    print(f"the same, corrected: {losses([(each.corrected(train), read) for each, read in fitted], train)}", flush=True)
     for name, params in {"student": student, "the best product": best, "that, corrected": job.corrected(best)}.items():
-        found = mm_jax.evaluate(params, job.split.test, seen=job.split.train)
+        found = mm_jax.evaluate(params, test, seen=train)
         print(f"test  {name}: {found.nll:.4f} +- {found.stderr:.4f}  unseen {found.nll_unseen:.4f}", flush=True)
+    both = EitherWay(models, from_the_right, dev)
+    for name, log_p in {"mixed by whole words": both.log_p, "that, corrected": both.corrected(train)}.items():
+        print(f"test  {name}: {losses([(log_p, test)], train).removeprefix('dev ')}", flush=True)
     if args.page is not None:
         write_page(args.page, student, job)
 

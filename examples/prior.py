@@ -172,7 +172,7 @@ def train(lists: Sequence[List], key: jax.Array, steps: int) -> Prior:
 
 
 def main() -> None:
-    """Trains the prior and writes it in half precision."""
+    """Trains the prior and writes it in 8 bits a number."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpora", type=Path, required=True, help="a checkout of dariusk/corpora, or a JSON file")
     parser.add_argument("--steps", type=int, default=7000)

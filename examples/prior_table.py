@@ -36,7 +36,7 @@ FILE = Path(__file__).with_name("prior.csv")
 PICTURE = Path(__file__).parent / "pictures" / "prior.png"
 SIZES = (20, 50, 100, 200)  # no list held out has 500 words and a fifth more
 UNKNOWN = 10  # lists in Linear B
-LOSSES = ("ngram", "as_it_is", "adapted", "mixed", "page")
+LOSSES = ("ngram", "as_it_is", "adapted", "product", "page")
 COLUMNS = ("list", "script", "words", "given", "order", *LOSSES, "steps", "cpu_s")
 Row = dict[str, Any]
 
@@ -72,9 +72,9 @@ def measure(entry: List, given: int) -> Row:
     row["as_it_is"] = loss(prior.restrict(params, train, vocab))
     begin = time.process_time()
     found = prior.interpolate(params, train, vocab, key, order=order)
-    row["cpu_s"], row["steps"], row["mixed"] = time.process_time() - begin, found.steps, loss(found.params)
+    row["cpu_s"], row["steps"], row["product"] = time.process_time() - begin, found.steps, loss(found.params)
     row["adapted"] = loss(adapting.train_on(prior.restrict(params, train, vocab), train, found.steps, key))
-    row["page"] = loss(heads.mix(params, train, vocab, order).params)
+    row["page"] = loss(heads.interpolate(params, train, vocab, order).params)
     return row
 
 
@@ -91,7 +91,9 @@ def write(path: Path) -> None:
             for row in pool.map(measure, *zip(*left, strict=True)) if left else ():
                 writer.writerow({name: f"{x:.5g}" if isinstance(x, float) else x for name, x in row.items()})
                 file.flush()
-                print(f"{row['list']}, {row['given'] or row['words']} words: {row['ngram']:.3f} -> {row['mixed']:.3f}")
+                print(
+                    f"{row['list']}, {row['given'] or row['words']} words: {row['ngram']:.3f} -> {row['product']:.3f}"
+                )
 
 
 def read() -> list[Row]:
@@ -105,7 +107,7 @@ def read() -> list[Row]:
 
 def table(rows: list[Row]) -> Iterator[str]:
     """Yields the lines of the table by size and script."""
-    yield "| lists | number | n-grams | as it is | adapted | mixed | gain, +- | worse by over 0.01 | a page |"
+    yield "| lists | number | n-grams | as it is | adapted | product | gain, +- | worse by over 0.01 | a page |"
     yield "|--|--|--|--|--|--|--|--|--|"
     whole = [row for row in rows if row["given"] == 0]
     latin = [row for row in whole if row["script"] == "LATIN"]
@@ -118,11 +120,11 @@ def table(rows: list[Row]) -> Iterator[str]:
     for script in dict.fromkeys(row["script"] for row in others):
         yield line(script.capitalize(), (row for row in others if row["script"] == script))
     yield line("a script never seen", (row for row in whole if row["script"] == "LINEAR"))
-    behind = np.array([row["page"] - row["mixed"] for row in latin])
+    behind = np.array([row["page"] - row["product"] for row in latin])
     below = sum(row["page"] < row["ngram"] for row in latin)
     error = behind.std(ddof=1) / len(behind) ** 0.5
     yield ""
-    yield f"A page is {behind.mean():.3f} +- {error:.3f} behind the mixture on the {len(latin)} lists in Latin script,"
+    yield f"A page is {behind.mean():.3f} +- {error:.3f} behind the product on the {len(latin)} lists in Latin script,"
     yield f"and below the n-grams on {below} of them."
 
 
@@ -130,7 +132,7 @@ def line(name: str, rows: Iterable[Row]) -> str:
     """Returns a line of the table: means over lists; the gain with its standard error, in pairs."""
     rows = list(rows)
     *means, page = (f"{np.mean([row[column] for row in rows]):.3f}" for column in LOSSES)
-    gains = np.array([row["ngram"] - row["mixed"] for row in rows])
+    gains = np.array([row["ngram"] - row["product"] for row in rows])
     error = f"{gains.std(ddof=1) / len(gains) ** 0.5:.3f}" if len(gains) > 1 else "?"
     gain = f"{gains.mean():.3f}, {error} | {(gains < -0.01).sum()}"
     return f"| {name} | {len(rows)} | {' | '.join(means)} | {gain} | {page} |"
@@ -145,12 +147,12 @@ def draw(rows: list[Row]) -> None:
         ]
         given = [row["given"] or 0.8 * row["words"] for row in chosen]
         label = "Latin script" if script == "LATIN" else "eight other scripts"
-        ax.scatter(given, [row["ngram"] - row["mixed"] for row in chosen], s=14, alpha=0.6, color=color, label=label)
+        ax.scatter(given, [row["ngram"] - row["product"] for row in chosen], s=14, alpha=0.6, color=color, label=label)
     ax.axhline(0, color="gray", linewidth=0.8)
     ax.set(xscale="log", xlabel="words given", ylabel="nats per character gained")
     ax.set_xticks([20, 50, 100, 200, 500], labels=["20", "50", "100", "200", "500"])
     ax.minorticks_off()
-    ax.set_title("what other lists tell of a new one: n-grams alone against n-grams and prior", fontsize=10)
+    ax.set_title("what other lists tell of a new one: n-grams alone, and times the prior", fontsize=10)
     ax.legend()
     figure.savefig(PICTURE, dpi=110, metadata={"Software": None})
     plt.close(figure)

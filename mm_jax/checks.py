@@ -92,7 +92,7 @@ def as_list(words: Iterable[str], *, ordered: bool = True) -> Sequence[str]:
         return words
     if isinstance(words, str):
         raise ValueError(f"expected a list of words, got one str: write [{words!r}]")
-    if not isinstance(words, Iterable):
+    if not isinstance(words, Iterable) or getattr(words, "ndim", 1) == 0:  # a random key is one, and cannot be iterated
         raise ValueError(f"expected a list of words, got {shown(words)}")
     if ordered and isinstance(words, Set) and not isinstance(words, KeysView):
         kind = type(words).__name__
@@ -141,7 +141,7 @@ def shown(value: Any, limit: int = 60) -> str:
 def no_model(thing: Any) -> str:
     """Returns the message on what stands in the place of a model: a class of the user's own, or another argument."""
     name = type(thing).__name__
-    if type(thing).__module__.startswith(("builtins", "jax", "numpy")):
+    if type(thing).__module__.startswith(("builtins", "jax", "numpy", "mm_jax.")):
         return f"{name} is not a model: parameters come first, such as mm_jax.mlp.init(key, vocab) returns"
     return (
         f"{name} is not a model: register it once, below its functions, with "

@@ -141,9 +141,9 @@ def temperature_for(num_words: int) -> float:
     lists (package names) gave gibberish.
 
     >>> temperature_for(48), temperature_for(1000), temperature_for(100_000)
-    (0.6, 0.7, 0.8)
+    (0.5, 0.7, 0.8)
     """
-    return float(np.clip(np.round(0.3 + 0.12 * np.log10(num_words), 1), 0.6, 0.8))
+    return float(np.clip(np.round(0.3 + 0.12 * np.log10(num_words), 1), 0.5, 0.8))
 
 
 def start_of(words: Sequence[str], units: str = CHARACTERS) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def start_of(words: Sequence[str], units: str = CHARACTERS) -> dict[str, Any]:
     A model that a page saves holds it in place of the list.
 
     >>> start_of(["Ede", "Utrecht"])
-    {'temperature': 0.6, 'least': 3, 'longest': 7, 'first_case': 'upper'}
+    {'temperature': 0.5, 'least': 3, 'longest': 7, 'first_case': 'upper'}
     """
     sampled = words.spread(_CASES) if isinstance(words, WordFile) else words
     least, most, _ = sizes_of(words, units)
@@ -256,6 +256,7 @@ def more(
     if not isinstance(conditions, Conditions):
         raise ValueError(f"conditions is {shown(conditions)}: give mm_jax.Conditions(new=True, ...)")
     words = as_list(words) if start is None else words
+    contract.checked(params)
     units = params.vocab.units
     start = start or start_of(words, units)
     size = conditions.size_of_like(units)

@@ -16,7 +16,7 @@ import numpy as np
 from mm_jax.checks import as_list
 from mm_jax.streams import WordFile
 from mm_jax.symbols import CHARACTERS, cut_lines
-from mm_jax.vocab import Vocab
+from mm_jax.vocab import Vocab, vocabulary
 
 _LINES = 2**14  # of a long list, cut into graphemes or words at once
 _MAPPED: weakref.WeakKeyDictionary[WordFile, dict[Vocab, np.ndarray]] = weakref.WeakKeyDictionary()
@@ -90,8 +90,8 @@ def tokens(words: Sequence[str], vocab: Vocab) -> np.ndarray:
     """
     words = as_list(words)
     if isinstance(words, WordFile):
-        return _mapped_tokens(words, vocab)
-    if vocab.units != CHARACTERS:
+        return _mapped_tokens(words, vocabulary(vocab))
+    if vocabulary(vocab).units != CHARACTERS:
         return _of_symbols(words, vocab)
     separator = vocab.separator
     stream = vocab.lookup(separator + separator.join(words) + separator)

@@ -29,6 +29,7 @@ from mm_jax.sampling import MAX_LENGTH, sample
 from mm_jax.symbols import lengths
 from mm_jax.vocab import decode_columns
 
+_DRAWN, _FEW = 20_000, 500  # words; few of thousands of symbols, each of which takes a row of them all
 _COUNTED = 1000  # words are enumerated where no more than these may be likelier
 _PREFIXES = 20_000  # of that enumeration
 _EQUAL = 1e-4  # nats: probabilities that differ by less are equal, however float32 rounds them
@@ -61,7 +62,7 @@ class Rank:
         return f"about the {_rounded(rank)} likeliest, +- {100 * ((high / low).sqrt() - 1):.0f}%"
 
 
-def rank(params: Params, word: str, key: Key[Array, ""], *, num_samples: int = 20_000) -> Rank:
+def rank(params: Params, word: str, key: Key[Array, ""], *, num_samples: int | None = None) -> Rank:
     """Finds how many words are likelier than one, of all that the model can make.
 
     Counted are the words that end, of 1 to 200 characters, or as many as the word has if that is more, or up to the
@@ -71,7 +72,8 @@ def rank(params: Params, word: str, key: Key[Array, ""], *, num_samples: int = 2
       params: any model's parameters.
       word: the word to rank.
       key: decides the words that are drawn.
-      num_samples: how many; the interval is narrower by the square root of it.
+      num_samples: how many; the interval is narrower by the square root of it. None is 20,000; of models with more than
+        4,096 symbols 500, but of n-gram models, which draw without a row of all symbols.
 
     Returns:
       A Rank: exact if it is below a thousand or so, else estimated, with a 95% interval. The interval is wide for words
@@ -88,10 +90,10 @@ def rank(params: Params, word: str, key: Key[Array, ""], *, num_samples: int = 2
     return ranks(params, [word], key, num_samples=num_samples)[0]
 
 
-def ranks(params: Params, words: Sequence[str], key: Key[Array, ""], *, num_samples: int = 20_000) -> list[Rank]:
+def ranks(params: Params, words: Sequence[str], key: Key[Array, ""], *, num_samples: int | None = None) -> list[Rank]:
     """Ranks many words by the same draws; arguments and errors are those of `rank`."""
-    checked(params)
-    whole_number("num_samples", num_samples)
+    slow = checked(params).draw is None and len(params.vocab) > LARGE
+    num_samples = (_FEW if slow else _DRAWN) if num_samples is None else whole_number("num_samples", num_samples)
     words = [params.vocab.decode(params.vocab.encode(word)) for word in as_list(words)]
     if not all(words):
         raise ValueError("an empty word: nothing to rank")

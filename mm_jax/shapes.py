@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from mm_jax.checks import counted
 from mm_jax.fields import SEEN, Kind, Line, Row, asked_kind_of, kind_of, suspected_comment
+from mm_jax.symbols import FIX
 
 ALL = "all"  # the column that is the whole line
 MAX_WORDS = 20_000_000  # with counts
@@ -159,7 +160,7 @@ def expanded(taken: Iterable[Taken]) -> list[str]:
     entries = []
     for entry in taken:
         if entry.problem:
-            raise ValueError(f"line {entry.line}: {entry.problem}")
+            raise ValueError(f"line {entry.line}: {entry.problem}: mend it, or {FIX} leaves such lines out")
         if entry.word and entry.times:
             entries.append(entry)
     total = sum(entry.times for entry in entries)
@@ -183,9 +184,9 @@ def decoded(raw: bytes, encoding: str | None) -> str:
     except UnicodeDecodeError as error:
         start = error.start
         line = raw.count(b"\n", 0, start) + 1
-        what, remedy = ("UTF-8", "save it as UTF-8") if encoding is None else (encoding, "give its encoding")
+        remedy = "give its encoding" if encoding else f"save it as UTF-8, or {FIX} leaves such lines out"
         raise ValueError(
-            f"line {line}: byte {start + 1} of the file (0x{raw[start]:02x}) is not {what}: {remedy}"
+            f"line {line}: byte {start + 1} of the file (0x{raw[start]:02x}) is not {encoding or 'UTF-8'}: {remedy}"
         ) from None
     except ValueError as error:
         raise ValueError(f"it is not {encoding}: {error}") from None

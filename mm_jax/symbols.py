@@ -11,6 +11,7 @@ Source: Unicode Standard Annex 29, Unicode text segmentation; `regex` follows it
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+FIX = "`mm-jax check LIST --fix OUT`"  # what mends a list
 UNITS = CHARACTERS, GRAPHEMES, WORDS = ("characters", "graphemes", "words")
 _BESIDE = ("a{}", "{}a", "ᄀ{}", "🇦{}")  # a character that joins others joins one of these
 
@@ -38,7 +39,7 @@ def cut(text: str, units: str) -> Sequence[str]:
     found = symbols_of(text, units) if text else ()
     if units == WORDS and "" in found:
         where = "a blank at an end" if text != text.strip(" ") else "two blanks side by side"
-        raise ValueError(f"{_short(text)} has {where}: put one blank between symbols")
+        raise ValueError(f"{_short(text)} has {where}: put one blank between symbols (in a list {FIX} does)")
     return found
 
 

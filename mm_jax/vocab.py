@@ -209,6 +209,21 @@ class Vocab:
         return table[points]
 
 
+def vocabulary(value: Any, name: str = "vocab") -> Vocab:
+    """Returns `value`; raises ValueError, which names the argument, for anything but a vocabulary.
+
+    >>> vocabulary(["emma"])
+    Traceback (most recent call last):
+    ValueError: vocab is ['emma'], of type list: give a vocabulary, such as mm_jax.Vocab.from_words(words)
+    """
+    if not isinstance(value, Vocab):
+        kind = type(value).__name__
+        raise ValueError(
+            f"{name} is {shown(value)}, of type {kind}: give a vocabulary, such as mm_jax.Vocab.from_words(words)"
+        )
+    return value
+
+
 def _code_points(text: str) -> np.ndarray:
     """Returns the code point of each character [len(text)]: uint8 of ASCII text, else uint32."""
     if text.isascii():

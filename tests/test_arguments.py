@@ -1,12 +1,17 @@
 """What users pass by mistake: one ValueError that names it, from every verb."""
 
 import dataclasses
+import inspect
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import mm_jax
+
+from .conftest import unchecked
+from .models import zoo
 
 WORDS = ["ab", "b", "abb", "ba", "bb", "a", "aab"]
 VOCAB = mm_jax.Vocab.from_words(WORDS)
@@ -110,3 +115,51 @@ def test_a_repr_is_short():
     params, history = mm_jax.fit(mm_jax.bigram.init(jax.random.key(0), VOCAB), ["ab"], jax.random.key(1), steps=3)
     assert repr(params) == "Bigram(W=float32[3, 3], vocab=Vocab(chars='.ab', units='characters'))"
     assert repr(history).startswith("History(3 steps, loss ")
+
+
+KEY = jax.random.key(0)
+USUAL = {"key": KEY, "keys": KEY[None], "vocab": VOCAB, "words": WORDS, "params": mm_jax.bigram.init(KEY, VOCAB)}
+WRONG = USUAL | {"a number": 7, "None": None}
+NAMED = {
+    "key": "^key (is|has shape) .*: give a random key",
+    "keys": "^keys (is|has shape) .*: give an array of random keys",
+    "vocab": "^vocab is .*: give a vocabulary, such as mm_jax.Vocab.from_words",
+    "words": "^expected (a list of words, got|words as str)",
+    "params": "is not a (model|prior): parameters come first",
+}
+OTHERS = {"word": "ab", "teacher": USUAL["params"], "N": np.zeros((3, 3), int), "members": [USUAL["params"]] * 2}
+OTHERS |= {"dev": WORDS, "path": "model.safetensors", "state": np.zeros(1, int), "tokens": np.zeros(1, int)}
+OTHERS |= {"i": 0, "k": 1, "token": 0}
+FUNCTIONS = {
+    f"{zoo.short(module)}.{name}": getattr(module, name)
+    for module in zoo.FILES
+    for name in ("init", "fit", "from_table")
+    if hasattr(module, name)
+}
+FUNCTIONS |= {f"{each}.wrap": getattr(mm_jax.models, each).wrap for each in ("fresh", "widened")}
+FUNCTIONS |= {f"prior.{name}": getattr(mm_jax.prior, name) for name in ("adapt", "interpolate", "restrict")}
+FUNCTIONS |= {name: getattr(mm_jax, name) for name in mm_jax.__all__ if inspect.isfunction(getattr(mm_jax, name))}
+FUNCTIONS.pop("num_params")  # it counts any arrays
+
+
+def required(function):
+    """The arguments that have no default."""
+    every = inspect.signature(function).parameters.values()
+    return [each.name for each in every if each.default is each.empty and each.kind == each.POSITIONAL_OR_KEYWORD]
+
+
+@pytest.mark.parametrize("name", [name for name, each in FUNCTIONS.items() if set(required(each)) & set(USUAL)])
+def test_arguments_in_another_order(name):
+    """Whatever stands in the place of a key, a vocabulary, a list or a model: the error names it, and what to give."""
+    function, usual = FUNCTIONS[name], USUAL | OTHERS
+    if name.startswith("prior."):
+        usual = usual | {"params": mm_jax.prior.load()}
+    elif name in ("fit_population", "evaluate_population", "member", "best_on_dev"):
+        usual = usual | {"params": jax.tree.map(lambda leaf: leaf[None], USUAL["params"])}
+    given = {each: usual[each] for each in required(function)}
+    steps = {"steps": 1} if name in ("fit", "fit_population") else {}
+    for argument in set(given) & set(USUAL):
+        for kind, value in WRONG.items():
+            if kind != argument:
+                with unchecked(), pytest.raises(ValueError, match=NAMED[argument]):
+                    function(**given | steps | {argument: value})

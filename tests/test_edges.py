@@ -55,7 +55,9 @@ MISTAKES = {
     "mm_jax.evaluate(counts, mm_jax.split_words(words * 9))": "^expected words.{,90}: give one list, such",
     # arguments in another order, of another kind, or left out
     "mm_jax.score('ab', counts)": "str is not a model: parameters come first, such as mm_jax.mlp.init",
-    "mm_jax.sample(mm_jax.mlp.init(key, words), key)": "vocab of MLP is .*: give a vocabulary, such as mm_jax.Vocab",
+    "mm_jax.mlp.init(vocab, key)": "^key is Vocab.*, of type Vocab: give a random key, such as jax.random.key",
+    "mm_jax.mlp.init(key, words)": "^vocab is .*, of type list: give a vocabulary, such as mm_jax.Vocab.from_words",
+    "mm_jax.sample(mm_jax.Bigram(bigram.W, words), key)": "vocab of Bigram is .*: give a vocabulary, such as",
     "mm_jax.Vocab(words)": "Vocab.from_words takes a list of words",
     "mm_jax.fit(bigram, words, key)": "give the number of steps, steps=1000, or a mm_jax.Recipe",
     "mm_jax.fit(bigram, words, key, step=3)": "no option is named step: choose steps$",

@@ -1,4 +1,4 @@
-"""The house that the package is built as: imports point downwards only, and draw no circle.
+"""The house that the package is built as: imports point downwards only, and draw no circle. So do the page's scripts.
 
 The floors, from the ground up; a module may import what stands on a lower floor, and neighbours of its own floor as
 long as no circle comes of it. Why in this order: characters and arrays are known to everyone; lists of words are what
@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 import mm_jax
+from mm_jax.page import learning, markup
 
 FLOORS = [
     ["symbols"],
@@ -120,6 +121,21 @@ def test_no_circle():
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_a_script_of_a_page_imports_what_stands_above_it():
+    """In the order in which `markup` joins them, so the scripts draw no circle either."""
+    folder = ROOT / "page"
+    models = sorted(path.relative_to(folder).as_posix() for path in (folder / "models").glob("*.js"))
+    order = [*markup._ENGINE, *models, "engine/worker.js", *markup._INTERFACE, *learning.SCRIPTS, *markup._LEARNER]
+    assert sorted(order) == sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.js"))
+    below = [
+        (name, source)
+        for place, name in enumerate(order)
+        for source in re.findall(r'^(?:import|\}) .*from "([^"]+)";$', (folder / name).read_text("utf-8"), re.MULTILINE)
+        if (folder / name).parent.joinpath(source).resolve().relative_to(folder).as_posix() not in order[:place]
+    ]
+    assert below == []
 
 
 def test_imports_stand_at_the_top():

@@ -1,14 +1,17 @@
 """The bundled prior: characters by their parts, a GRU for any list, adapted by cross-validation."""
 
+from dataclasses import replace
+from typing import Any
+
 import jax
 import numpy as np
 import pytest
 
 import mm_jax
-from mm_jax import checkpoint, prior
+from mm_jax import checkpoint, corpus, prior
 from mm_jax.learning import candidates, plans
 from mm_jax.models.gru import GRU
-from mm_jax.models.prediction import TokenNLL
+from mm_jax.models.prediction import TokenNLL, log_probs_of_prefixes
 from mm_jax.prior import adapting, characters, network
 from mm_jax.words import WordList
 
@@ -25,7 +28,7 @@ KEY = jax.random.key(0)
 
 
 @pytest.fixture(scope="module")
-def mixed():
+def found():
     return prior.interpolate(prior.load(), TOWNS, VOCAB, KEY, order=4)
 
 
@@ -119,10 +122,10 @@ def test_adapt_chooses_the_steps_on_held_out_words():
 
 
 @pytest.mark.slow
-def test_it_adapts_under_strict_promotion(mixed):
+def test_it_adapts_under_strict_promotion(found):
     with jax.numpy_dtype_promotion("strict"):
         again = prior.interpolate(prior.load(), TOWNS, VOCAB, KEY, order=4)
-    assert (again.steps, again.nll) == (mixed.steps, pytest.approx(mixed.nll, abs=1e-4))
+    assert (again.steps, again.nll) == (found.steps, pytest.approx(found.nll, abs=1e-4))
 
 
 def test_too_few_words_to_hold_any_out():
@@ -133,10 +136,10 @@ def test_too_few_words_to_hold_any_out():
         prior.interpolate(prior.load(), few, vocab, KEY, order=3)
 
 
-def test_a_mixture_beats_the_ngrams_on_words_held_out(mixed):
-    assert mixed.nll < mixed.ngram_nll - 0.15
-    assert sum(mixed.weights) == pytest.approx(1) and min(mixed.weights) > 0
-    assert isinstance(mixed.params, mm_jax.Mixture) and mixed.params.vocab == VOCAB
+def test_a_product_beats_the_ngrams_on_words_held_out(found):
+    assert found.nll < found.ngram_nll - 0.15
+    assert min(found.powers) > adapting.LEAST_POWER
+    assert isinstance(found.params, mm_jax.Product) and found.params.vocab == VOCAB
 
 
 def test_cross_validation_holds_words_out_and_equal_ones_together():
@@ -157,14 +160,21 @@ def test_of_many_words_two_folds_of_four_are_tried(distinct, folds):
     assert adapting.positions(words) == (folds * (low + high) + high) * 8 * (adapting.POSITIONS // 8)
 
 
-def test_weights_are_those_of_expectation_maximisation():
-    p = np.array([[0.9, 0.8, 0.1, 0.7], [0.2, 0.1, 0.6, 0.3], [0.1, 0.1, 0.1, 0.1]] * 1)
-    p = np.tile(p, 500)
-    weights, nll = adapting.weigh(*np.log(p))
-    grid = [(a, b, 1 - a - b) for a in np.linspace(0, 1, 101) for b in np.linspace(0, 1 - a, 101)]
-    best = min(-np.log(np.array(w) @ p).mean() for w in grid)
-    assert nll == pytest.approx(best, abs=1e-3)
-    assert weights[2] < 0.01
+def test_steps_and_powers_are_chosen_on_the_words_of_all_folds():
+    """Two folds of two words; a prior that knows the words after 5 steps, and n-grams that know nothing."""
+    held, vocab = [["ab", "abb"], ["ba"]], mm_jax.Vocab(".ab")
+    knowing = [mm_jax.counts.fit(words, vocab, smoothing=0.1) for words in held]
+    shapes = [(corpus.prefixes(words, vocab).distinct, 3) for words in held]
+    flat = [np.full(shape, -np.log(3), np.float32) for shape in shapes]
+    rows = [log_probs_of_prefixes(model, words) for model, words in zip(knowing, held, strict=True)]
+    steps, powers, nll, ngram_nll = adapting.choose(held, vocab, flat, {0: flat, 5: rows})
+    assert steps == 5 and ngram_nll == pytest.approx(np.log(3)) and nll < ngram_nll
+    assert powers[0] == pytest.approx(0.3, abs=1e-6)  # nothing depends on it, and it stays where it is pulled
+    sums = [row * powers[1] for row in rows]
+    sums = [row - np.log(np.exp(row).sum(1, keepdims=True)) for row in sums]
+    tries = [corpus.prefixes(words, vocab) for words in held]
+    found = [-row[trie.ids, trie.targets] for row, trie in zip(sums, tries, strict=True)]
+    assert nll == pytest.approx(np.concatenate(found).mean(), abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -180,19 +190,23 @@ def test_the_most_steps_that_keep_the_gain(nlls, ngram_nll, steps):
     assert adapting.most_that_keep(nlls, ngram_nll) == steps
 
 
-def test_members_without_weight_are_left_out():
-    members = [mm_jax.ngram.fit(TOWNS, VOCAB, order=order) for order in (2, 3, 4)]
-    assert adapting.blend(members, np.array([0.99, 0.005, 0.005]), VOCAB) is members[0]
-    both = adapting.blend(members, np.array([0.59, 0.4, 0.01]), VOCAB)
-    assert both.members == tuple(members[:2])
-    assert np.asarray(both.weights).tolist() == pytest.approx([0.59 / 0.99, 0.4 / 0.99])
+def test_a_prior_that_does_not_help_is_left_out():
+    held, vocab = [["ab", "abb"]], mm_jax.Vocab(".ab")
+    rows = log_probs_of_prefixes(mm_jax.counts.fit(held[0], vocab, smoothing=0.1), held[0])
+    against = 9 * np.log(1 - np.exp(rows)).astype(np.float32)  # says the opposite
+    steps, powers, nll, ngram_nll = adapting.choose(held * 100, vocab, [rows] * 100, {4: [against] * 100})
+    assert (steps, powers.tolist(), nll) == (4, [1.0, 0.0], ngram_nll)
+    members = [mm_jax.ngram.fit(TOWNS, VOCAB, order=order) for order in (2, 3)]
+    assert adapting.multiply(members, np.array([1.0, 0.0])) is members[0]
+    both: Any = adapting.multiply(members, np.array([0.3, 0.8]))
+    assert both.members == tuple(members) and both.powers.tolist() == pytest.approx([0.3, 0.8])
 
 
-def test_the_mixture_is_an_ordinary_model(mixed, tmp_path):
-    mm_jax.save(mixed.params, tmp_path / "m.safetensors")
+def test_the_product_is_an_ordinary_model(found, tmp_path):
+    mm_jax.save(found.params, tmp_path / "m.safetensors")
     again = mm_jax.load(tmp_path / "m.safetensors")
-    assert mm_jax.sample(again, KEY, 3) == mm_jax.sample(mixed.params, KEY, 3)
-    assert mm_jax.evaluate(again, TOWNS).nll == mm_jax.evaluate(mixed.params, TOWNS).nll
+    assert mm_jax.sample(again, KEY, 3) == mm_jax.sample(found.params, KEY, 3)
+    assert mm_jax.evaluate(again, TOWNS).nll == mm_jax.evaluate(found.params, TOWNS).nll
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "other"])
@@ -213,13 +227,19 @@ def test_a_damaged_file_is_named_and_train_goes_on_without_it(damage, tmp_path, 
     assert "prior.safetensors" in caplog.text
 
 
-def test_a_file_keeps_half_precision():
+def test_a_file_holds_rows_of_whole_numbers_times_a_power_of_two():
     params = prior.load()
     arrays, about = network.to_arrays(params)
-    assert all(array.dtype == np.float16 for array in arrays.values())
     again = network.from_arrays(arrays, about)
-    assert all((getattr(again, name) == getattr(params, name)).all() for name in arrays)
-    assert prior.PATH.stat().st_size < 1e6
+    for name, array in vars(params).items():
+        if name != "parts":
+            assert (getattr(again, name) == array).all(), name
+            assert (np.float16(array) == array).all(), name  # a page keeps them in half precision
+    rows = np.array([[1.0, -0.503, 0.0], [1e-6, 0.0, 0.0], [0.0, -127.0, 1.0]], np.float32)
+    odd = network.to_arrays(replace(params, U=rows))[0]
+    assert odd["U"].tolist() == [[64, -32, 0], [0, 0, 0], [0, -127, 1]]
+    assert odd["U exponents"].tolist() == [-6, -14, 0]
+    assert prior.PATH.stat().st_size < 0.45e6
 
 
 @pytest.mark.slow

@@ -135,3 +135,21 @@ def test_a_rank_among_thousands_of_symbols_is_that_of_letters(monkeypatch):
     own = mm_jax.ranking.ranks(params, words, jax.random.key(0), num_samples=4000)
     assert own != usual or all(one.exact for one in own)
     assert all(one.low <= other.high and other.low <= one.high for one, other in zip(own, usual, strict=True))
+
+
+def test_few_words_are_drawn_where_each_takes_long(monkeypatch):
+    """Among thousands of symbols, unless the model draws by itself; a number that is given is kept."""
+    asked = []
+
+    def drawn_words(params, key, num_samples, longest):
+        asked.append(num_samples)
+        return np.full((2, num_samples), 50.0)
+
+    monkeypatch.setattr(ranking, "_drawn", drawn_words)
+    models = mm_jax.ngram.fit(FIRST_FIVE, VOCAB, 2), mm_jax.bigram.init(jax.random.key(0), VOCAB)
+    for large in (ranking.LARGE, 1):
+        monkeypatch.setattr(ranking, "LARGE", large)
+        for params in models:
+            mm_jax.rank(params, "emma", jax.random.key(0))
+    mm_jax.rank(models[1], "emma", jax.random.key(0), num_samples=70)
+    assert asked == [20_000, 20_000, 20_000, 500, 70]

@@ -13,11 +13,27 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float32, Key
 
-from mm_jax.checks import random_key
+from mm_jax.checks import random_key, whole_number
+from mm_jax.vocab import Vocab, vocabulary
 
 Weights = (
     tuple[tuple[int, ...], float] | tuple[tuple[int, ...], float, int]
 )  # shape, gain, and the fan-in, 1 if left out
+
+
+def checked(key: Key[Array, ""], vocab: Vocab, **sizes: int | None) -> int:
+    """Returns the number of tokens, after a check of what `init` was given; a size of None is left to the model.
+
+    Raises ValueError, which names the argument, for a key or a vocab that is none, and for a size below 1.
+
+    >>> checked(jax.random.key(0), Vocab(".ab"), hidden_dim=8)
+    3
+    """
+    random_key("key", key)
+    for name, size in sizes.items():
+        if size is not None:
+            whole_number(name, size)
+    return len(vocabulary(vocab))
 
 
 def draw(key: Key[Array, ""], **arrays: Weights) -> dict[str, Float32[Array, "..."]]:

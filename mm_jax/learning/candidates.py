@@ -1,8 +1,8 @@
 """Chooses a model for a list: trains the candidates of an effort, and keeps the best on dev.
 
 The recipes of the models name their efforts. All choices are made on dev. For a list too short for that,
-cross-validation chooses: the order of the n-grams, and how they are mixed with the bundled prior, a network that has
-read other lists; networks of the list's own are not tried.
+cross-validation chooses: the order of the n-grams, and the powers of their product with the bundled prior, a network
+that has read other lists; networks of the list's own are not tried.
 """
 
 import logging

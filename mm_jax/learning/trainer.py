@@ -15,7 +15,7 @@ from mm_jax.learning.plans import Plan
 from mm_jax.models import ngram
 from mm_jax.models.contract import Params
 from mm_jax.prior import adapt, heads, interpolate, load
-from mm_jax.prior.adapting import FEWEST
+from mm_jax.prior.adapting import FEWEST, Interpolated
 from mm_jax.streams import sizes_of
 from mm_jax.symbols import CHARACTERS, WORDS
 from mm_jax.training import loop
@@ -25,8 +25,8 @@ LOG = logging.getLogger("mm_jax")
 SAVE_SECONDS = 0.5  # between two checkpoints
 PATIENCE = 6  # evaluations on dev without improvement before training stops
 _SAYS = (
-    "prior: adapted in %s steps, weight %.2f beside the n-grams; loss of words held out of train %.3f, "
-    "of the n-grams alone %.3f"
+    "prior: adapted in %s steps, to the power %.2f, times the n-grams to the power %.2f; loss of words held out of "
+    "train %.3f, of the n-grams alone %.3f"
 )
 EVALUATIONS = 20  # on dev in a run: 40 took a third of a network's time
 
@@ -46,7 +46,7 @@ def made(plan: Plan, words: WordList, key: Key[Array, ""]) -> Params:
 
 
 def as_page(plan: Plan, words: WordList) -> Params:
-    """Makes what a page makes of a list: n-grams, mixed with the prior unless the list is too short or long for it.
+    """Makes what a page makes of a list: n-grams, times the prior unless the list is too short or long for it.
 
     Without the prior too where the symbols are words.
     """
@@ -54,18 +54,22 @@ def as_page(plan: Plan, words: WordList) -> Params:
     if words.vocab.units == WORDS or len(set(train)) < FEWEST or words.tokens * len(words.vocab) > heads.LARGEST:
         return ngram.fit(train, words.vocab, **plan.options)
     held = None if words.is_short else plans.dev_for_choices(words.split)
-    found = heads.mix(load(), train, words.vocab, **plan.options, held=held)
-    LOG.info(_SAYS, found.steps, found.weights[1], found.nll, found.ngram_nll)
-    return found.params
+    found = heads.interpolate(load(), train, words.vocab, **plan.options, held=held)
+    return _said(found)
 
 
 def from_prior(plan: Plan, words: WordList, key: Key[Array, ""]) -> Params:
-    """Adapts the bundled prior to a list; a short list's is mixed with its n-grams by cross-validation."""
+    """Adapts the bundled prior to a list; a short list's is multiplied with its n-grams, by cross-validation."""
     train = words.split.train
     if not words.is_short:
         return adapt(load(), train, words.vocab, key, held=plans.dev_for_choices(words.split))
     found = interpolate(load(), train, words.vocab, key, **plan.options)
-    LOG.info(_SAYS, found.steps, found.weights[1], found.nll, found.ngram_nll)
+    return _said(found)
+
+
+def _said(found: Interpolated) -> Params:
+    """Reports how n-grams and prior are multiplied; returns the product."""
+    LOG.info(_SAYS, found.steps, *reversed(found.powers), found.nll, found.ngram_nll)
     return found.params
 
 

@@ -31,13 +31,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float32, Int
 
-from mm_jax.checks import no_model, shown
+from mm_jax.checks import no_model
 from mm_jax.layers import unrolling
 from mm_jax.layers.dropout import Dropout
 from mm_jax.pytrees import check_arrays, is_pytree
 from mm_jax.streams import sizes_of
 from mm_jax.symbols import lengths
-from mm_jax.vocab import Vocab
+from mm_jax.vocab import Vocab, vocabulary
 
 if TYPE_CHECKING:
 
@@ -284,9 +284,7 @@ def model_of(params: P) -> Model[P]:
 def checked(params: P) -> Model[P]:
     """Returns the record of a model, its vocabulary and arrays checked; ValueError as `model_of`, `check_arrays`."""
     model = model_of(params)
-    if not isinstance(params.vocab, Vocab):
-        given = f"vocab of {type(params).__name__} is {shown(params.vocab)}"
-        raise ValueError(f"{given}: give a vocabulary, such as mm_jax.Vocab.from_words(words)")
+    vocabulary(params.vocab, f"vocab of {type(params).__name__}")
     check_arrays(params)
     return model
 

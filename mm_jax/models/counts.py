@@ -17,7 +17,7 @@ from mm_jax.checks import number
 from mm_jax.corpus import tokens
 from mm_jax.models.contract import NamedRecipe, windowed
 from mm_jax.pytrees import pytree
-from mm_jax.vocab import Vocab
+from mm_jax.vocab import Vocab, vocabulary
 
 MAX_CHARACTERS = 8192  # a table of 64 million cells: 256 MB
 
@@ -61,7 +61,7 @@ def fit(words: Sequence[str], vocab: Vocab, smoothing: float = 0.0) -> Counts:
 
 def check_alphabet(vocab: Vocab) -> None:
     """Raises ValueError for an alphabet too large for a table of all pairs."""
-    if len(vocab) > MAX_CHARACTERS:
+    if len(vocabulary(vocab)) > MAX_CHARACTERS:
         raise ValueError(
             f"the alphabet has {len(vocab) - 1:,} {vocab.units}: a table of all pairs takes {MAX_CHARACTERS - 1:,}; "
             "an n-gram model of order 2 holds only the pairs that occur"
@@ -83,7 +83,7 @@ def _count_pairs(stream: np.ndarray, vocab_size: int) -> np.ndarray:
 
 def from_table(N: np.ndarray, vocab: Vocab, smoothing: float = 0.0) -> Counts:
     """Makes a Counts from a table, int [vocab_size, vocab_size]; raises ValueError if it does not fit `vocab`."""
-    if N.shape != (len(vocab), len(vocab)) or N.min() < 0:
+    if N.shape != (len(vocabulary(vocab)), len(vocab)) or N.min() < 0:
         raise ValueError(f"expected counts of shape {(len(vocab), len(vocab))}, none negative, got shape {N.shape}")
     if not 0 <= number("smoothing", smoothing, "0 or more fake counts a cell") < float("inf"):
         raise ValueError(f"smoothing is {smoothing}: give 0 or more fake counts a cell")

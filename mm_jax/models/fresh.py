@@ -69,8 +69,7 @@ def wrap(params: Any, words: Sequence[str], share: float | None = None, *, power
     Args:
       params: any model.
       words: the list that it learned from, repeats included.
-      share: the probability of all its words together, 0 or more and below 1. None is the estimate of Good and Turing,
-        1 - n1 / N, where n1 of the N words occur once; as (N - n1 + 1) / (N + 2), which is never 0.
+      share: the probability of all its words together, 0 or more and below 1. None is `repeated(words)`.
       power: exponent of the model's probabilities among these words; below 1 it evens them out.
 
     Returns:
@@ -88,10 +87,9 @@ def wrap(params: Any, words: Sequence[str], share: float | None = None, *, power
     >>> round(float(np.exp(-mm_jax.score(wrap(params, words, share=0.5, power=0.0), "ab").nll)), 5)
     0.25
     """
+    contract.checked(params)
     words = corpus.as_list(words)
-    if share is None:
-        occurrences = np.unique(np.array(words, object), return_counts=True)[1]
-        share = (len(words) - int((occurrences == 1).sum()) + 1) / (len(words) + 2)
+    share = repeated(words) if share is None else share
     if not 0 <= share < 1:
         raise ValueError(f"share is {share}: give 0 (new words only) or more, below 1")
     if not 0 <= power < np.inf:
@@ -110,6 +108,18 @@ def wrap(params: Any, words: Sequence[str], share: float | None = None, *, power
         ends=jax.device_put(np.pad(ends, (0, 1)).astype(np.float32)),
         vocab=params.vocab,
     )
+
+
+def repeated(words: Sequence[str]) -> float:
+    """Estimates the probability that a next word is one of these: Good and Turing's 1 - n1 / N.
+
+    n1 of the N words occur once. It is computed as (N - n1 + 1) / (N + 2), which is never 0.
+
+    >>> repeated(["ab", "b", "ab"])
+    0.6
+    """
+    occurrences = np.unique(np.array(words, object), return_counts=True)[1]
+    return (len(words) - int((occurrences == 1).sum()) + 1) / (len(words) + 2)
 
 
 def _factors(trie: corpus.Prefixes, logp: np.ndarray, share: float, power: float) -> tuple[np.ndarray, np.ndarray]:

@@ -13,9 +13,8 @@ from typing import Literal
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int, Key
 
-from mm_jax.checks import whole_number
 from mm_jax.layers.products import column_major
-from mm_jax.layers.weights import draw
+from mm_jax.layers.weights import checked, draw
 from mm_jax.models.contract import NamedRecipe, windowed
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
@@ -69,12 +68,11 @@ def init(
     >>> {name: leaf.shape for name, leaf in vars(params).items() if name != "vocab"}
     {'C': (4, 2), 'W1': (6, 100), 'b1': (100,), 'W2': (100, 4), 'b2': (4,)}
     """
-    for name, size in {"block_size": block_size, "embedding_dim": embedding_dim, "hidden_dim": hidden_dim}.items():
-        whole_number(name, size)
+    V = checked(key, vocab, block_size=block_size, embedding_dim=embedding_dim, hidden_dim=hidden_dim)
     if init not in ("scaled", "lecture"):
         raise ValueError(f"init is {init!r}: choose 'scaled' or 'lecture'")
     # The biases, zeros here, are named in their place: the key is split by the order of the names.
-    V, D, H, fan_in = len(vocab), embedding_dim, hidden_dim, block_size * embedding_dim
+    D, H, fan_in = embedding_dim, hidden_dim, block_size * embedding_dim
     if init == "lecture":
         weights = draw(
             key,

@@ -21,7 +21,7 @@ from jaxtyping import Array, Float32, Int, Int32, Key
 from mm_jax.checks import whole_number
 from mm_jax.models.contract import sequential
 from mm_jax.pytrees import pytree, static
-from mm_jax.vocab import Vocab
+from mm_jax.vocab import Vocab, vocabulary
 
 Apply = Callable[[Any, Array], Array]  # (variables, tokens int32 [length]) -> logits float32 [length, vocab_size]
 
@@ -93,7 +93,7 @@ def wrap(
     elif key is not None or not callable(module):
         raise ValueError("a function comes with its variables, without a key: wrap(apply, variables, vocab)")
     apply, variables = _floats_alone(apply, variables)
-    params = Network(variables=variables, vocab=vocab, apply=apply, limit=length - 1)
+    params = Network(variables=variables, vocab=vocabulary(vocab), apply=apply, limit=length - 1)
     tokens = jnp.zeros(length, jnp.int32)
     row = jax.eval_shape(apply, variables, tokens)
     if getattr(row, "shape", None) != (length, len(vocab)) or row.dtype != jnp.float32:

@@ -26,7 +26,7 @@ from jaxtyping import Array, Bool, Float32, Int, Int32, Key
 from mm_jax.layers.dropout import Dropout, drop_edges, drop_states, drop_tokens
 from mm_jax.layers.packing import causal_mask, with_start, word_positions
 from mm_jax.layers.products import affine_rows, batched_product, look_up, standardised, transposed
-from mm_jax.layers.weights import draw
+from mm_jax.layers.weights import checked, draw
 from mm_jax.models.contract import NamedRecipe, sequential
 from mm_jax.pytrees import pytree, static
 from mm_jax.vocab import Vocab
@@ -107,18 +107,17 @@ def init(
     >>> params.C.shape, params.P.shape, params.blocks[1].Wqkv.shape, params.Wu.shape
     ((4, 8), (6, 8), (8, 24), (8, 4))
     """
-    if min(num_layers, num_heads, width, max_length) < 1:
-        raise ValueError(f"sizes must be 1 or more, got {num_layers=}, {num_heads=}, {width=}, {max_length=}")
+    V = checked(key, vocab, num_layers=num_layers, num_heads=num_heads, width=width, max_length=max_length)
     _check_heads(num_heads, width)
     of_blocks, of_C, of_P, of_Wu = jax.random.split(key, 4)
     return Transformer(
-        C=jax.random.normal(of_C, (len(vocab), width), jnp.float32) * 0.5,
+        C=jax.random.normal(of_C, (V, width), jnp.float32) * 0.5,
         P=jax.random.normal(of_P, (max_length + 1, width), jnp.float32) * 0.1,  # a word is its characters first
         blocks=tuple(_block(each, width, num_layers) for each in jax.random.split(of_blocks, num_layers)),
         gain=jnp.ones(width, jnp.float32),
         shift=jnp.zeros(width, jnp.float32),
-        Wu=jax.random.normal(of_Wu, (width, len(vocab)), jnp.float32) * 0.1 / width**0.5,  # logits near 0
-        bu=jnp.zeros(len(vocab), jnp.float32),
+        Wu=jax.random.normal(of_Wu, (width, V), jnp.float32) * 0.1 / width**0.5,  # logits near 0
+        bu=jnp.zeros(V, jnp.float32),
         vocab=vocab,
         num_heads=num_heads,
     )

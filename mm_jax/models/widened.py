@@ -14,7 +14,7 @@ from mm_jax.models import contract
 from mm_jax.models.contract import Params, sequential
 from mm_jax.pytrees import pytree
 from mm_jax.symbols import joined
-from mm_jax.vocab import Vocab
+from mm_jax.vocab import Vocab, vocabulary
 
 
 @pytree
@@ -37,7 +37,7 @@ def wrap(params: Params, vocab: Vocab) -> Params:
     [0.25, 0.5, 0.25, 0.0]
     """
     contract.model_of(params)
-    if params.vocab == vocab:
+    if params.vocab == vocabulary(vocab):
         return params
     if params.vocab.units != vocab.units:
         raise ValueError(f"the model's symbols are {params.vocab.units}, and not {vocab.units}")

@@ -13,7 +13,7 @@ from mm_jax import corpus
 from mm_jax.ngrams.counting import count, look_up, walk
 from mm_jax.ngrams.smoothing import Smoothing, smoother
 from mm_jax.streams import sizes_of
-from mm_jax.vocab import Vocab
+from mm_jax.vocab import Vocab, vocabulary
 
 _FEWEST, _MORE = 6, 3  # start with 6 orders; try 3 more while the highest wins
 _GAIN = 0.003  # nats per character by which a higher order must be better
@@ -37,12 +37,13 @@ def choose(
     """
     if "order" in given:
         return dict(given), {}
-    longest = 1 + max(sizes_of(part, vocab.units).longest for fold in folds for part in fold)
+    units = vocabulary(vocab).units
+    longest = 1 + max(sizes_of(part, units).longest for fold in folds for part in fold)
     most = min(_FEWEST, longest)
     options = {name: given[name] for name in ("smoothing", "k") if name in given}
     while True:
         sums = np.sum([nlls(*fold, vocab, most, **options).sum(axis=1) for fold in folds], axis=0)
-        means = sums / sum(sizes_of(held_out, vocab.units).total for _, held_out in folds)
+        means = sums / sum(sizes_of(held_out, units).total for _, held_out in folds)
         best = int(np.flatnonzero(means <= means.min() + _GAIN)[0]) + 1
         if best < most or most == longest:
             losses = {f"order {order}": float(mean) for order, mean in enumerate(means, 1)}
@@ -77,7 +78,7 @@ def nlls(
     >>> nlls(["ab", "ab"], ["ab"], Vocab(".ab"), 2, smoothing="none").round(2).tolist()
     [[1.1, 1.1, 1.1], [-0.0, -0.0, -0.0]]
     """
-    smooth, size = smoother(smoothing, k), len(vocab)
+    smooth, size = smoother(smoothing, k), len(vocabulary(vocab))
     contexts, ids, targets = corpus.examples(held_out, vocab, most - 1)
     pairs, pair_of_token = corpus.ranked(corpus.paired(ids, targets, size, len(contexts)), len(contexts) * size)
     context, target = np.divmod(pairs, size)  # each distinct pair once

@@ -12,7 +12,7 @@ _BEYOND = 0x32400  # code points from here on are no characters, or belong to no
 
 
 def prior() -> bytes:
-    """Returns the file of the bundled prior, in half precision."""
+    """Returns the file of the bundled prior."""
     return bundled.PATH.read_bytes()
 
 

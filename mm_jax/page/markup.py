@@ -17,9 +17,9 @@ GENERATOR = f"mm_jax {mm_jax.__version__}"
 _FOLDER = Path(__file__).parent
 LANGUAGES = sorted(path.stem for path in (_FOLDER / "text").glob("*.json"))
 _ENGINE = [f"engine/{name}.js" for name in ("random", "contract", "known", "sampling", "ranking")]
-_INTERFACE = [f"interface/{name}.js" for name in ("dom", "make", "type", "look", "about", "main")]
-_LEARNER = [f"interface/{name}.js" for name in ("learn", "take", "start")]
-_LEARNED = [f"models/{name}.js" for name in ("ngram", "gru", "mixture")]  # the models that a page learns
+_INTERFACE = [f"interface/{name}.js" for name in ("dom", "workers", "look", "type", "make", "about", "main")]
+_LEARNER = [f"interface/{name}.js" for name in ("take", "learn", "start")]
+_LEARNED = [f"models/{name}.js" for name in ("ngram", "gru", "product")]  # the models that a page learns
 
 
 def texts(language: str = "en") -> dict[str, Any]:
@@ -103,8 +103,8 @@ def scope(module: str) -> str:
 
     >>> print(scope('import { b } from "./b.js";\\nexport const a = b;\\nconst c = a;\\n'), end="")
     {
-    const a = b;
-    const c = a;
+    const a=b;
+    const c=a;
     Object.assign(globalThis, { a });
     }
     """
@@ -112,13 +112,21 @@ def scope(module: str) -> str:
     own = re.sub(r"^import [^;]*;\n", "", module, flags=re.MULTILINE)
     own = re.sub(r"^export ", "", re.sub(r"^export let ", "var ", own, flags=re.MULTILINE), flags=re.MULTILINE)
     exports = f"Object.assign(globalThis, {{ {', '.join(names)} }});\n" if names else ""
-    return f"{{\n{tight(own)}{exports}}}\n"
+    return f"{{\n{dense(tight(own))}{exports}}}\n"
 
 
 def tight(source: str) -> str:
     """Removes indentation, and comments: `//` and a blank, at the begin of a line or behind a blank."""
     lines = (re.sub(r"(^|\s+)// .*", "", line.strip()) for line in source.splitlines())
     return "".join(f"{line}\n" for line in lines if line)
+
+
+def dense(script: str) -> str:
+    """Removes blanks beside punctuation, in lines of JavaScript that hold no string, template, division or pattern."""
+    lines = script.splitlines(keepends=True)
+    return "".join(
+        line if re.search("[\"'`/]", line) else re.sub(r" ?([=<>?:,;{}()*|&\[\]]+) ?", r"\1", line) for line in lines
+    )
 
 
 def _json(value: Any, *, ensure_ascii: bool = True) -> str:

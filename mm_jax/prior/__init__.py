@@ -3,8 +3,8 @@
     params = mm_jax.prior.load()                          the bundled network
     mm_jax.prior.restrict(params, words, vocab)           as it is, for the alphabet and in the style of a list: a GRU
     mm_jax.prior.adapt(params, words, vocab, key)         trained on the list: a GRU
-    mm_jax.prior.interpolate(params, words, vocab, key, order=5)   with the list's n-grams: a Mixture
-    mm_jax.prior.heads.mix(params, words, vocab, 5)       the same, of an output layer alone: what a page can train
+    mm_jax.prior.interpolate(params, words, vocab, key, order=5)   times the list's n-grams: a Product
+    mm_jax.prior.heads.interpolate(params, words, vocab, 5)   the same, of an output layer alone: what a page can train
 
 What comes out is an ordinary model. It makes good words from twenty examples on, and gains less the longer the list is:
 examples/README.md has the figures. `examples/prior.py` makes the network, and names the lists that it reads.

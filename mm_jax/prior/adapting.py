@@ -1,11 +1,11 @@
-"""Adapts the prior to a list: as it is, trained on the list, mixed with the list's n-grams.
+"""Adapts the prior to a list: as it is, trained on the list, multiplied with the list's n-grams.
 
 A list of one alphabet and length after the other must not compile anew. So training and prediction work on a GRU whose
 alphabet is as large as the next multiple of 64, and the symbols of words are renamed to its first characters.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -19,16 +19,15 @@ from jaxtyping import Array, Bool, Float32, Int32, Key
 from mm_jax import corpus
 from mm_jax.checks import as_list, random_key
 from mm_jax.layers.dropout import Dropout
-from mm_jax.models import contract, ngram
+from mm_jax.models import contract, ngram, product
 from mm_jax.models.contract import Params
 from mm_jax.models.gru import GRU
-from mm_jax.models.mixture import Mixture
-from mm_jax.models.prediction import TokenNLL
+from mm_jax.models.prediction import TokenNLL, log_probs_of_prefixes
 from mm_jax.prior import characters, network
 from mm_jax.prior.network import Prior
 from mm_jax.streams import sizes_of
 from mm_jax.symbols import CHARACTERS, WORDS
-from mm_jax.vocab import Vocab
+from mm_jax.vocab import Vocab, vocabulary
 
 FEWEST = 4  # words: fewer leave nothing to hold out
 FOLDS = 4
@@ -38,11 +37,19 @@ GIVEN_UP = 0.1  # of the gain over n-grams: for words that are more like those o
 MOST_STEPS = {True: 320, False: 600}  # with cross-validation, and with held-out words
 RATE, DROP = 0.001, 0.1  # of Adam, falling to 0; the share of characters not shown
 POSITIONS = 192  # characters of a step
-LEAST_WEIGHT = 0.02  # of a member of the mixture
+POWERS, PULL = np.array([0.3, 0.7]), 5.0  # of n-grams and prior in lists before; how strongly powers are pulled there
+LEAST_POWER = 0.02  # of the prior: with less, the n-grams are left alone
 _STYLE = 8192  # tokens of a list that its style is taken from
 _SIZES = 64  # alphabets are filled up to a multiple of this
 _PRIVATE = 0xE000  # the first of the characters that words are renamed to
-_PSEUDO = 2.0  # tokens that each member is given beforehand when weights are fitted
+
+
+def checked(params: Prior, words: Sequence[str], vocab: Vocab) -> Sequence[str]:
+    """Returns `words` as a list; raises ValueError for no list of words, and for what is no prior or no vocabulary."""
+    if not isinstance(params, Prior):
+        raise ValueError(f"{type(params).__name__} is not a prior: parameters come first, mm_jax.prior.load()")
+    vocabulary(vocab)
+    return as_list(words)
 
 
 def restrict(params: Prior, words: Sequence[str], vocab: Vocab) -> GRU:
@@ -50,6 +57,7 @@ def restrict(params: Prior, words: Sequence[str], vocab: Vocab) -> GRU:
 
     Raises ValueError for words as `corpus.tokens` says, and for symbols that are words.
     """
+    words = checked(params, words, vocab)
     if vocab.units == WORDS:
         raise ValueError("the prior knows characters, and graphemes by theirs; the symbols here are words")
     tokens = corpus.tokens(words, vocab)[:_STYLE]
@@ -88,7 +96,7 @@ def adapt(
     Raises ValueError for words as `corpus.tokens` says, and for a key that is no random key.
     """
     random_key("key", key)
-    words = as_list(words)
+    words = checked(params, words, vocab)
     if not held and len(set(words)) < FEWEST:
         return restrict(params, words, vocab)
     tried = steps_for(words, held is None, vocab.units)
@@ -106,17 +114,17 @@ def adapt(
 
 
 class Interpolated(NamedTuple):
-    """The mixture of a list's n-grams with the adapted prior, and what cross-validation says of it.
+    """The product of a list's n-grams and the adapted prior, and what cross-validation says of it.
 
-    params: a Mixture; a member alone where the other has no weight.
+    params: a Product; the n-grams alone where the prior does not help.
     steps: of the adapted prior.
-    weights: of the n-grams and of the adapted prior.
-    nll, ngram_nll: nats per character of words held out, of the mixture and of the n-grams alone.
+    powers: of the n-grams and of the adapted prior.
+    nll, ngram_nll: nats per character of words held out, of the product and of the n-grams alone.
     """
 
     params: Params
     steps: int
-    weights: tuple[float, ...]
+    powers: tuple[float, ...]
     nll: float
     ngram_nll: float
 
@@ -124,36 +132,67 @@ class Interpolated(NamedTuple):
 def interpolate(
     params: Prior, words: Sequence[str], vocab: Vocab, key: Key[Array, ""], *, order: int = 3
 ) -> Interpolated:
-    """Mixes a list's n-grams with the adapted prior; held-out words give the weights and the number of steps.
+    """Multiplies a list's n-grams with the adapted prior; held-out words give the powers and the number of steps.
 
-    The number of steps is the largest whose mixture keeps nine tenths of the best one's gain over the n-grams: at
+    The number of steps is the largest whose product keeps nine tenths of the best one's gain over the n-grams: at
     hardly any loss, the words are more like those of the list.
 
     Arguments and errors are those of `adapt`, and of `ngram.fit` for the order.
 
     Raises ValueError for fewer than 4 distinct words.
+
+    Source: Klakow (1998), Log-linear interpolation of language models.
     """
     random_key("key", key)
-    words = as_list(words)
+    words = checked(params, words, vocab)
     if len(set(words)) < FEWEST:
-        raise ValueError(f"a mixture with the prior needs at least {FEWEST} distinct words")
-    tried = steps_for(words, units=vocab.units)
+        raise ValueError(f"a product with the prior needs at least {FEWEST} distinct words")
+    folds = folds_of(words)
     counted: list[np.ndarray] = []
-    adapted: dict[int, list[np.ndarray]] = {steps: [] for steps in tried}
-    for fold, (train, rest) in enumerate(folds_of(words)):
-        counts = ngram.fit(train, vocab, order)
-        counted.append(-TokenNLL(rest, counts)(counts))
+    adapted: dict[int, list[np.ndarray]] = {steps: [] for steps in steps_for(words, units=vocab.units)}
+    for fold, (train, rest) in enumerate(folds):
+        counted.append(log_probs_of_prefixes(ngram.fit(train, vocab, order), rest))
         for steps, model in _trained(
-            restrict(params, train, vocab), train, tried, jax.random.fold_in(key, fold)
+            restrict(params, train, vocab), train, list(adapted), jax.random.fold_in(key, fold)
         ).items():
-            adapted[steps].append(-nlls(model, rest))
-    log_probs = np.concatenate(counted).astype(np.float64)
-    mixed = {steps: weigh(log_probs, np.concatenate(found).astype(np.float64)) for steps, found in adapted.items()}
-    steps = most_that_keep({steps: nll for steps, (_, nll) in mixed.items()}, -float(log_probs.mean()))
-    weights, nll = mixed[steps]
+            adapted[steps].append(log_probs(model, rest))
+    steps, powers, *losses = choose([rest for _, rest in folds], vocab, counted, adapted)
     members = (ngram.fit(words, vocab, order), train_on(restrict(params, words, vocab), words, steps, key))
-    model = blend(members, weights, vocab)
-    return Interpolated(model, steps, tuple(weights.tolist()), nll, -float(log_probs.mean()))
+    return Interpolated(multiply(members, powers), steps, tuple(powers.tolist()), *losses)
+
+
+def choose(
+    held: Sequence[Sequence[str]],
+    vocab: Vocab,
+    counted: Sequence[np.ndarray],
+    adapted: Mapping[int, Sequence[np.ndarray]],
+) -> tuple[int, np.ndarray, float, float]:
+    """Chooses the number of steps, and the powers of n-grams and prior, on the words that are held out of each fold.
+
+    Args:
+      held: the words of each fold.
+      vocab: their characters.
+      counted: of each fold, log p of every token by the n-grams after each prefix of its words, [prefixes, vocab_size].
+      adapted: the same by the prior, by number of steps.
+
+    Returns steps, powers, the nll of the product with them, and that of the n-grams alone. The powers are 1 and 0 where
+    the prior does not help.
+    """
+    tries = [corpus.prefixes(words, vocab) for words in held]
+    first = np.cumsum([0, *(trie.distinct for trie in tries)])
+    ids = np.concatenate([trie.ids + begin for trie, begin in zip(tries, first, strict=False)])
+    targets = np.concatenate([trie.targets for trie in tries])
+    of_ngrams = np.concatenate(counted)
+    fitted = {
+        steps: product.fit_powers(np.stack([of_ngrams, np.concatenate(rows)]), ids, targets, POWERS, PULL)
+        for steps, rows in adapted.items()
+    }
+    ngram_nll = -float(of_ngrams[ids, targets].mean(dtype=np.float64))
+    steps = most_that_keep({steps: nll for steps, (_, nll) in fitted.items()}, ngram_nll)
+    powers, nll = fitted[steps]
+    if powers[1] < LEAST_POWER or nll >= ngram_nll:
+        return steps, np.array([1.0, 0.0]), ngram_nll, ngram_nll
+    return steps, powers, nll, ngram_nll
 
 
 def most_that_keep(losses: dict[int, float], ngram_nll: float) -> int:
@@ -163,24 +202,9 @@ def most_that_keep(losses: dict[int, float], ngram_nll: float) -> int:
     return max(steps for steps, nll in losses.items() if nll <= allowed)
 
 
-def blend(members: Sequence[Any], weights: np.ndarray, vocab: Vocab) -> Params:
-    """Returns the mixture of the members with some weight; a member alone where it has all."""
-    some = np.flatnonzero(weights >= LEAST_WEIGHT)
-    if len(some) == 1:
-        return members[int(some[0])]
-    scores = jax.device_put(np.log(weights[some]).astype(np.float32))
-    return Mixture(members=tuple(members[int(i)] for i in some), scores=scores, vocab=vocab)
-
-
-def weigh(*log_probs: np.ndarray) -> tuple[np.ndarray, float]:
-    """Fits the weights of a mixture by expectation maximisation; returns them and the mixture's nll."""
-    p = np.exp(np.stack(log_probs))
-    weights = np.full(len(p), 1 / len(p))
-    for _ in range(200):
-        joint = weights[:, None] * p
-        shares = (joint / joint.sum(0)).sum(1) + _PSEUDO
-        weights = shares / shares.sum()
-    return weights, -float(np.log((weights[:, None] * p).sum(0)).mean())
+def multiply(members: Sequence[Any], powers: np.ndarray) -> Params:
+    """Returns the product of n-grams and prior, or the n-grams alone where the prior has no power."""
+    return product.of(members, powers.tolist()) if powers[1] else members[0]
 
 
 def steps_for(words: Sequence[str], folded: bool = True, units: str = CHARACTERS) -> tuple[int, ...]:
@@ -284,6 +308,12 @@ def nlls(params: GRU, words: Sequence[str]) -> Float32[np.ndarray, " tokens"]:
     """Returns the nll of every token of words."""
     wide, renamed = general(params, words)
     return TokenNLL(renamed, wide)(wide)
+
+
+def log_probs(params: GRU, words: Sequence[str]) -> Float32[np.ndarray, "prefixes vocab_size"]:
+    """Returns log p of every token after each prefix of words, in the order of `corpus.prefixes`."""
+    wide, renamed = general(params, words)
+    return log_probs_of_prefixes(wide, renamed)[:, : len(params.vocab)]
 
 
 def general(params: GRU, words: Sequence[str]) -> tuple[GRU, list[str]]:

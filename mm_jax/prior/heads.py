@@ -21,7 +21,7 @@ from jaxtyping import Array, Bool, Float32, Int32
 
 from mm_jax.models import gru, ngram
 from mm_jax.models.gru import GRU
-from mm_jax.models.prediction import TokenNLL
+from mm_jax.models.prediction import log_probs_of_prefixes
 from mm_jax.prior import adapting
 from mm_jax.prior.adapting import Interpolated
 from mm_jax.prior.network import Prior
@@ -35,10 +35,10 @@ LARGEST = 2**23  # tokens * characters of a list with which the prior is mixed: 
 _ADAM = optax.adam(RATE, b2=0.99, eps=1e-6)  # 1e-8 would step in directions that are rounding alone
 
 
-def mix(
+def interpolate(
     params: Prior, words: Sequence[str], vocab: Vocab, order: int, held: Sequence[str] | None = None
 ) -> Interpolated:
-    """Mixes a list's n-grams with the prior, its output layer trained; held-out words give the weights and the steps.
+    """Multiplies a list's n-grams with the prior, its output layer trained; held-out words choose powers and steps.
 
     Args:
       params: what `prior.load` returns.
@@ -47,28 +47,22 @@ def mix(
       order: of the n-grams.
       held: words that choose; None is a cross-validation over `words`, on a quarter at a time.
 
-    Returns the mixture, as `prior.interpolate` does; equal words give equal parameters.
+    Returns the product, as `prior.interpolate` does; equal words give equal parameters.
 
     Raises ValueError for words as `corpus.tokens` says.
     """
+    words = adapting.checked(params, words, vocab)
+    folds = adapting.folds_of(words) if held is None else [(words, list(held))]
     counted: list[np.ndarray] = []
     trained: dict[int, list[np.ndarray]] = {steps: [] for steps in STEPS}
-    for train, rest in adapting.folds_of(words) if held is None else [(words, held)]:
-        counts = ngram.fit(train, vocab, order)
-        counted.append(-TokenNLL(rest, counts)(counts))
+    for train, rest in folds:
+        counted.append(log_probs_of_prefixes(ngram.fit(train, vocab, order), rest))
         for steps, model in _trained(params, train, vocab):
-            trained[steps].append(-adapting.nlls(model, rest))
-    log_probs = np.concatenate(counted).astype(np.float64)
-    weighed = {
-        steps: adapting.weigh(log_probs, np.concatenate(each).astype(np.float64)) for steps, each in trained.items()
-    }
-    ngram_nll = -float(log_probs.mean())
-    steps = adapting.most_that_keep({steps: nll for steps, (_, nll) in weighed.items()}, ngram_nll)
-    weights, nll = weighed[steps]
+            trained[steps].append(adapting.log_probs(model, rest))
+    steps, powers, *losses = adapting.choose([rest for _, rest in folds], vocab, counted, trained)
     trained_on_all = next(model for tried, model in _trained(params, words, vocab) if tried == steps)
     members = (ngram.fit(words, vocab, order), trained_on_all)
-    model = adapting.blend(members, weights, vocab)
-    return Interpolated(model, steps, tuple(weights.tolist()), nll, ngram_nll)
+    return Interpolated(adapting.multiply(members, powers), steps, tuple(powers.tolist()), *losses)
 
 
 def _trained(params: Prior, words: Sequence[str], vocab: Vocab) -> Iterator[tuple[int, GRU]]:

@@ -42,6 +42,7 @@ class Prior:
     parts: tuple[str, ...] = static()
 
 
+_LEAST = 2.0**-14  # of a number in half precision that has all its bits
 Embedded = tuple[Array, ...]  # input rows, output rows, biases of an alphabet: [vocab_size, ...]
 
 
@@ -116,15 +117,32 @@ def output_biases(
 
 
 def to_arrays(params: Prior) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Returns the arrays in half precision, and the parts, as a file holds them."""
-    arrays = {name: np.asarray(array, np.float16) for name, array in vars(params).items() if name != "parts"}
+    """Returns the arrays and the parts as a file holds them: a matrix in 8 bits a number, a vector in half precision.
+
+    A row is 2^exponent * whole numbers from -127 to 127, so that half precision and float32 hold it exactly.
+    """
+    arrays = {}
+    for name, array in vars(params).items():
+        if name == "parts":
+            continue
+        array = np.asarray(array, np.float32)
+        arrays[name] = array.astype(np.float16)
+        if array.ndim == 2:
+            largest = np.maximum(np.abs(array).max(1), 127 * _LEAST)
+            exponents = np.ceil(np.log2(largest / 127)).astype(np.int8)
+            arrays[name] = np.rint(np.ldexp(array, -exponents[:, None])).astype(np.int8)
+            arrays[f"{name} exponents"] = exponents
     return arrays, {"parts": json.dumps(params.parts)}
 
 
 def from_arrays(arrays: dict[str, np.ndarray], about: dict[str, str]) -> Prior:
     """Returns the parameters of a file, float32; raises ValueError or KeyError for what is no prior."""
     parts = tuple(json.loads(about["parts"]))
-    params = Prior(**{name: jnp.asarray(array, jnp.float32) for name, array in arrays.items()}, parts=parts)
+    found = {name: array.astype(np.float32) for name, array in arrays.items() if not name.endswith(" exponents")}
+    for name, array in found.items():
+        if array.ndim == 2:
+            found[name] = np.ldexp(array, arrays[f"{name} exponents"][:, None])
+    params = Prior(**jax.device_put(found), parts=parts)
     if params.inputs.shape[0] != len(parts) or params.outputs.shape != params.inputs.shape:
         raise ValueError("its parts and rows differ in number")
     return params

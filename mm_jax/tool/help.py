@@ -1,6 +1,7 @@
 """Writes `--help` for people: LIST and N in place of types and ranges, options in groups. Errors of usage likewise."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from typer.core import TyperCommand
@@ -28,18 +29,17 @@ _PLAIN = {
     r"Input should be greater than or equal to (\S+)": r"give \1 or more",
     r"Input should be less than or equal to (\S+)": r"give \1 or less",
 }
-_TOO_MANY = {
-    "train": "several lists are one pattern in quotes, such as 'lists/*.txt'",
-    "sample": "-n N is the number of words",
-}
 
 
-def _explained(mistake: str, command: str | None) -> str:
+def _explained(mistake: str, params: Sequence[Any]) -> str:
     """Puts what typer says into plain words; adds the likely reason for an argument too many."""
     for found, plain in _PLAIN.items():
         mistake = re.sub(found, plain, mistake)
-    if mistake.startswith("Got unexpected extra argument") and command in _TOO_MANY:
-        return f"{mistake}: {_TOO_MANY[command]}"
+    if mistake.startswith("Got unexpected extra argument"):
+        if any("-n" in param.opts for param in params):
+            return f"{mistake}: -n N is the number of words"
+        if any("a quoted pattern" in (param.help or "") for param in params):
+            return f"{mistake}: several lists are one pattern in quotes, such as 'lists/*.txt'"
     return mistake
 
 
@@ -52,7 +52,7 @@ class Command(TyperCommand):
             return super().parse_args(ctx, args)
         except Exception as error:
             if isinstance(message := getattr(error, "message", None), str):
-                error.message = _explained(message, self.name)  # pyright: ignore[reportAttributeAccessIssue]
+                error.message = _explained(message, self.params)  # pyright: ignore[reportAttributeAccessIssue]
             raise
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:

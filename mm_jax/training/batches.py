@@ -221,8 +221,8 @@ def check(params: Params, recipe: Recipe, teacher: Params | None = None) -> None
 
 
 def check_teacher(teacher: Params, params: Params) -> None:
-    """Raises ValueError for a teacher that is no model, or has another vocabulary than `params`."""
-    if contract.model_of(teacher) and teacher.vocab != params.vocab:
+    """Raises ValueError for what is no model, and for a teacher that has another vocabulary than `params`."""
+    if contract.model_of(teacher) and contract.model_of(params) and teacher.vocab != params.vocab:
         raise ValueError("the teacher has another vocabulary: make both from the same Vocab")
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Array, Float32, Key
 
 from mm_jax.checks import as_list, cores, random_key
-from mm_jax.models.contract import P, Params
+from mm_jax.models.contract import P, Params, model_of
 from mm_jax.models.prediction import TokenNLL
 from mm_jax.training import batches, loop
 from mm_jax.training.loop import recipe_from
@@ -36,7 +36,7 @@ class Summary(NamedTuple):
 
 
 def member(params: P, i: int) -> P:
-    """Returns model i of a population, as a single model.
+    """Returns model i of a population, as a single model; raises ValueError for what is no model.
 
     >>> from mm_jax.models import bigram
     >>> from mm_jax.vocab import Vocab
@@ -44,6 +44,7 @@ def member(params: P, i: int) -> P:
     >>> population.W.shape, member(population, 1).W.shape
     ((3, 3, 3), (3, 3))
     """
+    model_of(params)
     return jax.tree.map(lambda leaf: leaf[i], params)
 
 
@@ -73,6 +74,7 @@ def fit_population(
     ((3, 50), 2)
     """
     random_key("keys", keys, many=True)
+    model_of(params)
     if not len(keys):
         raise ValueError("no keys: a population has a member or more")
     if any(len(leaf) != len(keys) for leaf in jax.tree.leaves(params)):

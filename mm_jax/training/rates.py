@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from mm_jax.checks import number, random_key, whole_number
-from mm_jax.models.contract import Params
+from mm_jax.models.contract import Params, model_of
 from mm_jax.training import loop, population
 from mm_jax.training.recipes import Recipe
 
@@ -109,6 +109,7 @@ def try_rates(
     """
     _check_range(low, high, 2, num_rates=num_rates, steps=steps)
     random_key("key", key)
+    model_of(params)
     rates = np.geomspace(low, high, num_rates)
     starts, keys = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_rates, *leaf.shape)), (params, key))
     _, losses = population.fit_population(starts, words, keys, steps=steps, learning_rate=rates.tolist(), **options)

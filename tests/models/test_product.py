@@ -6,6 +6,7 @@ import itertools
 import jax
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 
 import mm_jax
 from mm_jax import Vocab
@@ -96,6 +97,31 @@ def test_equal_members_share_the_power_that_one_alone_would_have():
     two, three = (mm_jax.product.fit([one] * count, dev).powers for count in (2, 3))
     assert float(two.sum()) == pytest.approx(float(three.sum()), rel=0.01)
     assert float(np.ptp(two)) < 0.01  # from equal powers they stay equal
+
+
+@pytest.mark.parametrize("pull", [0.0, 20.0])
+def test_powers_are_those_of_another_optimizer(pull):
+    """One of three members says the opposite: its power stays at the bound."""
+    draw = np.random.default_rng(0)
+    base = draw.normal(size=(300, 20))
+    noise = draw.normal(size=(2, *base.shape))
+    rows = np.stack([0.4 * base + noise[0], 0.9 * base + noise[1], -0.5 * base]).astype(np.float32)
+    rows -= np.log(np.exp(rows).sum(-1, keepdims=True))
+    p = np.exp(base) / np.exp(base).sum(-1, keepdims=True)
+    ids, start = np.repeat(np.arange(300), 3), np.full(3, 1 / 3)
+    targets = np.array([draw.choice(20, p=p[i]) for i in ids])
+
+    def loss(powers):
+        total = np.tensordot(powers, rows.astype(np.float64), 1)
+        nll = np.log(np.exp(total).sum(-1))[ids] - total[ids, targets]
+        return nll.sum() + pull * ((powers - start) ** 2).sum()
+
+    powers, nll = mm_jax.product.fit_powers(rows, ids, targets, start, pull)
+    options = {"ftol": 1e-15, "gtol": 1e-8}
+    expected = minimize(loss, start, method="L-BFGS-B", bounds=[(1e-4, None)] * 3, options=options).x
+    np.testing.assert_allclose(powers, expected, rtol=1e-3)
+    assert powers[2] == 1e-4
+    assert nll == pytest.approx((loss(powers) - pull * ((powers - start) ** 2).sum()) / len(ids), rel=1e-6)
 
 
 def test_powers_are_not_fitted_on_what_a_member_rules_out():

@@ -360,7 +360,7 @@ def test_axe_finds_no_violation(opened, learner, width):
     open_page(opened, learner, width=width)
     learn(opened, "")
     opened.run("$('settings').open = $('more').open = true; $('way').hidden = false; judged(arguments[0])", {
-        "losses": {"uniform": 3.3, "ngram": {"nll": 2.4, "stderr": 0.1}, "mixture": None},
+        "losses": {"uniform": 3.3, "ngram": {"nll": 2.4, "stderr": 0.1}, "product": None},
         "heldOut": {"words": 30, "how": "folds"}, "prior": "used",
     })  # fmt: skip
     assert axe(opened) == []

@@ -1,4 +1,4 @@
-"""What learns in the page, in Chromium and in Firefox, against Python: split, n-grams, prior, mixture, words, files."""
+"""What learns in the page, in Chromium and in Firefox, against Python: split, n-grams, prior, product, words, files."""
 
 import base64
 import functools
@@ -79,7 +79,7 @@ def learned(browser, content, column=None):
 
 @functools.cache
 def expected(name):
-    """What Python makes of a list: the model alone and mixed, and the order with its losses."""
+    """What Python makes of a list: the n-grams alone and the product, and the order with its losses."""
     words = WordList.of(LISTS[name])
     order, losses = mm_jax.ngram.choose(plans.folds_of(words.split), words.vocab)
     ngram = mm_jax.ngram.fit(words.split.train, words.vocab, order["order"])
@@ -103,7 +103,7 @@ return last.words.map((word) => word[0]);"""
 
 @pytest.mark.parametrize("name", LISTS)
 def test_a_list_gives_what_it_gives_in_python(browser, name, tmp_path):
-    words, ngram, losses, mixture = expected(name)
+    words, ngram, losses, product = expected(name)
     read, first, last = learned(browser, "\n".join(LISTS[name]))
     assert read["read"]["words"] == len(LISTS[name])
     assert (first["last"], last["last"]) == (False, True)
@@ -115,30 +115,30 @@ def test_a_list_gives_what_it_gives_in_python(browser, name, tmp_path):
         np.testing.assert_allclose(one.values, other.values, atol=1e-7)
         np.testing.assert_allclose(one.backoff, other.backoff, atol=1e-7)
     found = saved(browser, tmp_path / "b", 2)
-    assert type(found) is type(mixture) and found.vocab == mixture.vocab
-    nll = mm_jax.evaluate(mixture, LISTS[name]).nll
+    assert type(found) is type(product) and found.vocab == product.vocab
+    nll = mm_jax.evaluate(product, LISTS[name]).nll
     assert mm_jax.evaluate(found, LISTS[name]).nll == pytest.approx(nll, abs=1e-4)
-    pairs = zip(browser.run(WORDS, {}), mm_jax.sample(mixture, jax.random.key(7), 1000, min_length=0), strict=True)
+    pairs = zip(browser.run(WORDS, {}), mm_jax.sample(product, jax.random.key(7), 1000, min_length=0), strict=True)
     assert sum(a != b for a, b in pairs) <= 2
-    said(last["about"], words, ngram, mixture)
+    said(last["about"], words, ngram, product)
 
 
-def said(about, words, ngram, mixture):
-    """Compares what a message says of a list with Python: losses of words held out, steps, weights."""
+def said(about, words, ngram, product):
+    """Compares what a message says of a list with Python: losses of words held out, steps, powers."""
     held, losses = about["heldOut"], about["losses"]
     assert losses["uniform"] == pytest.approx(np.log(len(words.vocab)))
     if not words.is_short:
         assert held == {"words": len(words.split.test), "how": "test"}
-        for loss, model in ((losses["ngram"], ngram), (losses["mixture"], mixture)):
+        for loss, model in ((losses["ngram"], ngram), (losses["product"], product)):
             found = mm_jax.evaluate(model, words.split.test)
             assert loss["nll"] == pytest.approx(found.nll, abs=1e-4)
             assert loss["stderr"] == pytest.approx(found.stderr, abs=1e-4)
         return
-    found = prior.heads.mix(prior.load(), words.split.train, words.vocab, about["order"])
+    found = prior.heads.interpolate(prior.load(), words.split.train, words.vocab, about["order"])
     assert held["how"] == "folds" and about["steps"] == found.steps
     assert losses["ngram"]["nll"] == pytest.approx(found.ngram_nll, abs=1e-4)
-    assert losses["mixture"]["nll"] == pytest.approx(found.nll, abs=1e-4)
-    assert [each["weight"] for each in about["members"]] == pytest.approx(found.weights, abs=1e-4)
+    assert losses["product"]["nll"] == pytest.approx(found.nll, abs=1e-4)
+    assert [each["power"] for each in about["members"]] == pytest.approx([p for p in found.powers if p], abs=1e-4)
 
 
 def test_the_command_samples_a_saved_model(browser, tmp_path):

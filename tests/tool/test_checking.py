@@ -8,6 +8,7 @@ import pytest
 
 import mm_jax
 from mm_jax.shapes import Options
+from mm_jax.symbols import FIX
 from mm_jax.tool import checking, runs
 
 from .conftest import make
@@ -179,6 +180,24 @@ def test_a_counted_list_is_refused_with_the_way_on_and_nothing_is_written(mm, tm
     assert "words count as often as the list says, in losses too: 3 words, 292 with counts" in out
     assert "--dedup" not in out
     assert mm_jax.load_words(out_path) == mm_jax.load_words(path, column=1, counts=2)
+
+
+@pytest.mark.parametrize(
+    ("content", "taken", "units"),
+    [
+        (b"emma\nst. i\xefves\nzo\xc3\xab\n", (), "characters"),
+        (b"name,n\nAnna,1\nBertha,x\nClara\n", ("--column", "name", "--counts", "n"), "characters"),
+        (b"K AE1 T\nAE1  T\n", ("--column", "all"), "words"),
+    ],
+    ids=["no UTF-8", "no count", "blanks side by side"],
+)
+def test_what_fix_mends_names_it_where_it_is_refused(mm, tmp_path, content, taken, units):
+    path, clean = tmp_path / "list.txt", tmp_path / "clean.txt"
+    path.write_bytes(content)
+    status, _, err = mm("train", path, *taken, "--units", units, "--out", tmp_path / "run")
+    assert status == 1 and FIX in err
+    assert mm("check", path, *taken, "--fix", clean)[0] == 0
+    assert len(mm_jax.Vocab.from_words(mm_jax.load_words(clean), units)) > 3
 
 
 def test_check_says_which_lines_have_no_column(mm, tmp_path):

@@ -32,7 +32,7 @@ def test_no_word_is_longer_or_shorter_than_the_list_has(mm, ngram):
 
 
 def test_the_temperature_follows_the_size_and_is_printed(mm, ngram):
-    assert [conditions.temperature_for(n) for n in (1, 500, 30_000, 10**7)] == [0.6, 0.6, 0.8, 0.8]
+    assert [conditions.temperature_for(n) for n in (1, 500, 30_000, 10**7)] == [0.5, 0.6, 0.8, 0.8]
     assert "temperature 0.8 for 8,601 words" in mm("sample", ngram)[2]
     assert "temperature" not in mm("sample", ngram, "--temperature", 1)[2]
 

@@ -139,7 +139,13 @@ def test_a_new_run_that_was_killed_goes_on_with_both_options(mm, run, path, monk
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [["--model", "ngram"], ["--model", "mlp", "--steps", "300", "--hidden-dim", "8"]])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(["--model", "ngram"], marks=pytest.mark.weekly),
+        ["--model", "mlp", "--steps", "300", "--hidden-dim", "8"],
+    ],
+)
 def test_killed_at_any_instant_a_run_is_there(run, path, tmp_path, options):
     """kill -9 while `train --overwrite` begins, trains, saves and replaces: what is opened next can be sampled.
 

@@ -4,8 +4,8 @@ import { decodeBytes } from "../engine/worker.js";
 import { learnList, prepare } from "../learn/learner.js";
 import { $, LANG, TEXTS, count, decimals, el, percent, say, visible } from "./dom.js";
 import { opening, show } from "./main.js";
-import { workerOf } from "./make.js";
 import { nameOf, titleOf } from "./take.js";
+import { workerOf } from "./workers.js";
 
 const TOO_LARGE = 64; // MiB of a file
 const SHORT = 50000; // bytes of a file that is shown as text
@@ -21,24 +21,26 @@ const prior = () => ({ ...opening.learner, bytes: decodeBytes($("prior").textCon
 
 // Starts the worker that learns; in place of one that the browser refuses, the page learns in slices.
 function teach() {
+  if (teacher) return;
   let answered = false;
-  teacher ??= workerOf(["engine", "learner"], (event) => {
+  const heard = (message) => {
+    answered = true;
+    hear(message);
+  };
+  const failed_ = (event) => {
     event.preventDefault();
     if (answered) return hear({ id: task, trouble: { what: "failed", error: event.message } });
-    teacher = "page";
-    prepare(prior());
+    teachHere();
     send();
-  });
-  if (!teacher) {
-    teacher = "page";
-    prepare(prior());
-  } else if (teacher !== "page" && !teacher.onmessage) {
-    teacher.onmessage = ({ data: message }) => {
-      answered = true;
-      hear(message);
-    };
-    teacher.postMessage({ prior: prior() });
-  }
+  };
+  teacher = workerOf(["engine", "learner"], heard, failed_);
+  if (teacher) teacher.postMessage({ prior: prior() });
+  else teachHere();
+}
+
+function teachHere() {
+  teacher = "page";
+  prepare(prior());
 }
 
 function send() {
@@ -126,7 +128,7 @@ function understood({ words: n, alphabet, report, columns, column }) {
   $("column").value = column;
 }
 
-const KINDS = ["uniform", "ngram", "mixture"];
+const KINDS = ["uniform", "ngram", "product"];
 const lossOf = (loss) => (typeof loss === "number" ? { nll: loss, stderr: null } : loss);
 const inNats = ({ nll, stderr }) => (stderr === null
   ? say("bar_nats", { nats: decimals(nll) }) : say("bar_nats_stderr", { nats: decimals(nll), stderr: decimals(stderr) }));
@@ -149,8 +151,9 @@ export function judged({ losses, heldOut, prior: part }) {
 }
 
 function cardOf({ losses, members }) {
-  const loss = losses && (losses.mixture ?? losses.ngram);
-  const made = members.map(({ kind, weight }) => `${say(`member_${kind}`)} ${percent(weight)}`);
+  const loss = losses && (losses.product ?? losses.ngram);
+  const sum = members.reduce((total, { power }) => total + power, 0);
+  const made = members.map(({ kind, power }) => `${say(`member_${kind}`)} ${percent(power / sum)}`);
   return [
     [say("card_learned"), say("card_learned_text", { n: count(learnedWords) })],
     ...(loss ? [[say("card_held_out"), inNats(loss)]] : []),

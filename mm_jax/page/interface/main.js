@@ -5,10 +5,11 @@ import { card } from "./about.js";
 import { $, count, data, el, say, setShown } from "./dom.js";
 import { pictures } from "./look.js";
 import {
-  SHOWN, asCsv, asText, begin, copy, employ, field, fill, fitForm, form, fragment, list, onPage, recall, remember,
-  save, stop,
+  SHOWN, arrived, asCsv, asText, begin, copy, field, fill, fitForm, form, fragment, list, onPage, recall, remember,
+  running, save, stop,
 } from "./make.js";
-import { isReadable, typed } from "./type.js";
+import { isReadable, ranked, typed } from "./type.js";
+import { employ } from "./workers.js";
 
 form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("change", ({ target }) => {
@@ -49,6 +50,14 @@ function enter() {
   typed();
 }
 
+const hear = (found) => (found.rank ? ranked(found) : arrived(found));
+
+// Goes on without a worker, which the browser refused late.
+function goOn() {
+  if (running) begin();
+  typed();
+}
+
 // Shows a model, the first or another one: `shown` as a page holds it, and its weights.
 export function show(shown, bytes) {
   const before = data?.example, word = $("word").value;
@@ -60,7 +69,7 @@ export function show(shown, bytes) {
   if (opening.model) $("lede").textContent = data.learned ? say("lede_list", { n: count(data.learned) }) : say("lede");
   $("card").replaceChildren(...card().flatMap(([name, value]) => [el("dt", {}, name), el("dd", { dir: "auto" }, value)]));
   $("main").classList.remove("empty");
-  employ();
+  employ(hear, goOn);
   pictures();
   enter();
 }

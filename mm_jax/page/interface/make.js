@@ -1,10 +1,11 @@
-// Make words: the form, sampling in a worker, the list, copying and saving.
+// Make words: the form, sampling, the list, copying and saving.
 
 import { isKnown } from "../engine/known.js";
 import { Trouble } from "../engine/sampling.js";
 import { make } from "../engine/worker.js";
-import { $, LANG, count, data, decimals, el, page, say, visible, weights } from "./dom.js";
-import { inspect, ranked, typed } from "./type.js";
+import { $, LANG, count, data, decimals, el, page, say, visible } from "./dom.js";
+import { inspect } from "./type.js";
+import { worker } from "./workers.js";
 
 export const SHOWN = 200; // words put on the page at once
 const LONG = 12; // characters that need a phone's whole width
@@ -15,7 +16,8 @@ const NUMBERS = { n: [1, 10000], seed: [0, 2 ** 32 - 1], "min-length": [0, 200],
 let initial = null; // the values of the form for this model, by name
 export let onPage = 0;
 export let fragment = ""; // of the address
-let words = [], listed = [], job = 0, running = false;
+export let running = false;
+let words = [], listed = [], job = 0;
 
 const values = () => Object.fromEntries([...form.elements].filter((each) => each.name).map((each) => [each.name, valueOf(each)]));
 
@@ -101,31 +103,6 @@ function command() {
   return [`mm-jax sample ${data.run ? quoted(data.run) : "RUN"}`, ...options].flatMap((part) => [el("span", {}, part), " "]);
 }
 
-export let worker = null; // without one the page draws in slices
-
-// Starts a worker from scripts of the page; null where the browser refuses. `failed` is called if it refuses later.
-export function workerOf(scripts, failed) {
-  try {
-    const source = new Blob(scripts.map((id) => $(id).textContent), { type: "text/javascript" });
-    const made = new Worker(URL.createObjectURL(source));
-    made.onerror = failed;
-    return made;
-  } catch {
-    return null;
-  }
-}
-
-export function employ() {
-  worker ??= workerOf(["engine"], () => {
-    worker = null;
-    if (running) begin();
-    typed();
-  });
-  if (!worker) return;
-  worker.onmessage = ({ data: found }) => (found.rank ? ranked(found) : found.id === job && taken(found));
-  worker.postMessage({ data, weights });
-}
-
 export function begin() {
   $("heat").textContent = field("temperature").value;
   let options;
@@ -146,7 +123,7 @@ export function begin() {
   remember();
   const id = job;
   if (worker) worker.postMessage({ id, options });
-  else make(page, options, (found) => id === job && taken(found), () => id !== job);
+  else make(page, options, (found) => arrived({ id, ...found }), () => id !== job);
 }
 
 function finish() {
@@ -163,7 +140,9 @@ function refuse(trouble) {
   if ($("more").contains(field(name))) $("more").open = true;
 }
 
-function taken({ words: more, tried, done, trouble }) {
+// Shows words as they come.
+export function arrived({ id, words: more, tried, done, trouble }) {
+  if (id !== job) return;
   if (trouble) {
     finish();
     return refuse({ message: trouble.what, detail: trouble });

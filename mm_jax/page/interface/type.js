@@ -7,7 +7,7 @@ import { Trouble } from "../engine/sampling.js";
 import { through } from "../engine/worker.js";
 import { $, count, data, decimals, el, page, percent, say, shown, visible } from "./dom.js";
 import { depthAt, picturesOf } from "./look.js";
-import { remember, worker } from "./make.js";
+import { worker } from "./workers.js";
 
 const BARS = 12; // at most, and no more than hold
 const MOST = 0.98; // of the probability
@@ -135,7 +135,7 @@ function expected() {
     button.addEventListener("click", () => {
       $("word").value = page.vocab.decode([...before, token]);
       typed();
-      remember();
+      $("word").dispatchEvent(new Event("change"));
       $("expected").querySelector("button")?.focus({ preventScroll: true });
     });
     return el("li", {}, button);

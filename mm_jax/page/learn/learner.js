@@ -1,10 +1,10 @@
-// mm_jax/learning/trainer.py, `as_page`: learns a list, first its n-grams, then their mixture with the prior.
+// mm_jax/learning/trainer.py, `as_page`: learns a list, first its n-grams, then their product with the prior.
 
 import { Trouble } from "../engine/sampling.js";
 import { SLICE } from "../engine/worker.js";
-import { choose, fit, logProbs } from "./ngrams.js";
+import { choose, fit, logProbs, rowsAfter } from "./ngrams.js";
 import {
-  FEWEST, LARGEST, LEAST_WEIGHT, STEPS, descend, layerFolds, layerLogProbs, mixed, trainable, weigh,
+  FEWEST, LARGEST, LEAST_POWER, STEPS, descend, fitPowers, layerFolds, layerRows, multiplied, prefixesOf, trainable,
 } from "./outputs.js";
 import { toPage } from "./packing.js";
 import { parsed, restrict, statesOf, transposed, trieOf } from "./prior.js";
@@ -52,7 +52,7 @@ function lossOf(words) {
   return { nll, stderr: n > 1 ? Math.sqrt((n / (n - 1)) * squares) / tokens : null };
 }
 
-// Returns what is fixed of a list. `all` are its words by part; `folds` choose the steps and the weights.
+// Returns what is fixed of a list. `all` are its words by part; `folds` choose the steps and the powers.
 function listOf(words) {
   const parts = split(words), vocab = vocabularyOf(words), short = isShort(parts);
   const [train, dev, test] = parts;
@@ -64,9 +64,9 @@ function listOf(words) {
   return { ...fixed, folds: enough ? folds : [], held };
 }
 
-// Chooses the order and counts: the model, log p of the words held out in `folds`, and of all words.
+// Chooses the order and counts: the model, that of each fold, log p of the words held out in `folds`, and of all words.
 function* counted({ all, longest, parts, size, stream, short, folds }) {
-  const held = [];
+  const held = [], models = [];
   let order = 3, losses = null;
   if (parts[1].length) {
     const pairs = foldsOf(parts).map((fold) => fold.map(stream));
@@ -75,47 +75,62 @@ function* counted({ all, longest, parts, size, stream, short, folds }) {
   const params = yield* fit(stream(parts[0]), size, order);
   for (const [train, rest] of folds) {
     const model = short ? yield* fit(stream(train), size, order) : params;
+    models.push(model);
     held.push(logProbs(model, stream(rest), size));
   }
-  return { order, orders: losses, params, held: joined(held), all: logProbs(params, stream(all), size) };
+  return { order, orders: losses, params, models, held: joined(held), all: logProbs(params, stream(all), size) };
 }
 
 const joined = (parts) => Float64Array.from(parts.flatMap((part) => Array.from(part)));
 
-// Trains the output layer: returns the GRU, its layer after each number of steps up to `most`, log p of the words
-// `held` by each, and a function that computes that of `rest` by one.
-function* trained({ vocab, size, stream }, train, held, rest, most) {
+// Trains the output layer: returns the GRU, its layer after each number of steps up to `most`, what n-grams and each
+// layer expect after the prefixes of the words `held`, and a function that returns the same of `rest` by one layer.
+function* trained({ vocab, size, stream }, ngram, train, held, rest, most) {
   const some = trainable(train, vocab), all = stream([...some, ...held, ...rest]);
   const ends = [some, [...some, ...held]].map((each) => stream(each).length - 1);
   const gru = restrict(prior, vocab, stream(some)), trie = trieOf(all, size), layers = [], found = [];
   const states = yield* part(0, 0.4, statesOf(gru, trie));
-  const of = (layer, from, to) => layerLogProbs(states, layer, trie.ids.subarray(from, to), all.subarray(from + 1, to + 1));
+  const [ofHeld, ofRest] = [ends, [ends[1], trie.ids.length]].map(([from, to]) => (
+    prefixesOf(trie.ids.subarray(from, to), all.subarray(from + 1, to + 1))));
+  const byNgrams = yield* part(0.4, 0.4, rowsAfter(ngram, trie, ofHeld.nodes, size));
   for (const layer of descend(states, gru, trie.ids.subarray(0, ends[0]), all.subarray(1, ends[0] + 1), most)) {
     const share = 0.4 + 0.6 * (STEPS[Math.max(0, layers.length - 1)] / Math.max(1, most));
     yield share;
     if (!layer) continue;
     layers.push(layer);
-    found.push(yield* part(share, share, of(layer, ...ends)));
+    const rows = [byNgrams, yield* part(share, share, layerRows(states, layer, ofHeld.nodes))];
+    found.push({ ...ofHeld, rows });
   }
-  return { gru, layers, found, ofRest: (layer) => of(layer, ends[1], trie.ids.length) };
+  return { gru, layers, found, *ofRest(layer) {
+    const { nodes } = ofRest;
+    return { ...ofRest, rows: [yield* rowsAfter(ngram, trie, nodes, size), yield* layerRows(states, layer, nodes)] };
+  } };
 }
 
-// Mixes the n-grams with the prior: the words held out in `folds` give the number of steps and the weights.
-function* mixture(list, ngram) {
-  const { short, folds, parts, all } = list, done = [];
+// Multiplies the n-grams with the prior: the words held out in `folds` give the number of steps and the powers.
+function* both(list, ngram) {
+  const { short, folds, parts, all, size } = list, done = [], fitted = [];
   const ways = folds.length + short, most = STEPS[STEPS.length - 1];
   for (const [i, [train, held]] of folds.entries()) {
-    done.push(yield* part(i / ways, (i + 1) / ways, trained(list, train, held, short ? [] : all, most)));
+    const run = trained(list, ngram.models[i], train, held, short ? [] : all, most);
+    done.push(yield* part(i / ways, (i + 1) / ways, run));
   }
-  const found = STEPS.map((_, s) => joined(done.map((run) => run.found[s])));
-  const weighed = found.map((each) => weigh(ngram.held, each));
+  const held = (s) => done.map(({ found }) => found[s]);
+  for (const s of STEPS.keys()) {
+    fitted.push(fitPowers(held(s), size));
+    yield folds.length / ways;
+  }
   const alone = -ngram.held.reduce((sum, each) => sum + each, 0) / ngram.held.length;
-  const chosen = mostThatKeep(weighed.map(({ nll }) => nll), alone);
-  const last = short ? yield* part(folds.length / ways, 1, trained(list, parts[0], [], all, STEPS[chosen])) : done[0];
-  const { weights, params } = blend(ngram.params, gruOf(last.gru, last.layers[chosen]), weighed[chosen].weights);
+  const chosen = mostThatKeep(fitted.map(({ nll }) => nll), alone);
+  const again = trained(list, ngram.params, parts[0], [], all, STEPS[chosen]);
+  const last = short ? yield* part(folds.length / ways, 1, again) : done[0];
+  const helps = fitted[chosen].powers[1] >= LEAST_POWER && fitted[chosen].nll < alone;
+  const powers = helps ? fitted[chosen].powers : [1, 0];
+  const members = [ngram.params, gruOf(last.gru, last.layers[chosen])];
+  const params = helps ? { kind: "Product", members, powers: Float32Array.from(powers) } : ngram.params;
   const own = yield* part(1, 1, last.ofRest(last.layers[chosen]));
-  const logProbs = { held: mixed(weights, ngram.held, found[chosen]), all: mixed(weights, ngram.all, own) };
-  return { params, weights, steps: STEPS[chosen], ...logProbs };
+  const ofHeld = joined(held(chosen).map((each) => multiplied(powers, each, size)));
+  return { params, powers, steps: STEPS[chosen], held: ofHeld, all: multiplied(powers, own, size) };
 }
 
 // mm_jax/prior/adapting.py: the most steps whose loss keeps nine tenths of the best gain over the n-grams: words
@@ -131,13 +146,6 @@ function gruOf(gru, { W2, b2 }) {
   const shaped = (values, shape) => Object.assign(Float32Array.from(values), { shape });
   const own = { C: shaped(gru.C, [size, 3 * width]), W2: shaped(columns, [width, size]), b2: Float32Array.from(b2) };
   return { kind: "GRU", ...gru, ...own };
-}
-
-// Returns the mixture of two models, or one alone where the other has hardly any weight; and their weights.
-function blend(one, other, weights) {
-  if (weights[0] < LEAST_WEIGHT) return { params: other, weights: [0, 1] };
-  if (weights[1] < LEAST_WEIGHT) return { params: one, weights: [1, 0] };
-  return { params: { kind: "Mixture", members: [one, other], scores: Float32Array.from(weights, Math.log) }, weights };
 }
 
 // Returns why the prior has no part, or "".
@@ -157,21 +165,21 @@ function* learning(job) {
   // A short list is judged by the words of its folds, a longer one by those of test, the last of all.
   const ofTest = (model) => wordSums(model.all, stream(all)).slice(-test);
   const loss = (model) => lossOf(short ? wordSums(model.held, stream(held)) : ofTest(model));
-  const losses = heldOut && { uniform: Math.log(size), ngram: loss(ngram), mixture: null };
+  const losses = heldOut && { uniform: Math.log(size), ngram: loss(ngram), product: null };
   const facts = { order: ngram.order, orders: ngram.orders, heldOut, train, dev, test };
   const message = (model, about, last) => {
     const means = wordSums(model.all, stream(all)).map(([nats, length]) => nats / length);
     const [data, weights] = toPage(model.params, vocab, all, means);
     return { model: data, weights, about: { ...facts, ...about }, last };
   };
-  const alone = { members: [{ kind: "NGram", weight: 1 }], steps: null, losses }, why = without(list);
+  const alone = { members: [{ kind: "NGram", power: 1 }], steps: null, losses }, why = without(list);
   yield message(ngram, { ...alone, prior: why || "not yet" }, Boolean(why));
   if (why) return;
-  const both = yield* staged("prior", 0.25, 0.95, mixture(list, ngram));
+  const made = yield* staged("prior", 0.25, 0.95, both(list, ngram));
   yield { stage: "mixing", share: 0.95 };
-  const members = ["NGram", "GRU"].map((kind, k) => ({ kind, weight: both.weights[k] })).filter(({ weight }) => weight);
-  const judged = { ...losses, mixture: loss(both) }, part_ = both.weights[1] ? "used" : "no weight";
-  yield message(both, { members, steps: both.steps, losses: judged, prior: part_ }, true);
+  const members = ["NGram", "GRU"].map((kind, k) => ({ kind, power: made.powers[k] })).filter(({ power }) => power);
+  const judged = { ...losses, product: loss(made) }, part_ = made.powers[1] ? "used" : "no weight";
+  yield message(made, { members, steps: made.steps, losses: judged, prior: part_ }, true);
 }
 
 // Learns a list; calls tell(message) until done, or until stopped() is true.

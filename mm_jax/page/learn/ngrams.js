@@ -1,6 +1,7 @@
 // mm_jax/ngrams/: counts n-grams of every order, smooths them (Kneser and Ney), chooses the order on held-out words.
 // p_m(w | c) = values_m[c, w] + backoff_m[c] * p_(m-1)(w | c without its oldest character)
 
+import { logits } from "../engine/contract.js";
 import { codesOf, rankOf } from "../models/ngram.js";
 
 const GAIN = 0.003; // nats per character by which a higher order must be better
@@ -186,4 +187,16 @@ export function logProbs({ levels }, stream, size) {
     p = mix(level, p);
   }
   return p.map(Math.log);
+}
+
+// Returns log p of every token after some prefixes of a trie: [prefixes, vocab_size] by rows. Yields often.
+export function* rowsAfter(params, { parents, last }, nodes, size) {
+  const rows = new Float32Array(nodes.length * size), context = new Int32Array(params.levels.length - 1);
+  for (const [i, node] of nodes.entries()) {
+    context.fill(0);
+    for (let at = node, k = context.length; at && k; at = parents[at]) context[--k] = last[at];
+    rows.set(logits(params, context), i * size);
+    if (i % 256 === 255) yield;
+  }
+  return rows;
 }

@@ -1,5 +1,6 @@
-// mm_jax/prior/heads.py: trains the output layer of the prior on a list, and mixes it with the list's n-grams.
+// mm_jax/prior/heads.py: trains the output layer of the prior on a list, and multiplies it with the list's n-grams.
 // logits = h @ W2 + b2, with h computed once; Adam on the mean nll of all tokens, each step of all of them
+// p(w | word so far) = 1/Z * p_ngram ^ power_0 * p_prior ^ power_1
 
 import { logSumExp } from "../engine/contract.js";
 import { product, transposed } from "./prior.js";
@@ -7,8 +8,9 @@ import { product, transposed } from "./prior.js";
 export const STEPS = [0, 1, 2, 4, 8, 16];
 const RATE = 0.008, EPSILON = 1e-6;
 export const FEWEST = 4;
-export const LEAST_WEIGHT = 0.02;
-const FOLDS = 4, MANY = 64, PSEUDO = 2;
+export const LEAST_POWER = 0.02; // of the prior: with less, the n-grams are left alone
+const FOLDS = 4, MANY = 64;
+const POWERS = [0.3, 0.7], PULL = 5, LOWEST = 1e-4, NEWTON = 30; // mm_jax/prior/adapting.py, mm_jax/models/product.py
 const CELLS = 2 ** 21; // tokens * characters that are trained on
 export const LARGEST = 2 ** 23; // tokens * characters of a list with which the prior is mixed
 const BLOCK = 256; // prefixes between two breaks
@@ -37,16 +39,22 @@ function logRows(states, { W2, b2 }) {
   return out;
 }
 
-// Returns log p of each target that follows a prefix. Yields often.
-export function* layerLogProbs(states, layer, ids, targets) {
-  const size = layer.b2.length, width = layer.W2.length / size;
-  const order = Array.from(ids.keys()).sort((a, b) => ids[a] - ids[b]);
-  const found = new Float64Array(ids.length);
-  for (let first = 0, i = 0; i < order.length; first += BLOCK) {
-    const some = states.subarray(first * width, (first + BLOCK) * width), rows = logRows(some, layer);
-    for (; i < order.length && ids[order[i]] < first + BLOCK; i++) {
-      found[order[i]] = rows[(ids[order[i]] - first) * size + targets[order[i]]];
-    }
+// Returns the distinct prefixes of a trie that tokens follow; of each token, its prefix among these.
+export function prefixesOf(ids, targets) {
+  const places = new Map(), at = Int32Array.from(ids, (id) => {
+    if (!places.has(id)) places.set(id, places.size);
+    return places.get(id);
+  });
+  return { nodes: Array.from(places.keys()), at, targets };
+}
+
+// Returns log p of every token after some prefixes, by an output layer: [prefixes, vocab_size] by rows. Yields often.
+export function* layerRows(states, layer, nodes) {
+  const size = layer.b2.length, width = layer.W2.length / size, found = new Float32Array(nodes.length * size);
+  for (let first = 0; first < nodes.length; first += BLOCK) {
+    const some = nodes.slice(first, first + BLOCK), given = new Float64Array(some.length * width);
+    some.forEach((node, i) => given.set(states.subarray(node * width, (node + 1) * width), i * width));
+    found.set(logRows(given, layer), first * size);
     yield;
   }
   return found;
@@ -96,16 +104,73 @@ export function* descend(states, layer, ids, targets, most) {
   }
 }
 
-// Fits the weights of a mixture of two by expectation maximisation; returns them and the mixture's nll.
-export function weigh(a, b) {
-  const [p, q] = [a.map(Math.exp), b.map(Math.exp)];
-  let weight = 0.5;
-  for (let step = 0; step < 200; step++) {
-    const share = p.reduce((sum, each, i) => sum + (weight * each) / (weight * each + (1 - weight) * q[i]), 0);
-    weight = (share + PSEUDO) / (p.length + 2 * PSEUDO);
+// Computes of a product, over `parts` of tokens: the sum of nll and the pull, its gradient, its second derivatives.
+function sumsAt(powers, parts, size, found) {
+  const [p, q] = powers, x = p - POWERS[0], y = q - POWERS[1], pull = PULL * (x * x + y * y);
+  const e = new Float64Array(size);
+  let value = pull - p * found[0] - q * found[1], g = 2 * PULL * x - found[0], h = 2 * PULL * y - found[1];
+  let gg = 2 * PULL, gh = 0, hh = gg;
+  for (const { rows: [A, B], counts } of parts) {
+    counts.forEach((count, n) => {
+      const first = n * size;
+      let most = -Infinity, Z = 0, a = 0, b = 0, aa = 0, ab = 0, bb = 0;
+      for (let v = 0; v < size; v++) most = Math.max(most, e[v] = p * A[first + v] + q * B[first + v]);
+      for (let v = 0; v < size; v++) {
+        const one = A[first + v], other = B[first + v], each = Math.exp(e[v] - most);
+        Z += each;
+        a += each * one;
+        b += each * other;
+        aa += each * one * one;
+        ab += each * one * other;
+        bb += each * other * other;
+      }
+      [a, b, aa, ab, bb] = [a, b, aa, ab, bb].map((sum) => sum / Z);
+      value += count * (most + Math.log(Z));
+      g += count * a;
+      h += count * b;
+      gg += count * (aa - a * a);
+      gh += count * (ab - a * b);
+      hh += count * (bb - b * b);
+    });
   }
-  const weights = [weight, 1 - weight], total = mixed(weights, a, b).reduce((sum, each) => sum + each, 0);
-  return { weights, nll: -total / p.length };
+  return { powers, value, pull, g, h, gg, gh, hh };
 }
 
-export const mixed = ([weight, other], a, b) => a.map((each, i) => Math.log(weight * Math.exp(each) + other * Math.exp(b[i])));
+// Fits the powers of n-grams and prior by Newton's method, as mm_jax/models/product.py does; returns them and the nll.
+// `parts` are of each fold: the rows of both, log p [prefixes, vocab_size], and of each token its prefix and itself.
+export function fitPowers(parts, size) {
+  const found = [0, 0];
+  let total = 0;
+  const counted = parts.map(({ rows, at, targets }) => {
+    const counts = new Float64Array(rows[0].length / size);
+    at.forEach((n, i) => {
+      counts[n] += 1;
+      rows.forEach((row, k) => { found[k] += row[n * size + targets[i]]; });
+    });
+    total += at.length;
+    return { rows, counts };
+  });
+  let here = sumsAt(POWERS, counted, size, found), there;
+  for (let step = 0; step < NEWTON; step++) {
+    const { powers, g, h, gg, gh, hh } = here, det = gg * hh - gh * gh;
+    const stays = (k, slope) => powers[k] <= LOWEST && slope >= 0;
+    const free = [(hh * g - gh * h) / det, (gg * h - gh * g) / det];
+    const way = stays(0, g) ? [0, h / hh] : stays(1, h) ? [g / gg, 0] : free;
+    let halvings = 0;
+    do {
+      there = sumsAt(powers.map((power, k) => Math.max(power - way[k] / 2 ** halvings, LOWEST)), counted, size, found);
+    } while (there.value > here.value && ++halvings < NEWTON);
+    if (halvings === NEWTON) break;
+    here = there;
+    if (powers.every((power, k) => Math.abs(power - here.powers[k]) < 1e-6)) break;
+  }
+  return { powers: here.powers, nll: (here.value - here.pull) / total };
+}
+
+// Returns log p of each token by the product.
+export function multiplied(powers, { rows: [A, B], at, targets }, size) {
+  const sums = Float64Array.from(A, (a, i) => powers[0] * a + powers[1] * B[i]);
+  const total = (_, n) => logSumExp(sums.subarray(n * size, (n + 1) * size));
+  const totals = Float64Array.from({ length: A.length / size }, total);
+  return Float64Array.from(at, (n, i) => sums[n * size + targets[i]] - totals[n]);
+}

@@ -7,7 +7,7 @@ import { caseOf, search } from "../engine/sampling.js";
 const LARGEST_BATCH = 2 ** 15, BATCH_BYTES = 2 ** 24; // mm_jax/drawing.py
 const BITS_A_WORD = 12, HASHES = 8; // mm_jax/page/bloom.py
 const FIELDS = {
-  "mixture:Mixture": ["members", "scores"], "gru:GRU": ["C", "W1", "b1", "bn", "W2", "b2"], "ngram:NGram": ["levels"],
+  "product:Product": ["members", "powers"], "gru:GRU": ["C", "W1", "b1", "bn", "W2", "b2"], "ngram:NGram": ["levels"],
   "ngram:Level": ["codes", "first", "tokens", "values", "backoff"],
 };
 
@@ -74,7 +74,7 @@ function startOf(words, { cut }) {
   const lengths = words.map((word) => cut(word).length), cases = new Set(words.map(caseOf));
   const temperature = Math.round(10 * (0.3 + 0.12 * Math.log10(words.length))) / 10;
   return {
-    temperature: Math.min(0.8, Math.max(0.6, temperature)), least: lengths.reduce((a, b) => Math.min(a, b)),
+    temperature: Math.min(0.8, Math.max(0.5, temperature)), least: lengths.reduce((a, b) => Math.min(a, b)),
     longest: lengths.reduce((a, b) => Math.max(a, b)), first_case: cases.size === 1 ? [...cases][0] : "",
   };
 }

@@ -6,14 +6,28 @@ import { fromHalf, gelu, sigmoid } from "../engine/contract.js";
 
 const STYLE = 8192, PARTS = 3; // tokens that the style is taken from; parts of a character's decomposition
 
-// Reads a safetensors file of half-precision arrays: float32 by name, each with its shape and its bits; the parts.
+// Returns the bits in half precision of numbers that it holds exactly, none of them subnormal.
+function halvesOf(values) {
+  const half = (bits) => bits && (((bits >>> 16) & 0x8000) | (((bits >>> 13) - (112 << 10)) & 0x7fff));
+  return Uint16Array.from(new Uint32Array(values.buffer), half);
+}
+
+// Reads the file of the prior, vectors in half precision and matrices whose rows are 2^exponent * whole numbers:
+// float32 by name, each with its shape and its bits in half precision; the parts.
 export function parsed({ bytes, kinds }) {
-  const size = new DataView(bytes).getUint32(0, true), first = 8 + size;
+  const size = new DataView(bytes).getUint32(0, true), first = 8 + size, arrays = {};
   const { __metadata__: about, ...entries } = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 8, size)));
-  const arrays = Object.fromEntries(Object.entries(entries).map(([name, { shape, data_offsets: [begin, end] }]) => {
-    const half = new Uint16Array(bytes.slice(first + begin, first + end));
-    return [name, Object.assign(Float32Array.from(half, fromHalf), { shape, half })];
-  }));
+  const content = (name) => bytes.slice(...entries[name].data_offsets.map((at) => first + at));
+  for (const [name, { dtype, shape }] of Object.entries(entries)) {
+    if (dtype === "F16") {
+      const half = new Uint16Array(content(name));
+      arrays[name] = Object.assign(Float32Array.from(half, fromHalf), { shape, half });
+    } else if (shape.length === 2) {
+      const exponents = new Int8Array(content(`${name} exponents`)), row = (i) => Math.floor(i / shape[1]);
+      const values = Float32Array.from(new Int8Array(content(name)), (x, i) => x * 2 ** exponents[row(i)]);
+      arrays[name] = Object.assign(values, { shape, half: halvesOf(values) });
+    }
+  }
   return { ...arrays, rows: new Map(JSON.parse(about.parts).map((part, row) => [part, row])), kinds };
 }
 
