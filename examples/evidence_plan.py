@@ -74,6 +74,7 @@ PAIRS: dict[Run, list[dict[str, Any]]] = {
     ],
     _FEW: [{"stream": True}, {"teach": 0.0}],
     _FEW.but(0, teach=0.0): [{"stream": True}],
+    Run("pairs", "gru", "normal"): [{"teach": 0.5}, {"drop_tokens": 0.1}, {"batch_size": 64, "steps": 800}],
     _LONG: [{"stream": True}],
     _PHONEMES: [
         {"optimizer": "adamw", "learning_rate": 0.01}, {"learning_rate": 0.05}, {"teach": 0.5}, {"drop_tokens": 0.1}
