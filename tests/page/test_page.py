@@ -347,5 +347,14 @@ def test_a_module_becomes_a_block(tmp_path):
     scope = markup.scope(module)
     assert "import" not in scope
     assert "export" not in scope
-    assert "var c, d;" in scope
+    assert "var c,d;" in scope
     assert "Object.assign(globalThis, { f });" in scope
+
+
+def test_blanks_stay_where_they_mean_something():
+    kept = ['say("a = b");', "const x = `a = ${b}`;", "const half = a / 2;", "let y = text.split(/ = /);"]
+    assert [markup.dense(line) for line in kept] == kept
+    assert (
+        markup.dense("for (const a of [b - -c, typeof d]) { e = a ? .5 : 1; }")
+        == "for(const a of[b - -c,typeof d]){e=a?.5:1;}"
+    )
