@@ -251,7 +251,7 @@ def more(
     >>> towns = ["Haarlem", "Arnhem", "Almelo", "Hengelo", "Helmond"]
     >>> params = mm_jax.ngram.fit(towns, mm_jax.Vocab.from_words(towns), order=4)
     >>> more(params, towns, jax.random.key(2), 2, conditions=Conditions(new=True)).words
-    ['Aomnem', 'Hollem']
+    ['Almond', 'Harnhem']
     """
     if not isinstance(conditions, Conditions):
         raise ValueError(f"conditions is {shown(conditions)}: give mm_jax.Conditions(new=True, ...)")
