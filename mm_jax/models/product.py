@@ -94,7 +94,7 @@ def fit(members: Sequence[Any], words: Sequence[str]) -> Product:
     (2,)
     """
     members, words = of_one_vocab(members, "product"), as_list(words)
-    rows = np.stack([np.maximum(log_probs_of_prefixes(member, words), _LEAST) for member in members])
+    rows = np.stack([log_probs_of_prefixes(member, words) for member in members])
     trie = corpus.prefixes(words, members[0].vocab)
     if rows[:, trie.ids, trie.targets].min() <= _LEAST:
         raise ValueError("a member expects none of one of the characters: smooth the counts, or leave the word out")
@@ -112,7 +112,7 @@ def fit_powers(
     """Fits powers by Newton's method to the nll of tokens, a convex function of them.
 
     Args:
-      rows: of each member, log p of every token after each prefix; none is -inf.
+      rows: of each member, log p of every token after each prefix.
       ids: of each token, the prefix that it follows; every prefix is followed by one.
       targets: the tokens.
       start: the powers to begin with.
@@ -122,6 +122,7 @@ def fit_powers(
 
     Source: Bertsekas (1982), Projected Newton methods: an entry whose gradient pushes it below its bound stays there.
     """
+    rows = np.maximum(rows, np.float32(_LEAST))  # a power times -inf is no number
     counts = np.bincount(ids, minlength=rows.shape[1])
     found = rows[:, ids, targets].sum(1, dtype=np.float64)
 

@@ -10,7 +10,8 @@ const RATE = 0.008, EPSILON = 1e-6;
 export const FEWEST = 4;
 export const LEAST_POWER = 0.02; // of the prior: with less, the n-grams are left alone
 const FOLDS = 4, MANY = 64;
-const POWERS = [0.3, 0.7], PULL = 5, LOWEST = 1e-4, NEWTON = 30; // mm_jax/prior/adapting.py, mm_jax/models/product.py
+// mm_jax/prior/adapting.py, mm_jax/models/product.py
+const POWERS = [0.3, 0.7], PULL = 5, LOWEST = 1e-4, LEAST = -99, NEWTON = 30;
 const CELLS = 2 ** 21; // tokens * characters that are trained on
 export const LARGEST = 2 ** 23; // tokens * characters of a list with which the prior is mixed
 const BLOCK = 256; // prefixes between two breaks
@@ -141,7 +142,8 @@ function sumsAt(powers, parts, size, found) {
 export function fitPowers(parts, size) {
   const found = [0, 0];
   let total = 0;
-  const counted = parts.map(({ rows, at, targets }) => {
+  const counted = parts.map(({ rows: given, at, targets }) => {
+    const rows = given.map((row) => row.map((each) => Math.max(each, LEAST)));
     const counts = new Float64Array(rows[0].length / size);
     at.forEach((n, i) => {
       counts[n] += 1;
