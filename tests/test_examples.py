@@ -124,6 +124,7 @@ def test_a_part_of_the_evidence_is_as_the_file_says(names, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_efforts_says_what_is_promised_and_taken():
     ((status, out, err),) = runs_of(EXAMPLES / "efforts.py", ["--effort", "quick", "--lists", 50, "--cold"])
     assert status == 0, err

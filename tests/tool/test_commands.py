@@ -262,7 +262,8 @@ SMALL = {
 TRAINED = [
     *(("auto", name) for name in ("hebrew", "one")),
     *(pytest.param("auto", name, marks=pytest.mark.weekly) for name in SMALL if name not in ("hebrew", "one")),
-    *(("mlp", name) for name in ("hebrew", "emoji", "one", "long")),
+    *(("mlp", name) for name in ("hebrew", "emoji", "one")),
+    pytest.param("mlp", "long", marks=pytest.mark.weekly),
 ]
 
 

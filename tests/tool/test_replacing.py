@@ -170,7 +170,7 @@ def test_killed_at_any_instant_a_run_is_there(run, path, tmp_path, options):
     process, begin = writing(), time.monotonic()
     assert process.wait(timeout=120) == 0
     seconds, rng, killed = time.monotonic() - begin, random.Random(0), 0
-    for _ in range(6):
+    for _ in range(4):
         process = writing()
         time.sleep(rng.uniform(0, 0.8 * seconds))
         process.send_signal(signal.SIGKILL)

@@ -83,7 +83,7 @@ def test_mistakes(mm, learned, tmp_path):
 
 
 @pytest.mark.slow
-def test_mix_plot_compare_and_page(mm, learned, tmp_path):
+def test_mix_plot_and_page(mm, learned, tmp_path):
     train(make(tmp_path, PHONEMES[::-1]), "--units", "words", "--out", tmp_path / "other", *OF)
     for more in ([], ["--both"]):
         out = tmp_path / f"mixed{len(more)}"
@@ -92,9 +92,14 @@ def test_mix_plot_compare_and_page(mm, learned, tmp_path):
     train(learned / "phonemes.txt", "--units", "words", "--out", tmp_path / "counts", "--model", "counts", "-q")
     for run in (tmp_path / "counts", learned / "graphemes", learned / "phonemes"):
         assert mm("plot", run)[0] == 0
+    assert mm("page", learned / "phonemes", "--out", tmp_path / "page.html")[0] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.weekly
+def test_compare(mm, learned):
     status, out, _ = mm("compare", learned / "phonemes.txt", "--units", "words", "--steps", 2)
     assert status == 0 and "nats per symbol" in out
-    assert mm("page", learned / "phonemes", "--out", tmp_path / "page.html")[0] == 0
 
 
 def test_check_shows_graphemes(mm, learned):
