@@ -188,6 +188,7 @@ def test_version(mm):
 
 
 @pytest.mark.slow
+@pytest.mark.weekly
 def test_killed_while_it_tries(tmp_path):
     """kill -9 at three instants: the run goes on, and ends with the bytes of one that was left alone."""
     path = make(tmp_path, mm_jax.load_words(NAMES)[::4])
