@@ -130,3 +130,15 @@ def test_powers_are_not_fitted_on_what_a_member_rules_out():
         mm_jax.product.fit(members, ["ba"])
     with pytest.raises(ValueError, match="two or more models"):
         mm_jax.product.fit(members[:1], ["ab"])
+
+
+def test_what_a_member_rules_out_and_never_came_leaves_the_powers_numbers():
+    """Row: one prefix, three tokens; the last is impossible to the first member, and follows nowhere."""
+    p = np.array([[[0.5, 0.5, 0.0]], [[0.6, 0.3, 0.1]]], np.float32)
+    with np.errstate(divide="ignore"):
+        rows = np.log(p)
+    ids, targets, start = np.zeros(4, int), np.array([0, 0, 0, 1]), np.array([0.5, 0.5])
+    powers, nll = mm_jax.product.fit_powers(rows, ids, targets, start, pull=1.0)
+    product = np.where(p[0, 0] > 0, np.prod(p[:, 0] ** powers[:, None], axis=0), 0)
+    expected = -np.log((product / product.sum())[targets]).mean()
+    assert nll == pytest.approx(expected, rel=1e-5)
