@@ -17,8 +17,9 @@ from typer.testing import CliRunner
 import mm_jax
 from mm_jax import conditions, page, prior
 from mm_jax.learning import plans
+from mm_jax.models.product import fit_powers
 from mm_jax.page import learning
-from mm_jax.prior import characters
+from mm_jax.prior import adapting, characters
 from mm_jax.tool.arguments import app
 from mm_jax.words import WordList
 
@@ -177,6 +178,21 @@ def test_the_prior_is_restricted_as_in_python(browser, name):
         np.testing.assert_allclose(
             found.reshape(array.T.shape).T if field == "W2" else found.reshape(array.shape), array, atol=2e-5
         )
+
+
+def test_powers_are_those_of_python_where_the_ngrams_rule_a_character_out(browser):
+    p = np.array([[[0.5, 0.5, 0.0]], [[0.6, 0.3, 0.1]]], np.float32)
+    targets = [0, 0, 0, 1]
+    code = """
+const rows = arguments[0].map((row) => Float32Array.from(row, Math.log));
+return fitPowers([{ rows, at: arguments[1].map(() => 0), targets: arguments[1] }], 3);
+"""
+    found = browser.run(code, p[:, 0].tolist(), targets)
+    with np.errstate(divide="ignore"):
+        rows = np.log(p)
+    powers, nll = fit_powers(rows, np.zeros(4, int), np.array(targets), adapting.POWERS, adapting.PULL)
+    assert found["powers"] == pytest.approx(powers.tolist(), abs=1e-4)
+    assert found["nll"] == pytest.approx(nll, rel=1e-5)
 
 
 def test_the_engine_is_small(browser):
