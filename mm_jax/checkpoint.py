@@ -21,7 +21,7 @@ import safetensors.numpy
 import mm_jax
 from mm_jax import structure
 from mm_jax.files import write_whole
-from mm_jax.models.contract import Params, checked
+from mm_jax.models.contract import Params, check_params
 from mm_jax.symbols import CHARACTERS
 from mm_jax.vocab import Vocab
 
@@ -45,7 +45,7 @@ def save(params: Params, path: str | os.PathLike, *, mark: str = "") -> None:
     >>> load(path).N.tolist()
     [[0, 1, 0], [0, 0, 1], [1, 0, 0]]
     """
-    checked(params)
+    check_params(params)
     spec = json.dumps(structure.spec_of(params, params.vocab), sort_keys=True)
     about = {"kind": "model", "model": spec, "vocab": params.vocab.chars} | ({"mark": mark} if mark else {})
     if params.vocab.units != CHARACTERS:

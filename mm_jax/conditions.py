@@ -256,7 +256,7 @@ def more(
     if not isinstance(conditions, Conditions):
         raise ValueError(f"conditions is {shown(conditions)}: give mm_jax.Conditions(new=True, ...)")
     words = as_list(words) if start is None else words
-    contract.checked(params)
+    contract.check_params(params)
     units = params.vocab.units
     start = start or start_of(words, units)
     size = conditions.size_of_like(units)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mm_jax.checks import as_set, whole_number
-from mm_jax.models.contract import Params, block_size, checked
+from mm_jax.models.contract import Params, block_size, check_params
 from mm_jax.models.contract import max_length as max_length_of
 from mm_jax.models.prediction import log_probs_after
 
@@ -64,7 +64,7 @@ def most_probable(
     >>> [(word, round(p, 3)) for word, p in most_probable(counts.fit(["ab", "b"], Vocab(".ab")), 2)]
     [('ab', 0.5), ('b', 0.5)]
     """
-    checked(params)
+    check_params(params)
     whole_number("k", k)
     whole_number("max_length", max_length)
     whole_number("budget", budget, least=0)

@@ -23,7 +23,7 @@ from mm_jax.enumeration import most_probable
 from mm_jax.evaluation import word_nlls
 from mm_jax.layers.products import LARGE
 from mm_jax.models import contract
-from mm_jax.models.contract import Params, checked
+from mm_jax.models.contract import Params, check_params
 from mm_jax.models.prediction import log_probs_after
 from mm_jax.sampling import MAX_LENGTH, sample
 from mm_jax.symbols import lengths
@@ -92,7 +92,7 @@ def rank(params: Params, word: str, key: Key[Array, ""], *, num_samples: int | N
 
 def ranks(params: Params, words: Sequence[str], key: Key[Array, ""], *, num_samples: int | None = None) -> list[Rank]:
     """Ranks many words by the same draws; arguments and errors are those of `rank`."""
-    slow = checked(params).draw is None and len(params.vocab) > LARGE
+    slow = check_params(params).draw is None and len(params.vocab) > LARGE
     num_samples = (_FEW if slow else _DRAWN) if num_samples is None else whole_number("num_samples", num_samples)
     words = [params.vocab.decode(params.vocab.encode(word)) for word in as_list(words)]
     if not all(words):

@@ -18,7 +18,7 @@ from jaxtyping import Array, Key
 from mm_jax.checks import as_set, random_key, whole_number
 from mm_jax.drawing import COLDEST, Drawer
 from mm_jax.models import contract
-from mm_jax.models.contract import Params, checked
+from mm_jax.models.contract import Params, check_params
 from mm_jax.streams import WordFile
 from mm_jax.symbols import length
 
@@ -136,7 +136,7 @@ def search(
     """
     num_samples = whole_number("num_samples", num_samples, least=0)
     random_key("key", key)
-    checked(params)
+    check_params(params)
     max_length = _max_length(params, options)
     prefix = params.vocab.encode(options.prefix)
     _check_nan(params)

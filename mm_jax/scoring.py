@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from rich.cells import cell_len, set_cell_size
 
-from mm_jax.models.contract import Params, check_lengths, checked
+from mm_jax.models.contract import Params, check_lengths, check_params
 from mm_jax.models.prediction import log_probs_after
 from mm_jax.symbols import CHARACTERS
 
@@ -79,7 +79,7 @@ def score(params: Params, word: str) -> Score:
 
     Source: makemore part 1 scores `andrejq` so.
     """
-    checked(params)
+    check_params(params)
     tokens = params.vocab.encode(word).tolist()
     spelled, symbols = params.vocab.decode(tokens), params.vocab.symbols
     if not tokens:

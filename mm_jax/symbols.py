@@ -16,7 +16,7 @@ UNITS = CHARACTERS, GRAPHEMES, WORDS = ("characters", "graphemes", "words")
 _BESIDE = ("a{}", "{}a", "ᄀ{}", "🇦{}")  # a character that joins others joins one of these
 
 
-def checked(units: str) -> str:
+def check_units(units: str) -> str:
     """Returns the units; raises ValueError for any but the three."""
     if units not in UNITS:
         raise ValueError(f"units is {units!r}: choose one of {', '.join(UNITS)}")

@@ -17,7 +17,7 @@ import numpy as np
 
 from mm_jax.checks import as_list, shown
 from mm_jax.streams import WordFile
-from mm_jax.symbols import CHARACTERS, GRAPHEMES, checked, cut, cut_lines, joined, length
+from mm_jax.symbols import CHARACTERS, GRAPHEMES, check_units, cut, cut_lines, joined, length
 
 SEPARATORS = "." + "|/_␃"  # candidates: the first that no word holds is taken
 _FIRST_OTHER = 0x2500  # where words hold them all: the first code point from here on that no word holds
@@ -83,7 +83,7 @@ class Vocab:
         are doubled or at an end where the symbols are words.
         """
         words = as_list(words, ordered=False)
-        if checked(units) == CHARACTERS:
+        if check_units(units) == CHARACTERS:
             symbols = set(words.chars if isinstance(words, WordFile) else "".join(words))
         else:
             symbols = set(cut_lines(words, units)) - {"\n"}
@@ -106,7 +106,7 @@ class Vocab:
         >>> Vocab.of([".", "e4", "e5"], "words").encode("e4 e5").tolist()
         [1, 2]
         """
-        if checked(units) == CHARACTERS:
+        if check_units(units) == CHARACTERS:
             return cls("".join(symbols))
         if wrong := next((each for each in symbols if "\n" in each or list(cut(each, units)) != [each]), None):
             raise ValueError(f"{wrong!r} is no symbol of units {units!r}")

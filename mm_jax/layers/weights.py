@@ -21,12 +21,12 @@ Weights = (
 )  # shape, gain, and the fan-in, 1 if left out
 
 
-def checked(key: Key[Array, ""], vocab: Vocab, **sizes: int | None) -> int:
+def check_sizes(key: Key[Array, ""], vocab: Vocab, **sizes: int | None) -> int:
     """Returns the number of tokens, after a check of what `init` was given; a size of None is left to the model.
 
     Raises ValueError, which names the argument, for a key or a vocab that is none, and for a size below 1.
 
-    >>> checked(jax.random.key(0), Vocab(".ab"), hidden_dim=8)
+    >>> check_sizes(jax.random.key(0), Vocab(".ab"), hidden_dim=8)
     3
     """
     random_key("key", key)

@@ -61,7 +61,7 @@ class Plan:
         """
         rest = {name: value for name, value in values.items() if name not in _SETTINGS}
         name, seed, dedup = values.get("model"), values.get("seed", 0), values.get("dedup", False)
-        units = symbols.checked(values.get("units", CHARACTERS))
+        units = symbols.check_units(values.get("units", CHARACTERS))
         whole_number("seed", seed, least=0)
         if name in (AUTO, PRIOR, PAGE):
             return cls(name, seed, dedup, rest, units=units)

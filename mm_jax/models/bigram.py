@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int, Key
 
-from mm_jax.layers.weights import checked
+from mm_jax.layers.weights import check_sizes
 from mm_jax.models import counts
 from mm_jax.models.contract import NamedRecipe, windowed
 from mm_jax.pytrees import pytree
@@ -38,7 +38,7 @@ def init(key: Key[Array, ""], vocab: Vocab) -> Bigram:
     >>> init(jax.random.key(0), Vocab(".ab")).W.shape
     (3, 3)
     """
-    V = checked(key, vocab)
+    V = check_sizes(key, vocab)
     counts.check_alphabet(vocab)
     return Bigram(W=jax.random.normal(key, (V, V), jnp.float32), vocab=vocab)
 

@@ -18,7 +18,7 @@ from jaxtyping import Array, Float32, Int, Int32, Key
 from mm_jax.layers.dropout import Dropout, drop_edges, drop_states, drop_tokens
 from mm_jax.layers.packing import causal_mask, with_start
 from mm_jax.layers.products import column_major, look_up
-from mm_jax.layers.weights import checked, draw
+from mm_jax.layers.weights import check_sizes, draw
 from mm_jax.models.contract import NamedRecipe, sequential
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
@@ -69,7 +69,7 @@ def init(key: Key[Array, ""], vocab: Vocab, *, embedding_dim: int = 64, hidden_d
     >>> {name: leaf.shape for name, leaf in vars(params).items() if name != "vocab"}
     {'C': (4, 2), 'W1': (4, 8), 'b1': (8,), 'W2': (8, 4), 'b2': (4,)}
     """
-    V = checked(key, vocab, embedding_dim=embedding_dim, hidden_dim=hidden_dim)
+    V = check_sizes(key, vocab, embedding_dim=embedding_dim, hidden_dim=hidden_dim)
     D, H = embedding_dim, hidden_dim
     weights = draw(
         key,

@@ -281,7 +281,7 @@ def model_of(params: P) -> Model[P]:
     return model
 
 
-def checked(params: P) -> Model[P]:
+def check_params(params: P) -> Model[P]:
     """Returns the record of a model, its vocabulary and arrays checked; ValueError as `model_of`, `check_arrays`."""
     model = model_of(params)
     vocabulary(params.vocab, f"vocab of {type(params).__name__}")

@@ -87,7 +87,7 @@ def wrap(params: Any, words: Sequence[str], share: float | None = None, *, power
     >>> round(float(np.exp(-mm_jax.score(wrap(params, words, share=0.5, power=0.0), "ab").nll)), 5)
     0.25
     """
-    contract.checked(params)
+    contract.check_params(params)
     words = corpus.as_list(words)
     share = repeated(words) if share is None else share
     if not 0 <= share < 1:

@@ -21,7 +21,7 @@ from mm_jax.layers import recurrence
 from mm_jax.layers.dropout import Dropout, drop_states, drop_tokens
 from mm_jax.layers.packing import with_start
 from mm_jax.layers.products import LARGE, column_major
-from mm_jax.layers.weights import checked, draw
+from mm_jax.layers.weights import check_sizes, draw
 from mm_jax.models.contract import NamedRecipe, sequential
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
@@ -67,7 +67,7 @@ def init(key: Key[Array, ""], vocab: Vocab, *, hidden_dim: int | None = None) ->
     >>> {name: leaf.shape for name, leaf in vars(params).items() if name != "vocab"}
     {'C': (4, 24), 'W1': (8, 24), 'b1': (24,), 'bn': (8,), 'W2': (8, 4), 'b2': (4,)}
     """
-    V = checked(key, vocab, hidden_dim=hidden_dim)
+    V = check_sizes(key, vocab, hidden_dim=hidden_dim)
     H = (128 if V > LARGE else 256) if hidden_dim is None else hidden_dim
     weights = draw(
         key,

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int, Key
 
 from mm_jax.layers.products import column_major
-from mm_jax.layers.weights import checked, draw
+from mm_jax.layers.weights import check_sizes, draw
 from mm_jax.models.contract import NamedRecipe, windowed
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
@@ -68,7 +68,7 @@ def init(
     >>> {name: leaf.shape for name, leaf in vars(params).items() if name != "vocab"}
     {'C': (4, 2), 'W1': (6, 100), 'b1': (100,), 'W2': (100, 4), 'b2': (4,)}
     """
-    V = checked(key, vocab, block_size=block_size, embedding_dim=embedding_dim, hidden_dim=hidden_dim)
+    V = check_sizes(key, vocab, block_size=block_size, embedding_dim=embedding_dim, hidden_dim=hidden_dim)
     if init not in ("scaled", "lecture"):
         raise ValueError(f"init is {init!r}: choose 'scaled' or 'lecture'")
     # The biases, zeros here, are named in their place: the key is split by the order of the names.

@@ -92,7 +92,7 @@ class TokenNLL:
     def __init__(self, words: Sequence[str], params: Params):
         """Prepares the list for models like `params`; raises ValueError as `corpus.tokens`, and for too long words."""
         words = corpus.as_list(words)
-        contract.checked(params)
+        contract.check_params(params)
         contract.check_lengths(params, words)
         size = contract.block_size(params)
         if model_of(params).combine is not None:

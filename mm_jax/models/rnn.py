@@ -15,7 +15,7 @@ from mm_jax.layers import recurrence
 from mm_jax.layers.dropout import Dropout, drop_states, drop_tokens
 from mm_jax.layers.packing import with_start
 from mm_jax.layers.products import column_major
-from mm_jax.layers.weights import checked, draw
+from mm_jax.layers.weights import check_sizes, draw
 from mm_jax.models.contract import NamedRecipe, sequential
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
@@ -59,7 +59,7 @@ def init(key: Key[Array, ""], vocab: Vocab, *, hidden_dim: int = 256) -> RNN:
     >>> {name: leaf.shape for name, leaf in vars(params).items() if name != "vocab"}
     {'C': (4, 8), 'W1': (8, 8), 'b1': (8,), 'W2': (8, 4), 'b2': (4,)}
     """
-    V, H = checked(key, vocab, hidden_dim=hidden_dim), hidden_dim
+    V, H = check_sizes(key, vocab, hidden_dim=hidden_dim), hidden_dim
     weights = draw(
         key,
         C=((V, H), 0.5),  # below 1: with h @ W1 it makes up what tanh reads, which then starts out of saturation

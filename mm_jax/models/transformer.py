@@ -26,7 +26,7 @@ from jaxtyping import Array, Bool, Float32, Int, Int32, Key
 from mm_jax.layers.dropout import Dropout, drop_edges, drop_states, drop_tokens
 from mm_jax.layers.packing import causal_mask, with_start, word_positions
 from mm_jax.layers.products import affine_rows, batched_product, look_up, standardised, transposed
-from mm_jax.layers.weights import checked, draw
+from mm_jax.layers.weights import check_sizes, draw
 from mm_jax.models.contract import NamedRecipe, sequential
 from mm_jax.pytrees import pytree, static
 from mm_jax.vocab import Vocab
@@ -107,7 +107,7 @@ def init(
     >>> params.C.shape, params.P.shape, params.blocks[1].Wqkv.shape, params.Wu.shape
     ((4, 8), (6, 8), (8, 24), (8, 4))
     """
-    V = checked(key, vocab, num_layers=num_layers, num_heads=num_heads, width=width, max_length=max_length)
+    V = check_sizes(key, vocab, num_layers=num_layers, num_heads=num_heads, width=width, max_length=max_length)
     _check_heads(num_heads, width)
     of_blocks, of_C, of_P, of_Wu = jax.random.split(key, 4)
     return Transformer(

@@ -24,7 +24,7 @@ from jaxtyping import Array, Float32, Int, Key
 from mm_jax.layers.dropout import Dropout, drop_tokens
 from mm_jax.layers.packing import with_start, word_positions
 from mm_jax.layers.products import column_major, look_up
-from mm_jax.layers.weights import checked, draw
+from mm_jax.layers.weights import check_sizes, draw
 from mm_jax.models.contract import NamedRecipe, windowed
 from mm_jax.pytrees import pytree
 from mm_jax.vocab import Vocab
@@ -76,7 +76,7 @@ def init(
     >>> params.C.shape, params.layers[0].W.shape, params.layers[1].W.shape, params.Wu.shape
     ((4, 3), (6, 8), (16, 8), (8, 4))
     """
-    V = checked(key, vocab, num_layers=num_layers, embedding_dim=embedding_dim, hidden_dim=hidden_dim)
+    V = check_sizes(key, vocab, num_layers=num_layers, embedding_dim=embedding_dim, hidden_dim=hidden_dim)
     if num_layers > 16:
         raise ValueError(f"num_layers is {num_layers}: a context of {2**num_layers:,} characters, give 16 or fewer")
     D, H = embedding_dim, hidden_dim

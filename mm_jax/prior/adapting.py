@@ -44,7 +44,7 @@ _SIZES = 64  # alphabets are filled up to a multiple of this
 _PRIVATE = 0xE000  # the first of the characters that words are renamed to
 
 
-def checked(params: Prior, words: Sequence[str], vocab: Vocab) -> Sequence[str]:
+def check_list(params: Prior, words: Sequence[str], vocab: Vocab) -> Sequence[str]:
     """Returns `words` as a list; raises ValueError for no list of words, and for what is no prior or no vocabulary."""
     if not isinstance(params, Prior):
         raise ValueError(f"{type(params).__name__} is not a prior: parameters come first, mm_jax.prior.load()")
@@ -57,7 +57,7 @@ def restrict(params: Prior, words: Sequence[str], vocab: Vocab) -> GRU:
 
     Raises ValueError for words as `corpus.tokens` says, and for symbols that are words.
     """
-    words = checked(params, words, vocab)
+    words = check_list(params, words, vocab)
     if vocab.units == WORDS:
         raise ValueError("the prior knows characters, and graphemes by theirs; the symbols here are words")
     tokens = corpus.tokens(words, vocab)[:_STYLE]
@@ -96,7 +96,7 @@ def adapt(
     Raises ValueError for words as `corpus.tokens` says, and for a key that is no random key.
     """
     random_key("key", key)
-    words = checked(params, words, vocab)
+    words = check_list(params, words, vocab)
     if not held and len(set(words)) < FEWEST:
         return restrict(params, words, vocab)
     tried = steps_for(words, held is None, vocab.units)
@@ -144,7 +144,7 @@ def interpolate(
     Source: Klakow (1998), Log-linear interpolation of language models.
     """
     random_key("key", key)
-    words = checked(params, words, vocab)
+    words = check_list(params, words, vocab)
     if len(set(words)) < FEWEST:
         raise ValueError(f"a product with the prior needs at least {FEWEST} distinct words")
     folds = folds_of(words)

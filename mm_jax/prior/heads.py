@@ -51,7 +51,7 @@ def interpolate(
 
     Raises ValueError for words as `corpus.tokens` says.
     """
-    words = adapting.checked(params, words, vocab)
+    words = adapting.check_list(params, words, vocab)
     folds = adapting.folds_of(words) if held is None else [(words, list(held))]
     counted: list[np.ndarray] = []
     trained: dict[int, list[np.ndarray]] = {steps: [] for steps in STEPS}

@@ -23,7 +23,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float32, Int32, Key
 
 from mm_jax.checks import random_key, shown, whole_number
-from mm_jax.models.contract import P, Params, checked
+from mm_jax.models.contract import P, Params, check_params
 from mm_jax.models.prediction import TokenNLL
 from mm_jax.pytrees import pytree
 from mm_jax.training import batches, sharding, whole_words
@@ -136,7 +136,7 @@ chunk = jax.jit(many_steps, static_argnames=("optimizer", "length", "mesh"), don
 def first_state(params: Params, key: Key[Array, ""], recipe: Recipe) -> State:
     """Makes the state before the first step, in new buffers; ValueError for what cannot be trained (see `fit`)."""
     random_key("key", key)
-    checked(params)
+    check_params(params)
     leaves = jax.tree.leaves(params)
     if not all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves):
         raise ValueError(f"{type(params).__name__} is not fitted by gradient steps")
