@@ -1,12 +1,13 @@
 """Measures what the bundled prior gains on lists that it has not read: examples/prior.csv, its table, its picture.
 
-    python examples/prior_table.py --corpora lists.json   # measures what prior.csv lacks: about 40 CPU minutes
-    python examples/evidence.py --tables                  # prints its table, and writes it and the picture
+    python examples/prior_table.py --corpora lists.json   # measures what prior.csv lacks, and prints its table
+    python examples/evidence.py --tables                  # writes the table and the picture
 
 The lists are those that prior_lists.py holds out. Of each, a fifth of the words is not seen; the rest is given to
 `mm_jax.prior.interpolate`, all of it or the first 20, 50, ... words. Losses are nats per character of the words not
-seen; the n-grams are those of `mm-jax train`, of the order that cross-validation chooses. The first ten lists are read
-a second time with each letter replaced by one of Linear B, a script of which the prior has seen nothing.
+seen; the n-grams are those of `mm-jax train`, of the order that cross-validation chooses. Lists in Latin script are
+measured in lower case too, and the first ten lists with each letter replaced by one of Linear B, a script of which the
+prior has seen nothing.
 """
 
 import argparse
@@ -36,6 +37,7 @@ FILE = Path(__file__).with_name("prior.csv")
 PICTURE = Path(__file__).parent / "pictures" / "prior.png"
 SIZES = (20, 50, 100, 200)  # no list held out has 500 words and a fifth more
 UNKNOWN = 10  # lists in Linear B
+CHANGED = ("LOWER", "LINEAR")  # the same lists in lower case, and in Linear B
 LOSSES = ("ngram", "as_it_is", "adapted", "product", "page")
 COLUMNS = ("list", "script", "words", "given", "order", *LOSSES, "steps", "cpu_s")
 Row = dict[str, Any]
@@ -43,15 +45,19 @@ Row = dict[str, Any]
 
 def tasks(held: list[List]) -> Iterator[tuple[List, int]]:
     """Yields lists, and how many of their words are given; 0 for four fifths of them."""
+    latin = [entry for entry in held if entry.script == "LATIN"]
     for entry in held:
         yield entry, 0
     for entry in held[:UNKNOWN]:
         letters = sorted({char for word in entry.words for char in word if char.isalpha()})
         names = str.maketrans({char: chr(0x10000 + i) for i, char in enumerate(letters)})
         yield List(f"{entry.name} in Linear B", entry.family, [w.translate(names) for w in entry.words], "LINEAR"), 0
+    for entry in latin:
+        lowered = list(dict.fromkeys(word.lower() for word in entry.words))
+        yield List(f"{entry.name} in lower case", entry.family, lowered, "LOWER"), 0
     for size in SIZES:
-        for entry in held:
-            if entry.script == "LATIN" and len(entry.words) >= 1.25 * size:
+        for entry in latin:
+            if len(entry.words) >= 1.25 * size:
                 yield entry, size
 
 
@@ -115,7 +121,8 @@ def table(rows: list[Row]) -> Iterator[str]:
     for size in SIZES:
         if given := [row for row in rows if row["given"] == size]:
             yield line(f"the same, {size} words given", given)
-    others = [row for row in whole if row["script"] not in ("LATIN", "LINEAR")]
+    yield line("the same, in lower case", (row for row in whole if row["script"] == "LOWER"))
+    others = [row for row in whole if row["script"] not in ("LATIN", *CHANGED)]
     yield line("eight other scripts", others)
     for script in dict.fromkeys(row["script"] for row in others):
         yield line(script.capitalize(), (row for row in others if row["script"] == script))
@@ -143,7 +150,7 @@ def draw(rows: list[Row]) -> None:
     figure, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
     for script, color in (("LATIN", "tab:blue"), ("other", "tab:orange")):
         chosen = [
-            row for row in rows if (row["script"] == "LATIN") == (script == "LATIN") and row["script"] != "LINEAR"
+            row for row in rows if (row["script"] == "LATIN") == (script == "LATIN") and row["script"] not in CHANGED
         ]
         given = [row["given"] or 0.8 * row["words"] for row in chosen]
         label = "Latin script" if script == "LATIN" else "eight other scripts"
@@ -162,3 +169,4 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpora", type=Path, required=True, help="a checkout of dariusk/corpora, or a JSON file")
     write(parser.parse_args().corpora)
+    print("\n".join(table(read())))

@@ -57,7 +57,7 @@ def test_a_batch_holds_words_of_its_list_and_their_characters():
     batch = prior.draw_batch(lists, np.ones(1), parts, (0, 0))
     again = prior.draw_batch(lists, np.ones(1), parts, (0, 0))
     assert all((one == two).all() for one, two in zip(batch, again, strict=True))
-    by_ids = {tuple(characters.part_ids(parts, char)[0]): char for char in "".join(words)}
+    by_ids = {tuple(characters.part_ids(parts, char)[0]): char for char in "b".join(words)}
     for ids, known, inputs, targets, starts, inside in zip(
         batch.ids, batch.known, batch.inputs, batch.targets, batch.starts, batch.inside, strict=True
     ):
@@ -65,8 +65,19 @@ def test_a_batch_holds_words_of_its_list_and_their_characters():
         for row, following, first, mask in zip(inputs, targets, starts, inside, strict=True):
             assert (following[:-1][mask[1:] & ~first[1:]] == row[1:][mask[1:] & ~first[1:]]).all()
             text = "".join(letters[token] for token in following[mask])
-            assert set(text.split(".")[:-1]) <= set(words)
+            assert set(text.split(".")[:-1]) <= {"bea", *words}
             assert (row[first] == 0).all()
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_share_of_the_lists_is_read_in_lower_case(share, monkeypatch):
+    import prior
+
+    monkeypatch.setattr(prior, "LOWER_CASE", share)
+    parts = ("end", "a", "capital", "kind L LATIN")
+    batch = prior.draw_batch([made("corpora/a", "a", ["Aa", "aA"])], np.ones(1), parts, (0, 0))
+    assert (batch.known.sum(1) == (3 if share == 0 else 2)).all()  # the end, a and A
+    assert (batch.ids == parts.index("capital")).any() == (share == 0)
 
 
 @pytest.mark.slow
