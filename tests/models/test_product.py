@@ -6,7 +6,7 @@ import itertools
 import jax
 import numpy as np
 import pytest
-from scipy.optimize import minimize
+from scipy.optimize import minimize  # JAX requires SciPy
 
 import mm_jax
 from mm_jax import Vocab
