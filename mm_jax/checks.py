@@ -25,7 +25,7 @@ def whole_number(name: str, value: Any, least: int = 1) -> int:
     3
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-        raise ValueError(f"{name} is {value}: give {least} or more, a whole number")
+        raise ValueError(f"{name} is {value!r}: give {least} or more, a whole number")
     return int(value)
 
 

@@ -128,6 +128,24 @@ def test_it_adapts_under_strict_promotion(found):
     assert (again.steps, again.nll) == (found.steps, pytest.approx(found.nll, abs=1e-4))
 
 
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [("Delft", "one str"), ([], "empty list"), ([""], "is an empty word"), (["\u00d8rsted"], "not in the vocabulary")],
+)
+def test_held_words_are_checked(held, said):
+    for call in (
+        lambda: prior.adapt(prior.load(), TOWNS, VOCAB, KEY, held=held),
+        lambda: prior.heads.interpolate(prior.load(), TOWNS, VOCAB, 3, held=held),
+    ):
+        with pytest.raises(ValueError, match=said):
+            call()
+
+
+def test_an_empty_word_is_named_before_too_few_are():
+    with pytest.raises(ValueError, match="is an empty word"):
+        prior.interpolate(prior.load(), ["", "", "", "a"], VOCAB, KEY)
+
+
 def test_too_few_words_to_hold_any_out():
     few = ["anna", "hanna", "nana"] * 2
     model = prior.adapt(prior.load(), few, vocab := mm_jax.Vocab.from_words(few), KEY)

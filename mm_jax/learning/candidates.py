@@ -238,7 +238,7 @@ def choose(
         if not finished:  # stopped by the user: the other candidates are left to a resumed run
             break
     if words.is_short and tried[-1].name == _ADAPTED:
-        return Choice(tried, tried[-1], ": the lowest loss in cross-validation", left_out)
+        return Choice(tried, tried[-1], ": the lowest loss in cross-validation, on new words", left_out)
     tried += product_of(tried, words.split)
     kept, why = best_of(tried)
     if kept.is_product:  # any other was kept when it was trained

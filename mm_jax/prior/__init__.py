@@ -3,10 +3,10 @@
     params = mm_jax.prior.load()                          the bundled network
     mm_jax.prior.restrict(params, words, vocab)           as it is, for the alphabet and in the style of a list: a GRU
     mm_jax.prior.adapt(params, words, vocab, key)         trained on the list: a GRU
-    mm_jax.prior.interpolate(params, words, vocab, key, order=5)   times the list's n-grams: a Product
-    mm_jax.prior.heads.interpolate(params, words, vocab, 5)   the same, of an output layer alone: what a page can train
+    mm_jax.prior.interpolate(params, words, vocab, key, order=5).params   times the list's n-grams: a Product
+    mm_jax.prior.heads.interpolate(params, words, vocab, 5).params   the same, of an output layer alone, as a page does
 
-What comes out is an ordinary model. It makes good words from twenty examples on, and gains less the longer the list is:
+Each of these is an ordinary model. It makes good words from twenty examples on, and gains less the longer the list is:
 examples/README.md has the figures. `examples/prior.py` makes the network, and names the lists that it reads.
 """
 
@@ -40,8 +40,12 @@ def load() -> Prior:
 @functools.cache
 def _load(path: Path) -> Prior:
     """Reads a prior from a file."""
-    arrays, about = checkpoint.read_arrays(path, "prior")
+    again = "install mm_jax again, which brings it"
+    try:
+        arrays, about = checkpoint.read_arrays(path, "prior")
+    except ValueError as error:
+        raise ValueError(f"{error}: {again}") from None
     try:
         return network.from_arrays(arrays, about)
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} holds no prior that this version can read: {error}") from None
+        raise ValueError(f"{path} holds no prior that this version can read ({error}): {again}") from None

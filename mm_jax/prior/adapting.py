@@ -45,15 +45,23 @@ _PRIVATE = 0xE000  # the first of the characters that words are renamed to
 
 
 def check_list(params: Prior, words: Sequence[str], vocab: Vocab) -> Sequence[str]:
-    """Returns `words` as a list; raises ValueError for no list of words, and for what is no prior or no vocabulary."""
+    """Returns `words` as a list; raises ValueError for what is no prior, no vocabulary, or no list of its words."""
     if not isinstance(params, Prior):
         raise ValueError(f"{type(params).__name__} is not a prior: parameters come first, mm_jax.prior.load()")
     vocabulary(vocab)
-    return as_list(words)
+    words = as_list(words)
+    if isinstance(words, list):  # and not a file of a million words
+        corpus.tokens(words, vocab)  # refuses what is no word
+    return words
 
 
 def restrict(params: Prior, words: Sequence[str], vocab: Vocab) -> GRU:
     """Returns the prior as it is, for the alphabet and in the style of a list: a GRU, before any training on the list.
+
+    Args:
+      params: what `load` returns.
+      words: the list, in any order.
+      vocab: its characters. One that the prior does not know gets the rows of its kind.
 
     Raises ValueError for words as `corpus.tokens` says, and for symbols that are words.
     """
@@ -93,14 +101,16 @@ def adapt(
       key: decides batches and dropout; the same key gives the same parameters.
       held: words that choose the number of steps; None is a cross-validation over `words`, on a quarter at a time.
 
-    Raises ValueError for words as `corpus.tokens` says, and for a key that is no random key.
+    Raises ValueError for words, held ones too, as `corpus.tokens` says, and for a key that is no random key.
     """
     random_key("key", key)
     words = check_list(params, words, vocab)
-    if not held and len(set(words)) < FEWEST:
+    if held is not None:
+        held = check_list(params, held, vocab)
+    if held is None and len(set(words)) < FEWEST:
         return restrict(params, words, vocab)
     tried = steps_for(words, held is None, vocab.units)
-    if held:
+    if held is not None:
         models = _trained(restrict(params, words, vocab), words, tried, key)
         return min(models.values(), key=lambda model: float(nlls(model, held).mean()))
     losses = dict.fromkeys(tried, 0.0)

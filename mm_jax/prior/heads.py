@@ -49,10 +49,10 @@ def interpolate(
 
     Returns the product, as `prior.interpolate` does; equal words give equal parameters.
 
-    Raises ValueError for words as `corpus.tokens` says.
+    Raises ValueError for words, held ones too, as `corpus.tokens` says.
     """
     words = adapting.check_list(params, words, vocab)
-    folds = adapting.folds_of(words) if held is None else [(words, list(held))]
+    folds = [(words, adapting.check_list(params, held, vocab))] if held is not None else adapting.folds_of(words)
     counted: list[np.ndarray] = []
     trained: dict[int, list[np.ndarray]] = {steps: [] for steps in STEPS}
     for train, rest in folds:

@@ -230,6 +230,8 @@ def compare(
 ) -> None:
     """Train every model on a list, and print a table of their losses.
 
+    Each learns the list alone; `mm-jax train` also tries the prior, which has read other lists.
+
     Example: mm-jax compare towns.txt
     """
     if quiet:
@@ -254,8 +256,8 @@ def mix(
 ) -> None:
     """Mix runs into one, whose words resemble all of their lists.
 
-    Without --both a weight is the share of a run's words. With it, runs are multiplied, and a weight is the power of a
-    run's probabilities, 1 by default: larger ones keep closer to its list.
+    Without --both a weight is the share of a run in the probability of each next character. With it, runs are
+    multiplied, and a weight is the power of a run's probabilities, 1 by default: larger ones keep closer to its list.
 
     Example: mm-jax mix runs/dutch runs/japanese --weights 1,1 --out runs/both
     """

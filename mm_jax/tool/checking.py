@@ -92,8 +92,9 @@ def check(path: str | Path, options: Options = PLAIN) -> Report:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     if not words:
-        first = next((f": line {entry.line}: {entry.problem}" for entry in odd if entry.action == _REFUSED), None)
-        raise ValueError(f"{path} holds no words{first or ': it should have one on each line'}")
+        reason = next((f"line {entry.line}: {entry.problem}" for entry in odd if entry.action == _REFUSED), None)
+        remedy = "it should have one on each line" if reason is None else "if it is text, give its --encoding"
+        raise ValueError(f"{path} holds no words: {reason + '; ' if reason else ''}{remedy}")
     return _report(path, shape, words, clean, odd + more, weighted=options.counts is not None)
 
 

@@ -64,6 +64,8 @@ def mix(folders: Sequence[Path], weights: Sequence[float], out: Path, as_json: b
         plan = runs.Plan("mix", options=options, units=units)
         run.write_setup(plan, WordList(Split(train, dev, test), vocab), resume=False)
         run.save_model(params)
+    if not both and 2 * len(shared) < (fewest := min(map(len, known))):
+        say(f"warning: the runs share {len(shared)} of {fewest} {units}: a word may go on in another alphabet")
     found = conditions.ten_new(params, [*train, *dev, *test], jax.random.key(1))
     unit = "{:g} x" if both else "{:.0%}"
     parts = ", ".join(f"{unit.format(share)} {folder}" for share, folder in zip(shares, folders, strict=True))

@@ -99,7 +99,7 @@ def parsed(name: str, recipe: str | None, options: dict[str, str | None], prior:
                 )
         return {}
     if not prior:
-        raise typer.BadParameter(f"--model {name} has none: leave it out", param_hint="--no-prior")
+        raise typer.BadParameter(f"--model {name} never takes the prior: leave out --no-prior", param_hint="--no-prior")
     model = models.makeable()[name]
     if recipe is not None and recipe not in model.recipes:
         raise typer.BadParameter(

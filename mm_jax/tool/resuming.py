@@ -13,6 +13,7 @@ from mm_jax.checks import cores
 from mm_jax.learning import plans
 from mm_jax.learning.plans import AUTO, Plan
 from mm_jax.output import say
+from mm_jax.prior import load
 from mm_jax.symbols import CHARACTERS
 from mm_jax.tool import runs
 from mm_jax.tool.runs import TRIED, RunFolder
@@ -58,7 +59,12 @@ def plan_of(run: RunFolder, words: WordList, typed: Mapping[str, Any]) -> Plan:
     if "recipe" in typed and plan.recipe is not None:
         given |= _of_recipe(run, config, words, typed)
     if changes := runs.differences({name: before.get(name) for name in given}, given, grow=True):
-        raise ValueError(f"{run} was trained with other options: {changes}")
+        raise ValueError(f"{run} was trained with other options: {changes}; leave them out, or name another folder")
+    if plan.options.get("prior") and len(words.words) <= plans.PRIOR_WORDS and finished_choice(run) is None:
+        try:
+            load()
+        except ValueError as error:
+            raise ValueError(f"{run} was begun with the prior: {error}") from None
     if plan.recipe is not None and runs.more_steps(before, given):
         return replace(plan, recipe=plan.recipe.but(steps=given["steps"]))
     return plan

@@ -161,7 +161,7 @@ def _report(
     rows = {name: evaluate_words(params, part, seen=split.train) for name, part in reported._asdict().items() if part}
     if any(len(part) > most for part in split):
         say(f"losses of {most:,} {item(params.vocab.units)}s each: `mm-jax eval` computes them on all")
-    warn_if_worse_than_bigram(params, rows, split)
+    warn_if_worse_than_bigram(params, rows, split, chosen=plan.model == AUTO)
     samples = conditions.ten_new(params, split.words, jax.random.key((plan.seed + 1) % 2**32))
     if as_json:
         losses = {name: dataclasses.asdict(row) for name, row in rows.items()}
@@ -182,18 +182,16 @@ def _reported(words: WordFile) -> int:
     return min(REPORTED, 8 * REPORTED * len(words) // words.characters)
 
 
-def warn_if_worse_than_bigram(params: Params, rows: dict[str, Evaluation], split: Split) -> None:
-    """Prints a warning if bigram counts predict dev better than the model."""
+def warn_if_worse_than_bigram(params: Params, rows: dict[str, Evaluation], split: Split, chosen: bool) -> None:
+    """Prints a warning if bigram counts predict dev better than the model, which was `chosen` or named by the user."""
     if "dev" not in rows or len(split.dev) < 2:
         return
     dev = plans.dev_for_choices(split)
     own = evaluate_words(params, dev).nll
     pairs = float(nlls(some(split.train, plans.FITTED_WORDS), dev, params.vocab, 2)[-1].mean())
     if not own <= pairs + 0.01:  # an n-gram of order 2 is those counts, up to rounding
-        say(
-            f"warning: worse than bigram counts on dev ({own:.2f} against {pairs:.2f}): leave out --model to choose "
-            "automatically"
-        )
+        advice = "dev is too short to tell" if chosen else "leave out --model to choose automatically"
+        say(f"warning: worse than bigram counts on dev ({own:.2f} against {pairs:.2f}): {advice}")
 
 
 def compare(path: Path, steps: int, as_json: bool, taken: Options = PLAIN, units: str | None = None) -> None:

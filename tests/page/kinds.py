@@ -10,6 +10,7 @@ import numpy as np
 
 import mm_jax
 from mm_jax import words as lists
+from mm_jax.models import widened
 
 WORDS = mm_jax.load_words(lists.bundled_names())
 VOCAB = mm_jax.Vocab.from_words(WORDS)
@@ -29,6 +30,15 @@ def _mixture(*members: Any) -> mm_jax.Mixture:
 def _drawn(init: Callable[..., Any], seed: int, **sizes: int) -> Any:
     """New parameters, sharper, from one program."""
     return jax.jit(lambda: _sharper(init(jax.random.key(seed), VOCAB, **sizes)))()
+
+
+def _widened(name: str) -> Any:
+    """A model of words of a dozen letters, over the whole alphabet."""
+    few = [word for word in WORDS if set(word) <= set("adeilmnorsty")]
+    vocab = mm_jax.Vocab.from_words(few)
+    if name == "ngram":
+        return widened.wrap(mm_jax.ngram.fit(few, vocab, 3), VOCAB)
+    return widened.wrap(_sharper(mm_jax.gru.init(jax.random.key(8), vocab, hidden_dim=16)), VOCAB)
 
 
 @functools.cache
@@ -52,6 +62,8 @@ KINDS: dict[str, Callable[[], Any]] = {
     "fresh, sequential": lambda: mm_jax.fresh.wrap(model("gru"), WORDS),
     "mixture of sequential": lambda: _mixture(model("gru"), model("ngram"), model("transformer")),
     "mixture": lambda: _mixture(model("ngram"), model("mlp"), model("counts")),
+    "of a larger alphabet": lambda: _widened("gru"),
+    "mixture of alphabets": lambda: _mixture(_widened("gru"), _widened("ngram")),
     "product": lambda: mm_jax.product.of([model("ngram"), model("mlp")], [1.0, 0.5]),
     "product of sequential": lambda: mm_jax.product.of([model("gru"), model("counts, unsmoothed")]),
 }

@@ -114,8 +114,7 @@ def test_both_multiplies_the_runs_at_every_character(mm, tmp_path):
     np.testing.assert_allclose(found, np.array(list(product.values())) / sum(product.values()), rtol=1e-4)
     assert mm("sample", tmp_path / "both", "-n", 3, "--new")[0] == 0
     assert mm("mix", tmp_path / "both", names[0], "--out", tmp_path / "again")[0] == 0
-    status, _, err = mm("page", tmp_path / "both", "--out", tmp_path / "both.html")
-    assert status == 1 and "a page cannot show a Widened" in err
+    assert mm("page", tmp_path / "both", "--out", tmp_path / "both.html")[0] == 0
 
 
 @pytest.mark.slow
@@ -123,3 +122,11 @@ def test_both_of_alphabets_without_a_common_word_is_refused(mm, two):
     status, _, err = mm("mix", two / "latin", two / "kana", "--both", "--out", two / "both")
     assert status == 1 and "no word of the runs is of symbols that all of them know" in err
     assert not (two / "both").exists()
+
+
+def test_runs_of_other_alphabets_are_mixed_with_a_warning_and_shown_by_a_page(mm, two):
+    status, _, err = mm("mix", two / "latin", two / "kana", "--out", two / "mixed")
+    assert (status, "warning: the runs share 0 of 9 characters" in err) == (0, True), err
+    assert mm("page", two / "mixed", "--out", two / "page.html")[0] == 0
+    status, _, err = mm("mix", two / "latin", two / "mixed", "--out", two / "again")
+    assert (status, "warning" in err) == (0, False), err

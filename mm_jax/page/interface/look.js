@@ -1,9 +1,10 @@
-// Look inside: pictures of a model. A mixture shows those of its members.
+// Look inside: pictures of a model. A mixture shows those of its members, but for a Widened one: its tokens are others.
 
 import { MODELS, blockSize, functionsOf, logSoftmax, logits, start } from "../engine/contract.js";
 import { $, count, decimals, el, grid, page, percent, say, shown, visible } from "./dom.js";
 
-const parts = (params) => [params, ...Object.values(params).flat().filter((each) => MODELS[each?.kind]).flatMap(parts)];
+const membersOf = (params) => (params.own ? [] : Object.values(params).flat().filter((each) => MODELS[each?.kind]));
+const parts = (params) => [params, ...membersOf(params).flatMap(parts)];
 const within = (params, what) => parts(params).find((part) => functionsOf(part)[what]);
 
 // Returns how many characters of context an n-gram model used before character i; null without such a model.
@@ -146,7 +147,7 @@ function weightsOf({ members, scores, powers }) {
   const found = scores ? Array.from(logSoftmax(scores), Math.exp) : Array.from(powers);
   const most = scores ? 1 : Math.max(...found);
   const bars = found.map((each, k) => {
-    const inside = [el("bdi", {}, members[k].kind), el("i", { share: each / most }), el("small", {}, scores ? percent(each) : decimals(each))];
+    const inside = [el("bdi", {}, (members[k].own ? members[k].member : members[k]).kind), el("i", { share: each / most }), el("small", {}, scores ? percent(each) : decimals(each))];
     return el("li", {}, el("div", { class: "row wide-name" }, ...inside));
   });
   return [figure(scores ? say("weights") : say("powers"), "", el("ul", { class: "rows" }, ...bars))];
