@@ -228,9 +228,7 @@ def compare(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Train every model on a list, and print a table of their losses.
-
-    Each learns the list alone; `mm-jax train` also tries the prior, which has read other lists.
+    """Train every model but the prior on a list, and print their losses.
 
     Example: mm-jax compare towns.txt
     """

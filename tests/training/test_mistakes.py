@@ -33,7 +33,7 @@ MISTAKES = {
     "Recipe(steps=1, decay=0.5)": "decay is 0.5: give a function of t / steps",
     "Recipe(steps=1, decay='cosine')": "decay is 'cosine': give a function of t / steps",
     "mm_jax.lr_range_test(bigram, words, key, low=lambda t: 0.1)": "low is <function .*: give a positive number",
-    "mm_jax.lr_range_test(bigram, words, key, steps='many')": "steps is many: give 10 or more",
+    "mm_jax.lr_range_test(bigram, words, key, steps='many')": "steps is 'many': give 10 or more",
     "mm_jax.try_rates(bigram, words, key, num_rates=2.5)": "num_rates is 2.5: give 2 or more",
     # optimizers
     "Recipe(steps=1, optimizer=optax.adam)": NO_OPTIMIZER,
