@@ -228,7 +228,7 @@ def compare(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Train every model but the prior on a list, and print their losses.
+    """Train all models but the prior on a list, and print the losses.
 
     Example: mm-jax compare towns.txt
     """
