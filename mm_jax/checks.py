@@ -141,6 +141,8 @@ def shown(value: Any, limit: int = 60) -> str:
 def no_model(thing: Any) -> str:
     """Returns the message on what stands in the place of a model: a class of the user's own, or another argument."""
     name = type(thing).__name__
+    if type(thing).__module__.startswith("mm_jax.") and hasattr(thing, "params"):
+        return f"{name} is not a model: it holds one, give its .params"
     if type(thing).__module__.startswith(("builtins", "jax", "numpy", "mm_jax.")):
         return f"{name} is not a model: parameters come first, such as mm_jax.mlp.init(key, vocab) returns"
     return (

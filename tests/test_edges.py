@@ -54,6 +54,7 @@ MISTAKES = {
     "mm_jax.evaluate(counts, [b'emma'])": "expected words as str, got b'emma', a bytes",
     "mm_jax.evaluate(counts, mm_jax.split_words(words * 9))": "^expected words.{,90}: give one list, such",
     # arguments in another order, of another kind, or left out
+    "mm_jax.sample(mm_jax.learn(words, key, 'quick'), key)": "Choice is not a model: it holds one, give its .params",
     "mm_jax.score('ab', counts)": "str is not a model: parameters come first, such as mm_jax.mlp.init",
     "mm_jax.mlp.init(vocab, key)": "^key is Vocab.*, of type Vocab: give a random key, such as jax.random.key",
     "mm_jax.mlp.init(key, words)": "^vocab is .*, of type list: give a vocabulary, such as mm_jax.Vocab.from_words",

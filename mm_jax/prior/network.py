@@ -22,7 +22,10 @@ from mm_jax.pytrees import pytree, static
 
 @pytree
 class Prior:
-    """What was learned from other lists: rows of the parts of characters, a GRU between them, the style of a list."""
+    """What was learned from other lists: rows of the parts of characters, a GRU between them, the style of a list.
+
+    The bundled one has 1,157 parts, rows of 48, a GRU of 256, a convolution of 128 and a style of 32 numbers.
+    """
 
     inputs: Float32[Array, "parts embedding_dim"]
     outputs: Float32[Array, "parts embedding_dim"]

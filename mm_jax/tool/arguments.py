@@ -36,7 +36,7 @@ Count = Annotated[int, typer.Option("-n", min=1, max=MAX_COUNT, help="Number of 
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of all random numbers.")]
 Effort = Annotated[
     Literal["quick", "normal", "best", "page"],
-    typer.Option(help="About 5 s, 40 s or 15 min of CPU, six times that at most; page: what makemore.html learns."),
+    typer.Option(help="About 5 s, 40 s or 15 min of CPU, up to six times that for long lists; page: as makemore.html."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results, warnings and errors only.")]
 

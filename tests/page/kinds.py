@@ -62,7 +62,6 @@ KINDS: dict[str, Callable[[], Any]] = {
     "fresh, sequential": lambda: mm_jax.fresh.wrap(model("gru"), WORDS),
     "mixture of sequential": lambda: _mixture(model("gru"), model("ngram"), model("transformer")),
     "mixture": lambda: _mixture(model("ngram"), model("mlp"), model("counts")),
-    "of a larger alphabet": lambda: _widened("gru"),
     "mixture of alphabets": lambda: _mixture(_widened("gru"), _widened("ngram")),
     "product": lambda: mm_jax.product.of([model("ngram"), model("mlp")], [1.0, 0.5]),
     "product of sequential": lambda: mm_jax.product.of([model("gru"), model("counts, unsmoothed")]),

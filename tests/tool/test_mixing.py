@@ -124,6 +124,7 @@ def test_both_of_alphabets_without_a_common_word_is_refused(mm, two):
     assert not (two / "both").exists()
 
 
+@pytest.mark.slow
 def test_runs_of_other_alphabets_are_mixed_with_a_warning_and_shown_by_a_page(mm, two):
     status, _, err = mm("mix", two / "latin", two / "kana", "--out", two / "mixed")
     assert (status, "warning: the runs share 0 of 9 characters" in err) == (0, True), err

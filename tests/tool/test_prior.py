@@ -33,6 +33,7 @@ def test_the_same_seed_gives_the_same_words_and_another_seed_others(mm, tmp_path
     assert bits[0] == bits[1] != bits[2]
 
 
+@pytest.mark.slow
 def test_a_run_with_the_prior_is_not_resumed_without_its_file(mm, tmp_path, monkeypatch):
     path = make(tmp_path, TOWNS)
     assert mm("train", path, "--out", tmp_path / "run", "--effort", "quick", "-q")[0] == 0
