@@ -106,7 +106,12 @@ return last.words.map((word) => word[0]);
 """
 
 
-@pytest.mark.parametrize("kind", KINDS)
+OFTEN = ("counts", "mlp", "ngram", "gru", "transformer", "wavenet", "fresh", "mixture of alphabets", "product")
+
+
+@pytest.mark.parametrize(
+    "kind", [*OFTEN, *(pytest.param(kind, marks=pytest.mark.weekly) for kind in KINDS if kind not in OFTEN)]
+)
 def test_the_same_seed_gives_the_same_words(browser, quiet, pages, kind, record_property):
     browser.open(pages(kind))
     different = []
