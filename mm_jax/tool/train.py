@@ -190,7 +190,7 @@ def warn_if_worse_than_bigram(params: Params, rows: dict[str, Evaluation], split
     own = evaluate_words(params, dev).nll
     pairs = float(nlls(some(split.train, plans.FITTED_WORDS), dev, params.vocab, 2)[-1].mean())
     if not own <= pairs + 0.01:  # an n-gram of order 2 is those counts, up to rounding
-        advice = "dev is too short to tell" if chosen else "leave out --model to choose automatically"
+        advice = "more words would help" if chosen else "leave out --model to choose automatically"
         say(f"warning: worse than bigram counts on dev ({own:.2f} against {pairs:.2f}): {advice}")
 
 
